@@ -1,0 +1,110 @@
+//! What the tests need beside a Rust toolchain: listed in `needs.toml`, installed only when missing.
+
+use std::fs;
+
+use serde::Deserialize;
+
+use crate::failure::{Failure, Result};
+use crate::process::{output, program, root, run, succeeds};
+
+/// Where what is not a Debian package goes, in the top folder; ignored by git and gone with `cargo clean`.
+const FOLDER: &str = "target/needs";
+
+/// The lists of `needs.toml`, by where the packages come from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Needs {
+    debian: Vec<String>,
+    npm: Vec<String>,
+    pypi: Vec<String>,
+}
+
+/// # Errors
+///
+/// A list that cannot be read, or a package that cannot be installed.
+pub(crate) fn install() -> Result<()> {
+    let path = root().join("xtask/needs.toml");
+    let text =
+        fs::read_to_string(&path).map_err(|error| Failure::new(format!("`{}`: {error}", path.display())))?;
+    let needs: Needs =
+        toml::from_str(&text).map_err(|error| Failure::new(format!("`needs.toml`: {error}")))?;
+    install_debian(&missing(&needs.debian, |name| {
+        let found = output(program("dpkg-query", &["--show", "--showformat=${Status}", name]));
+        found.is_ok_and(|status| status == "install ok installed")
+    }))?;
+    install_npm(&missing(&needs.npm, |name| {
+        root().join(FOLDER).join("node_modules").join(name).is_dir()
+    }))?;
+    let pip = pip();
+    install_pypi(&missing(&needs.pypi, |name| {
+        succeeds(program(&pip, &["show", "--quiet", name]))
+    }))
+}
+
+fn install_debian(missing: &[&str]) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let root_user = output(program("id", &["-u"]))?.trim() == "0";
+    let (first, before): (_, &[&str]) = if root_user {
+        ("apt-get", &[])
+    } else {
+        ("sudo", &["apt-get"])
+    };
+    let install = [before, &["install", "--yes", "--no-install-recommends"], missing].concat();
+    run(program(first, &install)).map_err(|failure| {
+        failure.hint(format!(
+            "install them yourself: apt-get install {}",
+            missing.join(" ")
+        ))
+    })
+}
+
+fn install_npm(missing: &[&str]) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    run(program(
+        "npm",
+        &[&["install", "--no-save", "--prefix", FOLDER], missing].concat(),
+    ))
+}
+
+fn install_pypi(missing: &[&str]) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let folder = format!("{FOLDER}/python");
+    run(program("python3", &["-m", "venv", &folder]))?;
+    run(program(&pip(), &[&["install"], missing].concat()))
+}
+
+fn pip() -> String {
+    root().join(FOLDER).join("python/bin/pip").display().to_string()
+}
+
+fn missing(names: &[String], installed: impl Fn(&str) -> bool) -> Vec<&str> {
+    names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !installed(name))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_installed() {
+        let names = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(missing(&names, |name| name == "a"), ["b"]);
+        assert!(missing(&names, |_| true).is_empty());
+    }
+
+    #[test]
+    fn the_list_of_this_project_is_read() {
+        let text = fs::read_to_string(root().join("xtask/needs.toml")).unwrap();
+        toml::from_str::<Needs>(&text).unwrap();
+    }
+}
