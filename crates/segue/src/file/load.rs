@@ -1,0 +1,308 @@
+//! Loading: a pipeline file and everything it names, from bytes to one checked plan.
+//!
+//! Reading a file runs, connects to and starts nothing. All faults of all files are reported together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::files::{Files, Folder, Unreadable, folder_of, join, plain_path};
+use super::known::Known;
+use super::{pipeline, secret, yaml};
+use crate::fault::{Code, Fault, Faults, Paint, Place, Source, quote};
+use crate::plan::Plan;
+use crate::price::book::PriceBook;
+use crate::registry::Registry;
+
+/// Pipelines within pipelines, the first included.
+const MAX_PIPELINES_DEEP: usize = 8;
+/// The most files one pipeline file may name, those named by them included.
+const MAX_FILES: usize = 256;
+/// The most bytes of all of them together.
+const MAX_FILES_BYTES: u64 = 16 << 20;
+/// The largest file of text, rules or a schema, in bytes.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
+
+/// How a file is loaded.
+#[derive(Clone, Default)]
+pub struct LoadOptions {
+    /// Whether warnings are errors.
+    pub strict: bool,
+    /// What models cost: with it, the check finds models without a price under a budget in dollars.
+    pub prices: Option<Arc<PriceBook>>,
+}
+
+/// A pipeline file that became a plan.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// What is probably not meant as it is written.
+    pub warnings: Faults,
+    /// The files it was read from.
+    pub sources: Sources,
+}
+
+/// A pipeline file that cannot become a plan, and all that is wrong with it.
+#[derive(Debug)]
+pub struct Rejected {
+    /// The file, as it was named.
+    pub name: String,
+    /// What is wrong.
+    pub faults: Faults,
+    /// The files it was read from.
+    pub sources: Sources,
+}
+
+impl std::fmt::Display for Rejected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rendered: Vec<String> = self
+            .faults
+            .list()
+            .into_iter()
+            .map(|fault| fault.render(self.sources.of(fault), Paint::Plain))
+            .collect();
+        f.write_str(rendered.join("\n").trim_end())
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+/// The text of the files a pipeline was read from, to show places in them. Secrets in them are masked.
+#[derive(Debug, Clone, Default)]
+pub struct Sources(BTreeMap<String, Arc<Source>>);
+
+impl Sources {
+    /// The file of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Source> {
+        self.0.get(name).map(|source| &**source)
+    }
+
+    /// The file a fault is in.
+    #[must_use]
+    pub fn of(&self, fault: &Fault) -> Option<&Source> {
+        self.get(fault.file.as_deref()?)
+    }
+
+    /// All files, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.0.values().map(|source| &**source)
+    }
+
+    pub(super) fn add(&mut self, source: Arc<Source>) {
+        self.0.insert(source.name().to_owned(), source);
+    }
+}
+
+/// Loads a pipeline file and the files beneath its folder that it names.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn load(path: &Path, registry: &Registry, options: LoadOptions) -> Result<Loaded, Box<Rejected>> {
+    let name = path.display().to_string();
+    let file = path.file_name().map(|file| file.to_string_lossy().into_owned());
+    let folder = Folder::new(path.parent().unwrap_or(Path::new("")));
+    match (folder, file) {
+        (Ok(folder), Some(file)) => load_from(&folder, &name, &file, registry, options),
+        _ => load_from(&BTreeMap::new(), &name, &name, registry, options),
+    }
+}
+
+/// Loads a pipeline from its text; a file it names does not exist.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn load_text(text: &str, name: &str, registry: &Registry) -> Result<Loaded, Box<Rejected>> {
+    let files = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+    load_from(&files, name, name, registry, LoadOptions::default())
+}
+
+/// Loads the pipeline file `path` of `files`, shown as `name`.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn load_from(
+    files: &dyn Files,
+    name: &str,
+    path: &str,
+    registry: &Registry,
+    options: LoadOptions,
+) -> Result<Loaded, Box<Rejected>> {
+    let prefix = name.strip_suffix(path).unwrap_or_default().to_owned();
+    let mut loader = Loader {
+        files,
+        known: Known::of(registry),
+        options,
+        prefix,
+        faults: Faults::new(),
+        sources: Sources::default(),
+        secrets: Vec::new(),
+        open: Vec::new(),
+        plans: HashMap::new(),
+        read: HashMap::new(),
+        bytes_left: MAX_FILES_BYTES,
+    };
+    let plan = match files.read("", path, yaml::MAX_BYTES as u64) {
+        Ok(bytes) => loader.pipeline(path, &bytes),
+        Err(unreadable) => {
+            let (code, message) = loader.unreadable(&unreadable, path, yaml::MAX_BYTES as u64);
+            let start = Place { line: 1, column: 1, len: 1 };
+            loader.faults.push(Fault::new(code, message).at(loader.shown(path), start));
+            None
+        }
+    };
+    let Loader { mut faults, sources, secrets, options, .. } = loader;
+    if options.strict {
+        faults.promote_warnings();
+    }
+    if !secrets.is_empty() {
+        faults = secret::masked(&faults, &secrets);
+    }
+    match plan {
+        Some(plan) if !faults.has_errors() => Ok(Loaded { plan, warnings: faults, sources }),
+        _ => Err(Box::new(Rejected { name: name.to_owned(), faults, sources })),
+    }
+}
+
+/// What is shared by all files of one load.
+pub(super) struct Loader<'l> {
+    files: &'l dyn Files,
+    pub(super) known: Known,
+    pub(super) options: LoadOptions,
+    /// What stands before a path when it is shown.
+    prefix: String,
+    pub(super) faults: Faults,
+    sources: Sources,
+    /// Secrets found in the files, to be masked in messages.
+    secrets: Vec<String>,
+    /// The pipeline files being read, outermost first.
+    open: Vec<String>,
+    /// Plans by path; none where a file had errors.
+    plans: HashMap<String, Option<Arc<Plan>>>,
+    /// Files of text that were read, by path.
+    read: HashMap<String, Arc<Source>>,
+    bytes_left: u64,
+}
+
+/// Why a named file gives nothing: code, what follows its path in a message, the way out.
+pub(super) type Refusal = (Code, String);
+
+impl Loader<'_> {
+    /// Reads a pipeline file.
+    pub(super) fn pipeline(&mut self, path: &str, bytes: &[u8]) -> Option<Arc<Plan>> {
+        let mut faults = Faults::new();
+        let doc = yaml::read(bytes, &self.shown(path), &mut faults);
+        self.faults.append(faults);
+        let Some(doc) = doc else {
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                self.add_source(&Arc::new(Source::new(self.shown(path), text)));
+            }
+            return None;
+        };
+        self.add_source(&doc.source);
+        self.open.push(path.to_owned());
+        let plan = pipeline::read(self, &doc, folder_of(path)).map(Arc::new);
+        self.open.pop();
+        plan
+    }
+
+    /// The plan of the pipeline file that a file in `folder` names; none where that file has errors of its own.
+    ///
+    /// # Errors
+    /// Why it cannot be read at all.
+    pub(super) fn nested(&mut self, folder: &str, written: &str) -> Result<Option<Arc<Plan>>, Refusal> {
+        let path = plain_path(written).map_err(|why| (Code::PathRefused, why.to_owned()))?;
+        let full = join(folder, &path);
+        if let Some(at) = self.open.iter().position(|open| *open == full) {
+            let mut files: Vec<String> = self.open[at..].iter().map(|path| quote(path)).collect();
+            files.push(quote(&full));
+            return Err((Code::Cycle, format!("includes itself: {}", files.join(" → "))));
+        }
+        if self.open.len() == MAX_PIPELINES_DEEP {
+            return Err((Code::TooDeep, format!("is a pipeline more than {MAX_PIPELINES_DEEP} levels deep")));
+        }
+        if let Some(plan) = self.plans.get(&full) {
+            return Ok(plan.clone());
+        }
+        let bytes = self.bytes(folder, &path, yaml::MAX_BYTES as u64)?;
+        let plan = self.pipeline(&full, &bytes);
+        self.plans.insert(full, plan.clone());
+        Ok(plan)
+    }
+
+    /// The text of a file that a file in `folder` names.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn text(&mut self, folder: &str, written: &str) -> Result<Arc<Source>, Refusal> {
+        let path = plain_path(written).map_err(|why| (Code::PathRefused, why.to_owned()))?;
+        let full = join(folder, &path);
+        if let Some(source) = self.read.get(&full) {
+            return Ok(source.clone());
+        }
+        let bytes = self.bytes(folder, &path, MAX_TEXT_BYTES)?;
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| (Code::BadEncoding, format!("is not UTF-8 at byte {}", error.valid_up_to())))?;
+        let source = Arc::new(Source::new(self.shown(&full), text));
+        self.add_source(&source);
+        self.read.insert(full, source.clone());
+        Ok(source)
+    }
+
+    fn bytes(&mut self, folder: &str, path: &str, limit: u64) -> Result<Vec<u8>, Refusal> {
+        if self.read.len() + self.plans.len() >= MAX_FILES {
+            return Err((Code::TooLarge, format!("is one file too many: at most {MAX_FILES} are named")));
+        }
+        let read = self.files.read(folder, path, limit.min(self.bytes_left));
+        let bytes = read.map_err(|unreadable| match unreadable {
+            Unreadable::TooLarge if self.bytes_left < limit => {
+                let most = MAX_FILES_BYTES >> 20;
+                (Code::TooLarge, format!("is too much: all files named may have {most} MB together"))
+            }
+            Unreadable::TooLarge if limit == MAX_TEXT_BYTES => {
+                (Code::PathRefused, format!("has more than {limit} bytes"))
+            }
+            Unreadable::TooLarge => (Code::TooLarge, format!("has more than {limit} bytes")),
+            Unreadable::Missing => (Code::FileMissing, "does not exist".to_owned()),
+            Unreadable::Refused(why) => (Code::PathRefused, why),
+        })?;
+        self.bytes_left -= bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    fn unreadable(&self, unreadable: &Unreadable, path: &str, limit: u64) -> Refusal {
+        let shown = quote(&self.shown(path));
+        match unreadable {
+            Unreadable::Missing => (Code::FileMissing, format!("file {shown} does not exist")),
+            Unreadable::Refused(why) => (Code::PathRefused, format!("file {shown} {why}")),
+            Unreadable::TooLarge => (Code::TooLarge, format!("file {shown} has more than {limit} bytes")),
+        }
+    }
+
+    /// A path as it is shown: as the first file was named.
+    pub(super) fn shown(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    /// Keeps a file to show places in, and notes the secrets written into it.
+    fn add_source(&mut self, source: &Arc<Source>) {
+        let found = secret::find(source.text());
+        for range in &found {
+            let length = range.len();
+            let message = format!("a provider key or password ({length} characters) is written into the file");
+            let span = crate::fault::Span::new(range.clone());
+            self.faults.push(
+                Fault::new(Code::SecretLiteral, message)
+                    .at(source.name(), source.place(span))
+                    .hint("remove it and replace the key; keys are set by the operator, never in a pipeline file"),
+            );
+            self.secrets.push(source.text()[range.clone()].to_owned());
+        }
+        match found.is_empty() {
+            true => self.sources.add(source.clone()),
+            false => self.sources.add(Arc::new(Source::new(source.name(), secret::blank(source.text(), &found)))),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The log: the append-only record of a run, and the one thing a run tells the world.
+//!
+//! A run writes compact records; whoever reads gets [`Event`]s in one vocabulary, live and replayed alike. Nothing here
+//! knows how a run works, and no view is made here.
+
+pub mod event;
+mod memory;
+mod record;
+
+pub use event::{CallKind, ChosenModel, Event, EventKind, Resolution};
+pub use memory::{Events, RunLog};
+pub(crate) use record::{ScopeInfo, What};

@@ -1,0 +1,542 @@
+//! Events: the one vocabulary of what happens in a run.
+//!
+//! An event is an envelope (run, sequence number, time, step, attempt) and what happened. In JSON the fields of both
+//! stand side by side, with `type` naming what happened. Sequence numbers start at 1 and have no gaps.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value as Json};
+
+use crate::clock::Time;
+use crate::error::{Failure, Spent};
+use crate::id::{ArtifactId, CallId, QuestionId, RunId};
+use crate::money::{Cost, Nanousd};
+use crate::question::{Question, QuestionKind};
+use crate::usage::Usage;
+use crate::value::Value;
+use crate::view::SkipWhy;
+
+/// The name and version of this shape.
+pub const EVENT_SCHEMA: &str = "segue.event/1";
+
+/// One thing that happened in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The run.
+    pub run: RunId,
+    /// Place in the log, from 1, without gaps.
+    pub seq: u64,
+    /// When.
+    pub time: Time,
+    /// Path of the step, map item or nested step it is about.
+    pub step: Option<String>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What became of an attempt that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// Another attempt follows.
+    Retried,
+    /// The error is not worth another, or none is left.
+    GaveUp,
+    /// The attempt wanted another and none is left.
+    Exhausted,
+}
+
+/// What happened, with its facts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The run exists.
+    #[serde(rename = "run.queued")]
+    RunQueued {
+        /// The pipeline.
+        pipeline: String,
+        /// The plan it is pinned to.
+        plan_hash: String,
+        /// What went in.
+        inputs: Json,
+        /// Filters.
+        labels: IndexMap<String, String>,
+        /// Who or what started it: `cli http ui mcp schedule library chat`.
+        trigger: String,
+        /// Model names as asked for, and what they resolved to.
+        models: IndexMap<String, ChosenModel>,
+        /// A note of who started it.
+        note: Option<String>,
+    },
+    /// It began.
+    #[serde(rename = "run.started")]
+    RunStarted {
+        /// Where it runs.
+        engine: String,
+    },
+    /// It went on after an answer.
+    #[serde(rename = "run.resumed")]
+    RunResumed {
+        /// Why.
+        reason: String,
+    },
+    /// It rests and waits for people.
+    #[serde(rename = "run.waiting")]
+    RunWaiting {
+        /// The open questions.
+        questions: Vec<QuestionId>,
+    },
+    /// Somebody wants it cancelled.
+    #[serde(rename = "run.cancel_requested")]
+    RunCancelRequested {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// It was cancelled.
+    #[serde(rename = "run.cancelled")]
+    RunCancelled {
+        /// Why, with partial outputs.
+        error: Arc<Failure>,
+        /// Everything used.
+        usage: Usage,
+        /// Everything spent.
+        cost: Cost,
+    },
+    /// It has its output.
+    #[serde(rename = "run.succeeded")]
+    RunSucceeded {
+        /// The output.
+        output: Value,
+        /// Whether the fallback pipeline made it.
+        fallback: bool,
+        /// Everything used.
+        usage: Usage,
+        /// Everything spent.
+        cost: Cost,
+    },
+    /// It failed.
+    #[serde(rename = "run.failed")]
+    RunFailed {
+        /// Every failed step, partial outputs, everything spent.
+        error: Arc<Failure>,
+        /// Everything used.
+        usage: Usage,
+        /// Everything spent.
+        cost: Cost,
+    },
+    /// The step's dependencies are met.
+    #[serde(rename = "step.ready")]
+    StepReady {},
+    /// Its first attempt begins.
+    #[serde(rename = "step.started")]
+    StepStarted {
+        /// `function agent tool route handoff map repeat question pipeline set`.
+        kind: String,
+        /// The agent, for an agent step.
+        agent: Option<String>,
+    },
+    /// It is a map of so many items.
+    #[serde(rename = "step.expanded")]
+    StepExpanded {
+        /// Items.
+        total: u64,
+    },
+    /// It waits for a person.
+    #[serde(rename = "step.waiting")]
+    StepWaiting {
+        /// What for.
+        reason: QuestionKind,
+    },
+    /// It has its output.
+    #[serde(rename = "step.succeeded")]
+    StepSucceeded {
+        /// The output.
+        output: Value,
+        /// Used in all attempts and items.
+        usage: Usage,
+        /// Spent in all attempts and items.
+        cost: Cost,
+    },
+    /// It failed for good.
+    #[serde(rename = "step.failed")]
+    StepFailed {
+        /// Why.
+        error: Arc<Failure>,
+        /// What that means: `fail skip keep use run`.
+        on_error: String,
+        /// Used in all attempts and items.
+        usage: Usage,
+        /// Spent in all attempts and items.
+        cost: Cost,
+    },
+    /// It was left out.
+    #[serde(rename = "step.skipped")]
+    StepSkipped {
+        /// Why.
+        reason: SkipWhy,
+        /// Which steps led to it.
+        because: Vec<String>,
+        /// The same in words.
+        text: String,
+    },
+    /// It was cancelled.
+    #[serde(rename = "step.cancelled")]
+    StepCancelled {
+        /// Why.
+        reason: String,
+    },
+    /// The step says how far it is.
+    #[serde(rename = "step.note")]
+    StepNote {
+        /// What it says.
+        text: String,
+        /// 0 to 100.
+        percent: Option<u8>,
+    },
+    /// An attempt begins.
+    #[serde(rename = "attempt.started")]
+    AttemptStarted {
+        /// From 1.
+        attempt: u32,
+    },
+    /// It did what it was for.
+    #[serde(rename = "attempt.succeeded")]
+    AttemptSucceeded {
+        /// From 1.
+        attempt: u32,
+        /// Used by it.
+        usage: Usage,
+        /// Spent by it.
+        cost: Cost,
+    },
+    /// It failed.
+    #[serde(rename = "attempt.failed")]
+    AttemptFailed {
+        /// From 1.
+        attempt: u32,
+        /// Why.
+        error: Box<Failure>,
+        /// What follows.
+        resolution: Resolution,
+        /// When the next begins, in milliseconds from now.
+        retry_in_ms: Option<u64>,
+        /// Used by it.
+        usage: Usage,
+        /// Spent by it.
+        cost: Cost,
+    },
+    /// It asks for another.
+    #[serde(rename = "attempt.again")]
+    AttemptAgain {
+        /// From 1.
+        attempt: u32,
+        /// Why.
+        reason: String,
+        /// What follows.
+        resolution: Resolution,
+        /// When the next begins, in milliseconds from now.
+        retry_in_ms: Option<u64>,
+        /// Used by it.
+        usage: Usage,
+        /// Spent by it.
+        cost: Cost,
+    },
+    /// A call's upper bound is reserved.
+    #[serde(rename = "call.reserved")]
+    CallReserved {
+        /// The call.
+        call: CallId,
+        /// `model` or `tool`.
+        kind: CallKind,
+        /// The model as `provider/model`.
+        model: Option<String>,
+        /// The tool.
+        tool: Option<String>,
+        /// The agent that makes it.
+        agent: Option<String>,
+        /// The attempt it belongs to.
+        attempt: u32,
+        /// Where in the attempt it is made.
+        position: String,
+        /// The upper bound.
+        reserved_nanousd: Nanousd,
+        /// The budgets it was reserved against.
+        budgets: Vec<String>,
+        /// What most output tokens were lowered to.
+        max_tokens_clamped_to: Option<u32>,
+    },
+    /// It is sent.
+    #[serde(rename = "call.started")]
+    CallStarted {
+        /// The call.
+        call: CallId,
+        /// The same after a crash, so that a provider can tell a repeat.
+        idempotency_key: String,
+        /// What is sent: messages of a model, arguments of a tool.
+        request: Json,
+    },
+    /// It waits.
+    #[serde(rename = "call.waiting")]
+    CallWaiting {
+        /// The call.
+        call: CallId,
+        /// `budget rate_limit retry_after`.
+        reason: String,
+    },
+    /// It gave an answer.
+    #[serde(rename = "call.succeeded")]
+    CallSucceeded {
+        /// The call.
+        call: CallId,
+        /// What it used.
+        usage: Usage,
+        /// What it cost.
+        cost: Cost,
+        /// Where its price is from: `list override local unpriced recorded`.
+        price: Option<String>,
+        /// `stop length tool_calls`.
+        finish_reason: Option<String>,
+        /// The answer.
+        response: Json,
+        /// Whether the usage is our own estimate.
+        estimated: bool,
+    },
+    /// It failed.
+    #[serde(rename = "call.failed")]
+    CallFailed {
+        /// The call.
+        call: CallId,
+        /// Why.
+        error: Box<Failure>,
+        /// What it used.
+        usage: Usage,
+        /// What it cost.
+        cost: Cost,
+    },
+    /// A budget or a policy refused it.
+    #[serde(rename = "call.refused")]
+    CallRefused {
+        /// The call.
+        call: CallId,
+        /// Why.
+        error: Box<Failure>,
+    },
+    /// Its outcome is unknown; the reservation stays counted.
+    #[serde(rename = "call.uncertain")]
+    CallUncertain {
+        /// The call.
+        call: CallId,
+        /// What stays counted.
+        held_nanousd: Nanousd,
+    },
+    /// It was made before and is not made again.
+    #[serde(rename = "call.replayed")]
+    CallReplayed {
+        /// Where in the attempt.
+        position: String,
+        /// `log` or `cassette`.
+        source: String,
+    },
+    /// A route took an arm.
+    #[serde(rename = "route.chosen")]
+    RouteChosen {
+        /// The arm.
+        arm: String,
+        /// `value expression code model fallback split`.
+        by: String,
+        /// Why.
+        reason: Option<String>,
+        /// What a split was sticky by.
+        key: Option<String>,
+    },
+    /// A question was put.
+    #[serde(rename = "question.asked")]
+    QuestionAsked {
+        /// The question.
+        question: Box<Question>,
+    },
+    /// It was answered.
+    #[serde(rename = "question.answered")]
+    QuestionAnswered {
+        /// The question.
+        question: QuestionId,
+        /// Who.
+        by: String,
+        /// The answer.
+        answer: Json,
+    },
+    /// An answer was refused; the question stays open.
+    #[serde(rename = "question.refused")]
+    QuestionRefused {
+        /// The question.
+        question: QuestionId,
+        /// Who.
+        by: String,
+        /// What was wrong.
+        errors: Vec<String>,
+    },
+    /// Nobody answered in time.
+    #[serde(rename = "question.expired")]
+    QuestionExpired {
+        /// The question.
+        question: QuestionId,
+        /// Whether its default was taken.
+        default_used: bool,
+    },
+    /// An artifact was saved.
+    #[serde(rename = "artifact.saved")]
+    ArtifactSaved {
+        /// Its id.
+        artifact: ArtifactId,
+        /// Its name.
+        name: String,
+        /// Length.
+        bytes: u64,
+        /// SHA-256 of its bytes.
+        sha256: String,
+        /// Media type.
+        media_type: String,
+    },
+    /// A link moved to it.
+    #[serde(rename = "artifact.linked")]
+    ArtifactLinked {
+        /// The link.
+        link: String,
+        /// The artifact.
+        artifact: ArtifactId,
+    },
+    /// A budget was raised.
+    #[serde(rename = "budget.raised")]
+    BudgetRaised {
+        /// Which.
+        name: String,
+        /// By whom.
+        by: String,
+    },
+    /// A span of the step's own began.
+    #[serde(rename = "span.opened")]
+    SpanOpened {
+        /// Which, within the attempt.
+        span: String,
+        /// What it is called.
+        name: String,
+    },
+    /// It ended.
+    #[serde(rename = "span.closed")]
+    SpanClosed {
+        /// Which.
+        span: String,
+        /// `ok` or `error`.
+        status: String,
+    },
+}
+
+/// A model or a tool call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallKind {
+    /// To a model.
+    Model,
+    /// To a tool.
+    Tool,
+}
+
+/// What a model name came to mean in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChosenModel {
+    /// What was asked for, in fallback order.
+    pub asked: Vec<String>,
+    /// What was chosen.
+    pub chosen: String,
+    /// Why that: `key local simulated program`.
+    pub source: String,
+}
+
+impl Event {
+    /// The name of what happened, for example `step.succeeded`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match serde_json::to_value(&self.kind) {
+            Ok(Json::Object(fields)) => fields
+                .get("type")
+                .and_then(Json::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// What the event says was spent, for the kinds that say so about one call.
+    #[must_use]
+    pub fn call_spent(&self) -> Option<Spent> {
+        match &self.kind {
+            EventKind::CallSucceeded { usage, cost, .. } | EventKind::CallFailed { usage, cost, .. } => {
+                Some(Spent {
+                    usage: *usage,
+                    cost: *cost,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the run is over with this event.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        matches!(
+            self.kind,
+            EventKind::RunSucceeded { .. } | EventKind::RunFailed { .. } | EventKind::RunCancelled { .. }
+        )
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Map::new();
+        fields.insert("schema".into(), EVENT_SCHEMA.into());
+        fields.insert("run".into(), self.run.to_string().into());
+        fields.insert("seq".into(), self.seq.into());
+        fields.insert("time".into(), self.time.to_string().into());
+        let Json::Object(kind) = serde_json::to_value(&self.kind).map_err(S::Error::custom)? else {
+            return Err(S::Error::custom("an event is an object"));
+        };
+        let mut kind = kind;
+        fields.insert("type".into(), kind.shift_remove("type").unwrap_or_default());
+        if let Some(step) = &self.step {
+            fields.insert("step".into(), step.as_str().into());
+        }
+        fields.extend(kind);
+        fields.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        let mut take = |name: &str| fields.shift_remove(name).unwrap_or_default();
+        if take("schema") != EVENT_SCHEMA {
+            return Err(D::Error::custom(format!(
+                "not an event of the shape `{EVENT_SCHEMA}`"
+            )));
+        }
+        let run = serde_json::from_value(take("run")).map_err(D::Error::custom)?;
+        let seq = serde_json::from_value(take("seq")).map_err(D::Error::custom)?;
+        let time = serde_json::from_value(take("time")).map_err(D::Error::custom)?;
+        let step = serde_json::from_value(take("step")).map_err(D::Error::custom)?;
+        let kind = serde_json::from_value(Json::Object(fields)).map_err(D::Error::custom)?;
+        Ok(Self {
+            run,
+            seq,
+            time,
+            step,
+            kind,
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! The log of one run in memory: appended to by the run, read by anybody, live or later.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::event::{Event, EventKind};
+use super::record::{Record, ScopeInfo, What};
+use crate::clock::Clock;
+use crate::id::RunId;
+use crate::run::Unit;
+use crate::view::RunView;
+
+/// The log of one run.
+///
+/// The run appends; readers never hold it up: they copy what is there and wait for more on their own.
+pub struct RunLog {
+    run: RunId,
+    clock: Clock,
+    inner: Mutex<Inner>,
+    more: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    records: Vec<Record>,
+    scopes: Vec<ScopeInfo>,
+    ended: bool,
+}
+
+impl RunLog {
+    pub(crate) fn new(run: RunId, clock: Clock) -> Self {
+        Self {
+            run,
+            clock,
+            inner: Mutex::default(),
+            more: Notify::new(),
+        }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Appends records in order, all at one time; leaves `records` empty.
+    pub(crate) fn append(&self, records: &mut Vec<(Unit, What)>) {
+        if records.is_empty() {
+            return;
+        }
+        let at = self.clock.time();
+        let mut inner = self.lock();
+        inner
+            .records
+            .extend(records.drain(..).map(|(unit, what)| Record { at, unit, what }));
+        drop(inner);
+        self.more.notify_waiters();
+    }
+
+    /// Appends one event.
+    pub(crate) fn note(&self, unit: Unit, kind: EventKind) {
+        let at = self.clock.time();
+        self.lock().records.push(Record {
+            at,
+            unit,
+            what: What::Other(Box::new(kind)),
+        });
+        self.more.notify_waiters();
+    }
+
+    pub(crate) fn open_scope(&self, number: u32, scope: ScopeInfo) {
+        let mut inner = self.lock();
+        debug_assert_eq!(inner.scopes.len(), number as usize, "scopes are opened in order");
+        inner.scopes.push(scope);
+    }
+
+    /// The scope with this number.
+    pub(crate) fn scope(&self, number: u32) -> Option<ScopeInfo> {
+        self.lock().scopes.get(number as usize).cloned()
+    }
+
+    pub(crate) fn path(&self, unit: Unit) -> String {
+        self.lock()
+            .scopes
+            .get(unit.scope as usize)
+            .map(|scope| scope.path(unit))
+            .unwrap_or_default()
+    }
+
+    /// Nothing more will be appended.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.more.notify_waiters();
+    }
+
+    /// All events so far.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        let inner = self.lock();
+        let mut events = VecDeque::new();
+        let mut seq = 1;
+        for record in &inner.records {
+            expand(self.run, record, &inner.scopes, &mut seq, &mut events);
+        }
+        events.into()
+    }
+
+    /// What is known of the run from its log.
+    #[must_use]
+    pub fn view(&self) -> RunView {
+        let plan = self.lock().scopes.first().map(|scope| scope.program.plan.clone());
+        RunView::replay(plan, &self.events())
+    }
+
+    /// A stream of events from the first one: live and replayed are the same. Ends with the run.
+    #[must_use]
+    pub fn follow(self: &Arc<Self>) -> Events {
+        Events {
+            log: self.clone(),
+            at: 0,
+            seq: 1,
+            ready: VecDeque::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here panics half way through a change.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The events of a run, in order, as they come.
+pub struct Events {
+    log: Arc<RunLog>,
+    at: usize,
+    seq: u64,
+    ready: VecDeque<Event>,
+}
+
+impl Events {
+    /// The next event; none when the run is over. Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            let log = self.log.clone();
+            let notified = log.more.notified();
+            let mut notified = std::pin::pin!(notified);
+            // Registered before looking, so that nothing appended in between is missed.
+            notified.as_mut().enable();
+            {
+                let inner = log.lock();
+                // A bounded bite, so that a slow reader of a long log does not hold the lock for long.
+                let end = inner.records.len().min(self.at + 256);
+                for record in &inner.records[self.at..end] {
+                    expand(log.run, record, &inner.scopes, &mut self.seq, &mut self.ready);
+                }
+                self.at = end;
+                if self.ready.is_empty() && inner.ended {
+                    return None;
+                }
+            }
+            if self.ready.is_empty() {
+                notified.await;
+            }
+        }
+    }
+}
+
+/// Turns one record into its events.
+fn expand(run: RunId, record: &Record, scopes: &[ScopeInfo], seq: &mut u64, events: &mut VecDeque<Event>) {
+    let scope = scopes.get(record.unit.scope as usize);
+    let step = scope
+        .filter(|_| record.unit.step < Unit::SCOPE)
+        .map(|scope| scope.path(record.unit));
+    let mut push = |kind| {
+        events.push_back(Event {
+            run,
+            seq: *seq,
+            time: record.at,
+            step: step.clone(),
+            kind,
+        });
+        *seq += 1;
+    };
+    match &record.what {
+        What::Ready => push(EventKind::StepReady {}),
+        What::Started => {
+            let planned = scope.and_then(|scope| scope.program.plan.steps.get(record.unit.step as usize));
+            push(EventKind::StepStarted {
+                kind: planned
+                    .map(|step| step.kind.as_str())
+                    .unwrap_or_default()
+                    .to_owned(),
+                agent: planned.and_then(|step| step.action.agent()).map(str::to_owned),
+            });
+            push(EventKind::AttemptStarted { attempt: 1 });
+        }
+        What::Attempt(attempt) => push(EventKind::AttemptStarted { attempt: *attempt }),
+        What::Succeeded(output, attempt, spent) => {
+            let [by_attempt, total] = spent.as_deref().copied().unwrap_or_default();
+            if *attempt > 0 {
+                push(EventKind::AttemptSucceeded {
+                    attempt: *attempt,
+                    usage: by_attempt.usage,
+                    cost: by_attempt.cost,
+                });
+            }
+            push(EventKind::StepSucceeded {
+                output: output.clone(),
+                usage: total.usage,
+                cost: total.cost,
+            });
+        }
+        What::Other(kind) => push((**kind).clone()),
+    }
+}

@@ -1,0 +1,204 @@
+//! Models: what answers an agent's requests, behind one trait.
+//!
+//! This crate has the models that need no network: [`Extractive`] works on the text it is given, [`Sampled`] and
+//! [`Scripted`] simulate. Hosted providers implement the same trait in a crate of their own. Which model a name means
+//! is decided by [`Models`] before a run starts; nothing is simulated that was not asked for by name.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::error::Failure;
+use crate::plan::ModelSettings;
+use crate::schema::Schema;
+use crate::tool::ToolSpec;
+use crate::usage::Usage;
+
+mod catalog;
+pub mod extractive;
+mod local;
+pub mod sample;
+pub(crate) mod script;
+
+pub use catalog::{Chosen, ModelSource, Models};
+pub use local::{Extractive, Sampled};
+pub use script::{Malformed, Rule, Scripted};
+
+/// Something that answers requests.
+///
+/// A model makes exactly one try: retries, repairs, limits, prices and the record are the run's.
+pub trait Model: Send + Sync + 'static {
+    /// `provider/model`, for example `local/extractive`; names its price.
+    fn name(&self) -> &str;
+
+    /// Answers one request. Dropping the future aborts the call.
+    fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Failure>>;
+}
+
+/// One request to a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Request {
+    /// The conversation so far; the first message is the instructions.
+    pub messages: Vec<Message>,
+    /// What the answer must fit; none is free text.
+    pub output: Option<Schema>,
+    /// What the model may call.
+    pub tools: Vec<ToolSpec>,
+    /// Temperature, most tokens and so on; `max_tokens` is always there.
+    pub settings: ModelSettings,
+    /// The same for the same call after a crash.
+    pub idempotency_key: String,
+    /// Who asks, for models that answer by rules: never sent to a provider.
+    #[serde(skip)]
+    pub from: From,
+}
+
+/// Who makes a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct From {
+    /// The run, as text; what a script counts `times` by.
+    pub run: String,
+    /// Path of the step, map items included.
+    pub step: String,
+    /// The agent.
+    pub agent: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The instructions.
+    System,
+    /// The request, and what the run says.
+    User,
+    /// The model.
+    Assistant,
+    /// A tool's result.
+    Tool,
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub text: String,
+    /// What the model wants to call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Which call this is the result of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+}
+
+impl Message {
+    /// A message of plain text.
+    pub fn new(role: Role, text: impl Into<String>) -> Self {
+        Self {
+            role,
+            text: text.into(),
+            tool_calls: Vec::new(),
+            call: None,
+        }
+    }
+}
+
+/// A tool call a model wants made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The model's id for it.
+    pub id: String,
+    /// The tool.
+    pub tool: String,
+    /// Its arguments, as the model gave them.
+    pub arguments: Json,
+}
+
+/// A model's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// Its text; JSON as text where a schema was asked for.
+    pub text: String,
+    /// Tool calls it wants made before it goes on.
+    pub tool_calls: Vec<ToolCall>,
+    /// Why it stopped.
+    pub finish: Finish,
+    /// What it used, where the model says so.
+    pub usage: Option<Usage>,
+}
+
+impl Response {
+    /// An answer of plain text whose usage is counted here.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            tool_calls: Vec::new(),
+            finish: Finish::Stop,
+            usage: None,
+        }
+    }
+}
+
+/// Why a model stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// It was done.
+    Stop,
+    /// It reached its most tokens: the answer is cut.
+    Length,
+    /// It wants tools called.
+    ToolCalls,
+    /// It refused.
+    Refused,
+}
+
+impl fmt::Display for Finish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Finish::Stop => "stop",
+            Finish::Length => "length",
+            Finish::ToolCalls => "tool_calls",
+            Finish::Refused => "refused",
+        })
+    }
+}
+
+/// An upper estimate of the tokens of a text, used for reservations and where a model does not say what it used.
+///
+/// One token for every three bytes, rounded up: common tokenizers need about one for four bytes of English and more
+/// for other scripts, whose characters have more bytes.
+#[must_use]
+pub fn tokens_of(text: &str) -> u64 {
+    (text.len() as u64).div_ceil(3)
+}
+
+impl Request {
+    /// An upper estimate of its input tokens, with eight for the frame of each message.
+    #[must_use]
+    pub fn input_tokens(&self) -> u64 {
+        let mut tokens = 0;
+        for message in &self.messages {
+            tokens += 8 + tokens_of(&message.text);
+            for call in &message.tool_calls {
+                tokens += 8 + tokens_of(&call.arguments.to_string());
+            }
+        }
+        let schema = self
+            .output
+            .as_ref()
+            .map_or(0, |schema| tokens_of(&schema.as_json().to_string()));
+        let tools: u64 = self
+            .tools
+            .iter()
+            .map(|tool| 8 + tokens_of(&tool.description) + tokens_of(&tool.parameters.to_string()))
+            .sum();
+        tokens + schema + tools
+    }
+}

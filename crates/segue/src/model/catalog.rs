@@ -1,0 +1,137 @@
+//! Which model a name means. Decided before a run starts, so that a run with no model to be had never begins.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::{Extractive, Model, Sampled, Scripted};
+use crate::error::{ErrorKind, Failure};
+use crate::plan::{ModelRef, ModelSettings};
+
+/// Something that knows models by name: a crate of hosted providers, for example.
+pub trait ModelSource: Send + Sync + 'static {
+    /// The model behind a name. `None` when the name is not of this source; an error says why the model is not to be
+    /// had, for example `no key: OPENAI_API_KEY is not set`.
+    fn find(&self, model: &ModelRef) -> Option<Result<Found, String>>;
+}
+
+/// A model found by a source.
+pub struct Found {
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// What a name like `auto/small` came to mean.
+    pub chosen: String,
+    /// Why: `key local simulated program`.
+    pub source: &'static str,
+}
+
+/// One model of an agent's list that is to be had.
+#[derive(Clone)]
+pub struct Chosen {
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// What was asked for.
+    pub asked: String,
+    /// What it came to mean.
+    pub chosen: String,
+    /// Why.
+    pub source: &'static str,
+    /// Settings of this entry of the list.
+    pub settings: ModelSettings,
+}
+
+/// The models a process can use.
+#[derive(Clone, Default)]
+pub struct Models {
+    named: IndexMap<String, Arc<dyn Model>>,
+    sources: Vec<Arc<dyn ModelSource>>,
+}
+
+impl Models {
+    /// The models that need neither key nor network: `local/extractive`, `sim/schema` and `sim/script`.
+    #[must_use]
+    pub fn offline() -> Self {
+        Self::default()
+    }
+
+    /// Adds a model of the program under a name, for example a [`Scripted`] one in a test. It wins over every source.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, model: impl Model) -> Self {
+        self.named.insert(name.into(), Arc::new(model));
+        self
+    }
+
+    /// Adds a source of models, asked in the order in which they were added.
+    #[must_use]
+    pub fn source(mut self, source: impl ModelSource) -> Self {
+        self.sources.push(Arc::new(source));
+        self
+    }
+
+    /// The models of a fallback list that are to be had, in order.
+    ///
+    /// # Errors
+    /// When none is: kind `no_model`, with every entry and why it is not to be had.
+    pub fn resolve(&self, agent: &str, list: &[ModelRef]) -> Result<Vec<Chosen>, Failure> {
+        let mut chosen = Vec::new();
+        let mut refused = Vec::new();
+        for entry in list {
+            match self.find(entry) {
+                Ok(found) => chosen.push(found),
+                Err(why) => refused.push(format!("`{}`: {why}", entry.name)),
+            }
+        }
+        if chosen.is_empty() {
+            let message = format!(
+                "agent `{agent}` has no model to be had\n  {}",
+                refused.join("\n  ")
+            );
+            return Err(Failure::new(ErrorKind::NoModel, message)
+                .hint("set the key of a provider, for example OPENAI_API_KEY")
+                .hint("start a local model server such as Ollama")
+                .hint("walk the pipeline without a model: `--model sim/schema`, or use `local/extractive`"));
+        }
+        Ok(chosen)
+    }
+
+    fn find(&self, entry: &ModelRef) -> Result<Chosen, String> {
+        let chosen = |model: Arc<dyn Model>, source| Chosen {
+            chosen: model.name().to_owned(),
+            model,
+            asked: entry.name.clone(),
+            source,
+            settings: entry.settings.clone(),
+        };
+        if let Some(model) = self.named.get(&entry.name) {
+            return Ok(chosen(model.clone(), "program"));
+        }
+        match entry.name.as_str() {
+            "local/extractive" => return Ok(chosen(Arc::new(Extractive), "local")),
+            "sim/schema" => return Ok(chosen(Arc::new(Sampled), "simulated")),
+            "sim/script" => {
+                let Some(text) = &entry.file else {
+                    return Err("`sim/script` needs a `file` with its rules".into());
+                };
+                let script = Scripted::from_yaml(text).map_err(|error| error.to_string())?;
+                return Ok(chosen(Arc::new(script), "simulated"));
+            }
+            _ => {}
+        }
+        for source in &self.sources {
+            if let Some(found) = source.find(entry) {
+                let found = found?;
+                return Ok(Chosen {
+                    model: found.model,
+                    asked: entry.name.clone(),
+                    chosen: found.chosen,
+                    source: found.source,
+                    settings: entry.settings.clone(),
+                });
+            }
+        }
+        match entry.name.split_once('/') {
+            Some(("auto", _)) => Err("no provider key is set and no local model server was found".into()),
+            _ => Err("this program has no provider of that name".into()),
+        }
+    }
+}

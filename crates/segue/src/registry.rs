@@ -1,0 +1,233 @@
+//! What a program registers by name: agents, tools and steps that pipeline files and imperative steps can name.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use indexmap::IndexMap;
+
+use crate::agent::Agent;
+use crate::error::{ErrorKind, Failure, StepError};
+use crate::plan::PlannedAgent;
+use crate::run::Cx;
+use crate::schema::Schema;
+use crate::tool::{Tool, ToolSpec};
+use crate::value::{Data, Value};
+
+/// What a program registers by name.
+///
+/// A name registered twice is an error when the registry is used, so that none silently replaces another.
+#[derive(Clone, Default)]
+pub struct Registry {
+    agents: IndexMap<String, Arc<dyn NamedAgent>>,
+    tools: IndexMap<String, Arc<dyn Tool>>,
+    steps: IndexMap<String, Arc<dyn NamedStep>>,
+    twice: Vec<String>,
+}
+
+/// An agent of any type of answer.
+pub(crate) trait NamedAgent: Send + Sync {
+    fn planned(&self) -> Arc<PlannedAgent>;
+    fn tools(&self) -> &[Arc<dyn Tool>];
+}
+
+impl<Out> NamedAgent for Agent<Out> {
+    fn planned(&self) -> Arc<PlannedAgent> {
+        Agent::planned(self)
+    }
+
+    fn tools(&self) -> &[Arc<dyn Tool>] {
+        Agent::tools(self)
+    }
+}
+
+/// A step of any types.
+pub(crate) trait NamedStep: Send + Sync {
+    fn call(&self, cx: Cx, input: Value) -> BoxFuture<'static, Result<Value, StepError>>;
+    fn input(&self) -> Schema;
+    fn output(&self) -> Schema;
+}
+
+struct Registered<In, Out>(crate::step::TypedBody<In, Out>);
+
+impl<In: Data, Out: Data> NamedStep for Registered<In, Out> {
+    fn call(&self, cx: Cx, input: Value) -> BoxFuture<'static, Result<Value, StepError>> {
+        let body = self.0.clone();
+        Box::pin(async move {
+            let input = input.take::<In>().map_err(|error| {
+                StepError::of(
+                    ErrorKind::SchemaMismatch,
+                    format!("the input does not fit the step: {error}"),
+                )
+            })?;
+            Ok(Value::new(body(cx, input).await?))
+        })
+    }
+
+    fn input(&self) -> Schema {
+        Schema::of::<In>()
+    }
+
+    fn output(&self) -> Schema {
+        Schema::of::<Out>()
+    }
+}
+
+impl Registry {
+    /// Nothing registered.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers an agent under its name.
+    #[must_use]
+    pub fn agent<Out: 'static>(mut self, agent: &Agent<Out>) -> Self {
+        let name = agent.name().to_owned();
+        if self
+            .agents
+            .insert(name.clone(), Arc::new(agent.clone()))
+            .is_some()
+        {
+            self.twice.push(name);
+        }
+        self
+    }
+
+    /// Registers a tool under its name.
+    #[must_use]
+    pub fn tool(mut self, tool: impl Tool) -> Self {
+        let name = tool.spec().name;
+        if self.tools.insert(name.clone(), Arc::new(tool)).is_some() {
+            self.twice.push(name);
+        }
+        self
+    }
+
+    /// Registers a step under a name, for `tool:` steps of pipeline files and `cx.call`.
+    #[must_use]
+    pub fn step<M, S>(mut self, name: impl Into<String>, step: S) -> Self
+    where
+        S: crate::step::IntoStep<M>,
+        S::In: Data,
+    {
+        let name = name.into();
+        let body = step.into_definition().body;
+        if self
+            .steps
+            .insert(name.clone(), Arc::new(Registered(body)))
+            .is_some()
+        {
+            self.twice.push(name);
+        }
+        self
+    }
+
+    /// The first name that was registered twice.
+    pub(crate) fn twice(&self) -> Option<&str> {
+        self.twice.first().map(String::as_str)
+    }
+
+    pub(crate) fn agent_names(&self) -> impl Iterator<Item = &str> {
+        self.agents.keys().map(String::as_str)
+    }
+
+    pub(crate) fn tool_specs(&self) -> Vec<ToolSpec> {
+        self.tools.values().map(|tool| tool.spec()).collect()
+    }
+
+    pub(crate) fn step_names(&self) -> impl Iterator<Item = &str> {
+        self.steps.keys().map(String::as_str)
+    }
+
+    pub(crate) fn agent_of(&self, name: &str) -> Option<&Arc<dyn NamedAgent>> {
+        self.agents.get(name)
+    }
+
+    pub(crate) fn find_agent(&self, name: &str) -> Result<&Arc<dyn NamedAgent>, Failure> {
+        self.agents.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.agent_names().chain(self.step_names()).take(12).collect();
+            let message = format!("no agent or step is registered as `{name}`");
+            Failure::new(ErrorKind::NotFound, message).hint(match known.as_slice() {
+                [] => "register it with `Registry::agent` or `Registry::step`".to_owned(),
+                known => format!("registered are: {}", known.join(", ")),
+            })
+        })
+    }
+
+    pub(crate) fn step_of(&self, name: &str) -> Option<&Arc<dyn NamedStep>> {
+        self.steps.get(name)
+    }
+
+    pub(crate) fn tool_of(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        self.tools.get(name).cloned()
+    }
+
+    /// The registered tools that a name or glob means.
+    pub(crate) fn find_tools(&self, name: &str) -> Result<Vec<Arc<dyn Tool>>, Failure> {
+        let found: Vec<_> = self
+            .tools
+            .iter()
+            .filter(|(known, _)| matches(name, known))
+            .map(|(_, tool)| tool.clone())
+            .collect();
+        if found.is_empty() {
+            let message = format!("no tool is registered as `{name}`");
+            let known: Vec<&str> = self.tools.keys().map(String::as_str).take(12).collect();
+            let hint = match known.as_slice() {
+                [] => "register it with `Registry::tool`".to_owned(),
+                known => format!("registered are: {}", known.join(", ")),
+            };
+            return Err(Failure::new(ErrorKind::NotFound, message).hint(hint));
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a name fits a glob, in which `*` stands for any characters.
+pub(crate) fn matches(glob: &str, name: &str) -> bool {
+    let mut parts = glob.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    if !glob.contains('*') {
+        return rest.is_empty();
+    }
+    let parts: Vec<&str> = parts.collect();
+    let (last, middle) = parts
+        .split_last()
+        .expect("a glob with a star has a part after it");
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn globs() {
+        for (glob, name) in [
+            ("a", "a"),
+            ("a.*", "a.b"),
+            ("*", "x"),
+            ("a.*.c", "a.b.c"),
+            ("*b", "ab"),
+            ("a*a", "aa"),
+        ] {
+            assert!(matches(glob, name), "{glob} {name}");
+        }
+        for (glob, name) in [
+            ("a", "ab"),
+            ("a.*", "a"),
+            ("a*a", "a"),
+            ("*b", "ba"),
+            ("a.*.c", "a.c"),
+        ] {
+            assert!(!matches(glob, name), "{glob} {name}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Executing: one attempt, from its inputs to its end. Attempts share no state with each other.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::task::AtomicWaker;
+use tokio::time::Sleep;
+
+use super::cx::{AttemptState, Cx};
+use super::op::{Done, End, OpResult, StepCall};
+use super::shared::RunShared;
+use super::unit::Unit;
+use crate::error::{ErrorKind, Failure, StepError, Why};
+
+/// An attempt under way. Ends by itself when its body ends, waits for a person, panics, is aborted, or is late.
+pub(crate) struct Running {
+    body: Option<BoxFuture<'static, Result<Done, StepError>>>,
+    state: Arc<AttemptState>,
+    limit: Option<(Duration, Option<Pin<Box<Sleep>>>)>,
+}
+
+/// What ends an attempt from outside its body.
+#[derive(Default)]
+pub(crate) struct Signal {
+    pub(crate) waker: AtomicWaker,
+}
+
+/// Begins an attempt. Nothing of the author's runs before the first poll, except making the future.
+pub(crate) fn execute(run: &Arc<RunShared>, call: StepCall) -> Running {
+    let StepCall {
+        unit,
+        attempt,
+        inputs,
+        timeout,
+        before,
+        phase,
+    } = call;
+    let state = AttemptState::new(run.clone(), unit, attempt, before);
+    let act = run.act(unit, &phase);
+    let body = act.map(|act| {
+        let cx = Cx::new(state.clone());
+        // A function that panics before it makes its future is caught like any other panic.
+        let made = std::panic::catch_unwind(AssertUnwindSafe(move || act.act(cx, inputs, phase)));
+        made.unwrap_or_else(|payload| Box::pin(std::future::ready(Err(panicked(&payload)))))
+    });
+    Running {
+        body,
+        state,
+        limit: timeout.map(|limit| (limit, None)),
+    }
+}
+
+impl Running {
+    pub(crate) fn state(&self) -> Arc<AttemptState> {
+        self.state.clone()
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<OpResult> {
+        let Some(body) = &mut self.body else {
+            let failure = Failure::new(ErrorKind::Internal, "no behaviour is linked to the step");
+            return Poll::Ready(self.end(End::Failed(Box::new(failure))));
+        };
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(cx)));
+        match polled {
+            Ok(Poll::Ready(Ok(done))) => return Poll::Ready(self.end(End::Did(done))),
+            Ok(Poll::Ready(Err(error))) => {
+                let end = ended(error, &self.state);
+                return Poll::Ready(self.end(end));
+            }
+            Ok(Poll::Pending) => {}
+            Err(payload) => {
+                let end = ended(panicked(&payload), &self.state);
+                return Poll::Ready(self.end(end));
+            }
+        }
+        self.state.signal.waker.register(cx.waker());
+        if let Some(ask) = self.state.take_ask() {
+            return Poll::Ready(self.end(End::Waits(ask)));
+        }
+        if self.state.is_aborted() {
+            return Poll::Ready(self.end(End::Aborted));
+        }
+        if let Some((limit, sleep)) = &mut self.limit {
+            let limit = *limit;
+            let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+            if sleep.as_mut().poll(cx).is_ready() {
+                let path = self.state.path();
+                let attempt = self.state.attempt;
+                let message = format!(
+                    "step `{path}` did not answer within {}ms in attempt {attempt}",
+                    limit.as_millis()
+                );
+                let failure = Failure::new(ErrorKind::Timeout, message)
+                    .limit("attempt", "ms", limit.as_millis())
+                    .hint("raise the step's `timeout`");
+                return Poll::Ready(self.end(End::Failed(Box::new(failure))));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Drops the body first, so that everything it holds is let go and its calls in flight are settled.
+    fn end(&mut self, end: End) -> OpResult {
+        let body = self.body.take();
+        let dropped = std::panic::catch_unwind(AssertUnwindSafe(move || drop(body)));
+        let end = match dropped {
+            Ok(()) => end,
+            Err(payload) => ended(panicked(&payload), &self.state),
+        };
+        self.state.over(matches!(end, End::Waits(_)));
+        let spent = self.state.spent();
+        OpResult::Attempt {
+            unit: self.state.unit,
+            end,
+            spent,
+        }
+    }
+}
+
+impl Future for Running {
+    type Output = OpResult;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<OpResult> {
+        Running::poll(&mut self, cx)
+    }
+}
+
+fn ended(error: StepError, state: &AttemptState) -> End {
+    match error.into_why() {
+        Why::Failed(failure) => End::Failed(Box::new(failure)),
+        Why::Again { reason } => End::Again {
+            reason,
+            previous: state.take_previous(),
+        },
+        Why::Waits(ask) => End::Waits(ask),
+    }
+}
+
+/// The error of a panic, with its message when it has one.
+fn panicked(payload: &Box<dyn std::any::Any + Send>) -> StepError {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    let message = text.unwrap_or_else(|| "a payload that is no text".to_owned());
+    StepError::of(ErrorKind::Panicked, format!("the step panicked: {message}"))
+}
+
+/// The behaviour of a step or of the end of a scope.
+impl RunShared {
+    pub(super) fn act(&self, unit: Unit, phase: &super::op::Phase) -> Option<Arc<dyn super::program::Act>> {
+        let scope = self.log.scope(unit.scope)?;
+        if unit.step == Unit::FINISH {
+            return match phase {
+                super::op::Phase::Fallback(_) => scope.program.fallback.as_ref().map(|(_, act)| act.clone()),
+                _ => scope.program.finish.clone(),
+            };
+        }
+        scope.program.acts.get(unit.step as usize).cloned()
+    }
+}

@@ -1,0 +1,606 @@
+//! The decision: what a run does next. Pure: no clock, no randomness, no waiting, ordered containers only.
+//!
+//! [`RunState`] is given a linked plan and an input, gives operations ([`RunState::ready`]), is told their results
+//! ([`RunState::apply`]), and says when the run has come to its end ([`RunState::outcome`]). Fed the same results in
+//! the same order it gives the same operations, in any process and on any engine. What it decides it also writes down,
+//! as records without times ([`RunState::take_records`]); an engine makes them durable before it carries anything out.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::op::{Done, End, Op, OpResult, Phase, StepCall};
+use super::program::Program;
+use super::unit::Unit;
+use crate::error::{Cause, ErrorKind, Failure, Spent};
+use crate::log::{EventKind, Resolution, What};
+use crate::settings::{OnError, Resolved};
+use crate::value::Value;
+use crate::view::StepStatus;
+
+mod ask;
+mod doom;
+mod items;
+mod nest;
+mod scope;
+mod settle;
+mod slot;
+
+use doom::Doom;
+use scope::Scope;
+use slot::Slot;
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub(crate) enum RunOutcome {
+    /// With an output.
+    Succeeded {
+        /// What it made.
+        output: Value,
+        /// Whether the fallback pipeline made it.
+        fallback: bool,
+    },
+    /// With an error that lists every failed step.
+    Failed(Arc<Failure>),
+    /// By being cancelled.
+    Cancelled(Arc<Failure>),
+}
+
+/// A scope that was opened.
+pub(crate) struct Opened {
+    pub(crate) program: Arc<Program>,
+    pub(crate) prefix: Arc<str>,
+    pub(crate) parent: Option<Unit>,
+}
+
+/// What a run is started with besides its program and input.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Start {
+    /// Most attempts at once.
+    pub(crate) max_parallel: u32,
+    /// Deadline of the run.
+    pub(crate) timeout: Option<std::time::Duration>,
+    /// Settings of the call, by step of the run's own plan.
+    pub(crate) overrides: Vec<(u32, Arc<Resolved>)>,
+    /// What jitter is drawn from: the run's id.
+    pub(crate) seed: u128,
+}
+
+/// Where a run stands and what it does next.
+pub(crate) struct RunState {
+    scopes: Vec<Scope>,
+    /// Units whose turn it is, in declaration order.
+    ready: BinaryHeap<Reverse<Unit>>,
+    /// Operations other than attempts, given out with the next [`RunState::ready`].
+    ops: Vec<Op>,
+    records: Vec<(Unit, What)>,
+    /// Steps that have just been settled and whose dependents are still to be looked at.
+    settling: Vec<(u32, u32)>,
+    dooms: Vec<Doom>,
+    running: u32,
+    sleeping: u32,
+    waiting: u32,
+    spent: Spent,
+    start: Start,
+    /// Scopes opened since they were last asked for.
+    opened: Vec<u32>,
+    /// How the run ends as soon as every attempt is back.
+    ending: Option<RunOutcome>,
+    outcome: Option<RunOutcome>,
+    /// Whether the run's deadline stands still because everything waits for people.
+    held: bool,
+}
+
+impl RunState {
+    pub(crate) fn new(program: Arc<Program>, input: Value, start: Start) -> Self {
+        let mut state = Self {
+            scopes: Vec::with_capacity(1),
+            ready: BinaryHeap::new(),
+            ops: Vec::new(),
+            records: Vec::new(),
+            settling: Vec::new(),
+            dooms: Vec::new(),
+            running: 0,
+            sleeping: 0,
+            waiting: 0,
+            spent: Spent::default(),
+            start,
+            opened: Vec::new(),
+            ending: None,
+            outcome: None,
+            held: false,
+        };
+        if let Some(limit) = state.start.timeout {
+            state.ops.push(Op::Deadline { unit: ROOT, limit });
+        }
+        state.open(program, None, Arc::from(""), input);
+        state.work();
+        state
+    }
+
+    /// Appends the operations whose turn it is to `ops`, each once: attempts in declaration order, as many as may run
+    /// at once.
+    pub(crate) fn ready(&mut self, ops: &mut Vec<Op>) {
+        ops.append(&mut self.ops);
+        while self.running < self.start.max_parallel {
+            let Some(Reverse(unit)) = self.ready.pop() else {
+                break;
+            };
+            if let Some(call) = self.begin(unit) {
+                ops.push(Op::Attempt(call));
+            }
+        }
+        // Beginning a unit can ask for its deadline.
+        ops.append(&mut self.ops);
+    }
+
+    /// Tells the result of an operation.
+    pub(crate) fn apply(&mut self, result: OpResult) {
+        match result {
+            OpResult::Attempt { unit, end, spent } => self.ended(unit, end, spent),
+            OpResult::Slept(unit) => self.slept(unit),
+            OpResult::Deadline(unit) => self.late(unit),
+            OpResult::Answered { unit, value, by } => self.answered(unit, value, &by),
+            OpResult::Expired(unit) => self.expired(unit),
+            OpResult::Cancel { by, reason } => self.cancel(by, reason),
+        }
+        self.work();
+    }
+
+    /// How the run ended, once it has.
+    pub(crate) fn outcome(&self) -> Option<&RunOutcome> {
+        self.outcome.as_ref()
+    }
+
+    /// Whether nothing can go on before a person answers.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.waiting > 0 && self.running == 0 && self.sleeping == 0 && self.ready.is_empty()
+    }
+
+    /// Hands over what was decided since the last time, in order.
+    pub(crate) fn take_records(&mut self, into: &mut Vec<(Unit, What)>) {
+        into.append(&mut self.records);
+    }
+
+    /// Hands over the scopes opened since the last time: number, program, prefix of paths, and the unit above.
+    pub(crate) fn take_opened(&mut self, mut each: impl FnMut(u32, Opened)) {
+        for number in std::mem::take(&mut self.opened) {
+            let scope = &self.scopes[number as usize];
+            each(
+                number,
+                Opened {
+                    program: scope.program.clone(),
+                    prefix: scope.prefix.clone(),
+                    parent: scope.parent,
+                },
+            );
+        }
+    }
+
+    /// Everything spent so far.
+    pub(crate) fn spent(&self) -> &Spent {
+        &self.spent
+    }
+
+    /// The path of a unit, as people read it.
+    pub(crate) fn path(&self, unit: Unit) -> String {
+        let scope = &self.scopes[unit.scope as usize];
+        unit_path(&scope.prefix, &scope.program, unit)
+    }
+
+    // ---- private: one attempt from its beginning to its end
+
+    fn slot(&mut self, unit: Unit) -> &mut Slot {
+        let scope = &mut self.scopes[unit.scope as usize];
+        if unit.step >= Unit::SCOPE {
+            return &mut scope.end;
+        }
+        let slot = &mut scope.slots[unit.step as usize];
+        if !unit.is_item() {
+            return slot;
+        }
+        let items = slot.more.as_mut().and_then(|more| more.items.as_mut());
+        &mut items.expect("a unit with an item belongs to an open map").slots[unit.item as usize]
+    }
+
+    fn settings(&self, unit: Unit) -> Arc<Resolved> {
+        if unit.scope == 0
+            && let Some((_, over)) = self.start.overrides.iter().find(|(step, _)| *step == unit.step)
+        {
+            return over.clone();
+        }
+        self.scopes[unit.scope as usize].program.settings[unit.step as usize].clone()
+    }
+
+    fn record(&mut self, unit: Unit, kind: EventKind) {
+        self.records.push((unit, What::Other(Box::new(kind))));
+    }
+
+    /// The unit's turn has come: its dependencies are met and nothing holds it back.
+    fn wake(&mut self, unit: Unit) {
+        let slot = self.slot(unit);
+        if slot.status == StepStatus::Pending {
+            slot.status = StepStatus::Ready;
+            if !unit.is_item() {
+                self.records.push((unit, What::Ready));
+            }
+        }
+        self.ready.push(Reverse(unit));
+    }
+
+    fn begin(&mut self, unit: Unit) -> Option<StepCall> {
+        if unit.step >= Unit::SCOPE {
+            return self.begin_end(unit);
+        }
+        if !unit.is_item() && self.is_repeat(unit) && self.slot(unit).status == StepStatus::Ready {
+            self.begin_repeat(unit);
+            return None;
+        }
+        let slot = self.slot(unit);
+        if !matches!(slot.status, StepStatus::Ready | StepStatus::Running) {
+            return None; // cancelled while it waited for its turn
+        }
+        let first = slot.status == StepStatus::Ready;
+        slot.status = StepStatus::Running;
+        slot.live = true;
+        let mut before = None;
+        let mut phase = Phase::Body;
+        let mut resumes = false;
+        if let Some(more) = &mut slot.more {
+            before = more.before.clone();
+            resumes = std::mem::take(&mut more.resumes);
+            phase = more.phase.clone();
+        }
+        let recovers = matches!(phase, Phase::Recover(_));
+        if !resumes && !recovers {
+            slot.attempt += 1;
+        }
+        let attempt = slot.attempt;
+        self.running += 1;
+        if first {
+            self.records.push((unit, What::Started));
+        } else if !resumes && !recovers {
+            self.records.push((unit, What::Attempt(attempt)));
+        }
+        let settings = self.settings(unit);
+        if first
+            && !unit.is_item()
+            && let Some(limit) = settings.step_timeout
+        {
+            self.slot(unit).more().deadline = true;
+            self.ops.push(Op::Deadline { unit, limit });
+        }
+        let inputs = self.inputs(unit, &phase);
+        // The deadline of one attempt is over one item of a map, not over opening it.
+        Some(StepCall {
+            unit,
+            attempt,
+            inputs,
+            timeout: settings.timeout,
+            before,
+            phase,
+        })
+    }
+
+    fn ended(&mut self, unit: Unit, end: End, spent: Option<Box<Spent>>) {
+        self.running -= 1;
+        let slot = self.slot(unit);
+        slot.live = false;
+        let attempt = slot.attempt;
+        if let Some(spent) = &spent {
+            slot.more().spent.add(spent);
+            self.spent.add(spent);
+            if unit.is_item() {
+                self.slot(unit.of_step()).more().spent.add(spent);
+            }
+            self.spent_below(unit, spent);
+        }
+        if self.slot(unit).status != StepStatus::Running {
+            self.aborted(unit);
+            return;
+        }
+        if unit.step >= Unit::SCOPE {
+            self.ended_end(unit, end);
+            return;
+        }
+        match end {
+            End::Did(Done::Output(output)) => {
+                self.made(unit, &output, spent);
+                self.succeed(unit, output);
+            }
+            End::Did(Done::Skip) => self.skip(unit, crate::view::SkipReason::when_false()),
+            End::Did(Done::Expand(values)) => {
+                self.attempt_succeeded(unit, attempt, spent);
+                self.expand(unit, values);
+            }
+            End::Did(Done::Enter(input)) => {
+                self.attempt_succeeded(unit, attempt, spent);
+                self.enter(unit, "", input);
+            }
+            End::Did(Done::Choose(choice)) => {
+                self.attempt_succeeded(unit, attempt, spent);
+                self.choose(unit, *choice);
+            }
+            End::Did(Done::Round { output, last }) => {
+                self.made(unit, &output, spent);
+                self.round(unit, output, last);
+            }
+            End::Failed(failure) => self.attempt_failed(unit, *failure, spent),
+            End::Again { reason, previous } => self.again(unit, reason, previous, spent),
+            End::Waits(ask) => self.ask(unit, ask),
+            End::Aborted => {
+                let failure = Failure::new(ErrorKind::Interrupted, "the attempt was aborted by the engine");
+                self.attempt_failed(unit, failure, spent);
+            }
+        }
+    }
+
+    /// Writes down that an attempt made the unit's output.
+    fn made(&mut self, unit: Unit, output: &Value, spent: Option<Box<Spent>>) {
+        let slot = self.slot(unit);
+        let total = slot
+            .more
+            .as_ref()
+            .map(|more| more.spent)
+            .filter(|spent| !spent.is_zero());
+        let spent = total.map(|total| Box::new([spent.map(|spent| *spent).unwrap_or_default(), total]));
+        let attempt = slot.attempt;
+        self.records
+            .push((unit, What::Succeeded(output.clone(), attempt, spent)));
+    }
+
+    /// Writes down that the unit has an output that no attempt of its own made.
+    pub(super) fn made_below(&mut self, unit: Unit, output: &Value) {
+        let total = self
+            .slot(unit)
+            .more
+            .as_ref()
+            .map(|more| more.spent)
+            .filter(|spent| !spent.is_zero());
+        let spent = total.map(|total| Box::new([Spent::default(), total]));
+        self.records
+            .push((unit, What::Succeeded(output.clone(), 0, spent)));
+    }
+
+    fn attempt_succeeded(&mut self, unit: Unit, attempt: u32, spent: Option<Box<Spent>>) {
+        let spent = spent.map(|spent| *spent).unwrap_or_default();
+        self.record(
+            unit,
+            EventKind::AttemptSucceeded {
+                attempt,
+                usage: spent.usage,
+                cost: spent.cost,
+            },
+        );
+    }
+
+    /// An attempt failed: another one if the policy has one left and the error is worth it, else the unit has failed.
+    pub(super) fn attempt_failed(&mut self, unit: Unit, mut failure: Failure, spent: Option<Box<Spent>>) {
+        let policy = self.settings(unit);
+        let path = self.path(unit);
+        let attempt = self.slot(unit).attempt;
+        failure.step.get_or_insert_with(|| path.clone());
+        failure.attempt.get_or_insert(attempt);
+        let recovers = matches!(self.slot(unit).more().phase, Phase::Recover(_));
+        let again = failure.retryable && attempt < policy.retry.max_attempts && !recovers;
+        let delay = again.then(|| {
+            let asked = failure
+                .retry_after_ms
+                .map_or(std::time::Duration::ZERO, std::time::Duration::from_millis);
+            policy.retry.wait(attempt, self.draw(unit, attempt)).max(asked)
+        });
+        let more = self.slot(unit).more();
+        more.causes.push(Cause {
+            kind: Some(failure.kind),
+            message: failure.message.clone(),
+            attempt: Some(attempt),
+            step: Some(path),
+        });
+        let spent = spent.map(|spent| *spent).unwrap_or_default();
+        let resolution = if again {
+            Resolution::Retried
+        } else {
+            Resolution::GaveUp
+        };
+        self.record(
+            unit,
+            EventKind::AttemptFailed {
+                attempt,
+                error: Box::new(failure.clone()),
+                resolution,
+                retry_in_ms: delay.map(millis),
+                usage: spent.usage,
+                cost: spent.cost,
+            },
+        );
+        match delay {
+            Some(delay) => {
+                let more = self.slot(unit).more();
+                let before = Arc::make_mut(more.before.get_or_insert_default());
+                before.reason = Some(failure.message.clone());
+                before.answers.clear();
+                self.retry_in(unit, delay);
+            }
+            None => {
+                let more = self.slot(unit).more();
+                if more.causes.len() > 1 {
+                    failure.causes.clone_from(&more.causes);
+                }
+                self.fail(unit, Arc::new(failure));
+            }
+        }
+    }
+
+    /// The unit asks for another attempt.
+    fn again(&mut self, unit: Unit, reason: String, previous: Option<Value>, spent: Option<Box<Spent>>) {
+        let policy = self.settings(unit);
+        let path = self.path(unit);
+        let attempt = self.slot(unit).attempt;
+        let left = attempt < policy.retry.max_attempts;
+        let delay = left.then(|| policy.retry.wait(attempt, self.draw(unit, attempt)));
+        let resolution = if left {
+            Resolution::Retried
+        } else {
+            Resolution::Exhausted
+        };
+        let spent = spent.map(|spent| *spent).unwrap_or_default();
+        self.record(
+            unit,
+            EventKind::AttemptAgain {
+                attempt,
+                reason: reason.clone(),
+                resolution,
+                retry_in_ms: delay.map(millis),
+                usage: spent.usage,
+                cost: spent.cost,
+            },
+        );
+        let more = self.slot(unit).more();
+        more.causes.push(Cause {
+            kind: None,
+            message: reason.clone(),
+            attempt: Some(attempt),
+            step: Some(path.clone()),
+        });
+        let before = Arc::make_mut(more.before.get_or_insert_default());
+        before.reason = Some(reason.clone());
+        before.previous = previous;
+        before.answers.clear();
+        match delay {
+            Some(delay) => self.retry_in(unit, delay),
+            None => {
+                let attempts = if attempt == 1 {
+                    "its only attempt".to_owned()
+                } else {
+                    format!("all {attempt} attempts")
+                };
+                let message = format!("step `{path}` used {attempts}; the last was refused: {reason}");
+                let mut failure = Failure::new(ErrorKind::Exhausted, message)
+                    .hint("allow more attempts with `retries`, or lower what is asked for");
+                failure.step = Some(path);
+                failure.attempt = Some(attempt);
+                failure.causes.clone_from(&self.slot(unit).more().causes);
+                self.fail(unit, Arc::new(failure));
+            }
+        }
+    }
+
+    fn retry_in(&mut self, unit: Unit, delay: std::time::Duration) {
+        if delay.is_zero() {
+            self.ready.push(Reverse(unit));
+        } else {
+            self.slot(unit).more().sleeps = true;
+            self.sleeping += 1;
+            self.ops.push(Op::Sleep { unit, delay });
+        }
+    }
+
+    fn slept(&mut self, unit: Unit) {
+        let slot = self.slot(unit);
+        if slot
+            .more
+            .as_mut()
+            .is_some_and(|more| std::mem::take(&mut more.sleeps))
+        {
+            self.sleeping -= 1;
+            self.ready.push(Reverse(unit));
+        }
+    }
+
+    /// The unit has failed for good: what its `on_error` says happens.
+    pub(super) fn fail(&mut self, unit: Unit, failure: Arc<Failure>) {
+        let settings = self.settings(unit);
+        self.slot(unit).more().error = Some(failure.clone());
+        // `on_error` of a map is about the whole map, except `keep`, which is about its items.
+        if unit.is_item() {
+            return self.item_failed(unit, failure);
+        }
+        if matches!(self.slot(unit).more().phase, Phase::Recover(_)) {
+            return self.failed(unit, failure);
+        }
+        match &settings.on_error {
+            OnError::Fail | OnError::Keep => self.failed(unit, failure),
+            OnError::Skip => self.skip(unit, crate::view::SkipReason::on_error(&failure.message)),
+            OnError::Use(value) => {
+                if self.scopes[unit.scope as usize].program.reads_facts {
+                    self.slot(unit).more().phase = Phase::Recover(failure);
+                    self.ready.push(Reverse(unit));
+                } else {
+                    self.made_below(unit, value);
+                    self.succeed(unit, value.clone());
+                }
+            }
+            OnError::Run(name) => match self.scopes[unit.scope as usize].program.plan.step(name) {
+                Some(target) => self.summon(unit, target, failure),
+                None => self.failed(unit, failure),
+            },
+        }
+    }
+
+    fn failed(&mut self, unit: Unit, failure: Arc<Failure>) {
+        let on_error = match &self.settings(unit).on_error {
+            OnError::Fail | OnError::Keep => "fail",
+            OnError::Skip => "skip",
+            OnError::Use(_) => "use",
+            OnError::Run(_) => "run",
+        };
+        let spent = self.slot(unit).more().spent;
+        let slot = self.slot(unit);
+        slot.status = StepStatus::Failed;
+        slot.more().error = Some(failure.clone());
+        self.record(
+            unit,
+            EventKind::StepFailed {
+                error: failure,
+                on_error: on_error.to_owned(),
+                usage: spent.usage,
+                cost: spent.cost,
+            },
+        );
+        self.settled(unit);
+    }
+
+    /// The unit has made its output. Its record is already written where an attempt made it.
+    pub(super) fn succeed(&mut self, unit: Unit, output: Value) {
+        let slot = self.slot(unit);
+        slot.status = StepStatus::Succeeded;
+        slot.output = Some(output);
+        self.settled(unit);
+    }
+
+    /// A number in 0..1 that is the same for the same run, unit and attempt: what jitter is drawn from.
+    fn draw(&self, unit: Unit, attempt: u32) -> f64 {
+        // SplitMix64 over the parts; see Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014).
+        let mut x = self.start.seed as u64 ^ (self.start.seed >> 64) as u64;
+        for part in [unit.scope, unit.step, unit.item, attempt] {
+            x = (x ^ u64::from(part)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            x ^= x >> 31;
+        }
+        (x >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// The run as a whole.
+pub(crate) const ROOT: Unit = Unit {
+    scope: 0,
+    step: Unit::SCOPE,
+    item: Unit::WHOLE,
+};
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The path of a unit below a prefix.
+pub(crate) fn unit_path(prefix: &str, program: &Program, unit: Unit) -> String {
+    let Some(step) = program.plan.steps.get(unit.step as usize) else {
+        return prefix.trim_end_matches('/').to_owned();
+    };
+    if unit.is_item() {
+        format!("{prefix}{}[{}]", step.name, unit.item)
+    } else {
+        format!("{prefix}{}", step.name)
+    }
+}

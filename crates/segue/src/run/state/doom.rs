@@ -1,0 +1,293 @@
+//! Dooms: ending what is under way. A deadline, a cancel or the failure of a sibling aborts everything below a unit;
+//! the unit ends when every aborted attempt has said what it spent, so that no cost is lost.
+
+use std::sync::Arc;
+
+use super::scope::Stage;
+use super::{Op, ROOT, RunOutcome, RunState, Unit};
+use crate::error::{ErrorKind, Failure};
+use crate::log::EventKind;
+use crate::view::StepStatus;
+
+/// Something that ends once its aborted attempts are back.
+pub(super) struct Doom {
+    unit: Unit,
+    verdict: Verdict,
+    pending: Vec<Unit>,
+}
+
+/// What it ends as.
+#[derive(Clone)]
+enum Verdict {
+    /// The unit fails with this.
+    Fail(Arc<Failure>),
+    /// The scope's failed steps decide; the rest was cancelled.
+    FailFast,
+    /// The run fails with this.
+    RunFails(Arc<Failure>),
+    /// The run is cancelled.
+    Cancelled(Arc<Failure>),
+    /// Only the aborted items are waited for; the map goes on by itself.
+    Items,
+}
+
+impl RunState {
+    /// A deadline has passed.
+    pub(super) fn late(&mut self, unit: Unit) {
+        if self.outcome.is_some() {
+            return;
+        }
+        if unit == ROOT {
+            let limit = self.start.timeout.unwrap_or_default();
+            let message = format!("the run did not end within {}", shown(limit));
+            let failure = Failure::new(ErrorKind::Timeout, message)
+                .limit("run", "ms", limit.as_millis())
+                .hint("raise the pipeline's `timeout`, or `--timeout` for this run");
+            return self.doom(
+                ROOT,
+                Verdict::RunFails(Arc::new(failure)),
+                "the run's deadline passed",
+            );
+        }
+        if !matches!(self.slot(unit).status, StepStatus::Running | StepStatus::Ready) {
+            return;
+        }
+        let limit = self.settings(unit).step_timeout.unwrap_or_default();
+        let attempt = self.slot(unit).attempt;
+        let path = self.path(unit);
+        let message = format!(
+            "step `{path}` did not end within {}, all attempts and waits together (attempt {attempt})",
+            shown(limit)
+        );
+        let mut failure = Failure::new(ErrorKind::Timeout, message)
+            .limit("step", "ms", limit.as_millis())
+            .hint("raise the step's `step_timeout`");
+        failure.retryable = false;
+        failure.step = Some(path);
+        failure.attempt = Some(attempt);
+        failure.causes.clone_from(&self.slot(unit).more().causes);
+        self.doom(
+            unit,
+            Verdict::Fail(Arc::new(failure)),
+            "the step's deadline passed",
+        );
+    }
+
+    pub(super) fn cancel(&mut self, by: String, reason: Option<String>) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let message = match &reason {
+            Some(reason) => format!("the run was cancelled by {by}: {reason}"),
+            None => format!("the run was cancelled by {by}"),
+        };
+        let failure = Arc::new(Failure::new(ErrorKind::Cancelled, message));
+        self.record(ROOT, EventKind::RunCancelRequested { by, reason });
+        self.doom(ROOT, Verdict::Cancelled(failure), "the run was cancelled");
+    }
+
+    /// The first failure of a scope that fails fast.
+    pub(super) fn fail_fast(&mut self, scope: u32) {
+        let unit = Unit {
+            scope,
+            step: Unit::SCOPE,
+            item: Unit::WHOLE,
+        };
+        if !self.dooms.iter().any(|doom| doom.unit == unit) {
+            self.doom(
+                unit,
+                Verdict::FailFast,
+                "another step failed, and the pipeline fails fast",
+            );
+        }
+    }
+
+    /// Aborts the items of a map that are under way after one of them failed.
+    pub(super) fn abort_items(&mut self, unit: Unit, failed: u32) {
+        let Some(items) = self.slot(unit).more().items.as_ref() else {
+            return;
+        };
+        let started: Vec<u32> = (0..items.next).filter(|item| *item != failed).collect();
+        let mut pending = Vec::new();
+        for item in started {
+            self.kill(unit.item(item), "another item of the map failed", &mut pending);
+        }
+        if !pending.is_empty() {
+            self.dooms.push(Doom {
+                unit,
+                verdict: Verdict::Items,
+                pending,
+            });
+        }
+    }
+
+    fn doom(&mut self, unit: Unit, verdict: Verdict, reason: &str) {
+        let mut pending = Vec::new();
+        if unit.step == Unit::SCOPE {
+            self.kill_scope(unit.scope, reason, &mut pending);
+        } else {
+            self.kill_below(unit, reason, &mut pending);
+            let slot = self.slot(unit);
+            if slot.live {
+                self.ops.push(Op::Abort(unit));
+                pending.push(unit);
+            } else if slot
+                .more
+                .as_mut()
+                .is_some_and(|more| std::mem::take(&mut more.sleeps))
+            {
+                self.sleeping -= 1;
+            }
+            // Not running any more, not settled yet: the doom settles it.
+            self.slot(unit).status = StepStatus::Cancelled;
+        }
+        self.dooms.push(Doom {
+            unit,
+            verdict,
+            pending,
+        });
+        self.fulfil();
+    }
+
+    /// Cancels everything below a scope that has no outcome yet. Collects the attempts that must come back.
+    fn kill_scope(&mut self, scope: u32, reason: &str, pending: &mut Vec<Unit>) {
+        let mut open = vec![scope];
+        while let Some(scope) = open.pop() {
+            for step in 0..self.scopes[scope as usize].slots.len() as u32 {
+                let unit = Unit::whole(scope, step);
+                self.kill(unit, reason, pending);
+                let Some(more) = &self.slot(unit).more else {
+                    continue;
+                };
+                open.extend(more.child);
+                if let Some(items) = &more.items {
+                    open.extend(items.slots.iter().filter_map(|slot| slot.more.as_ref()?.child));
+                }
+            }
+            let end = Unit {
+                scope,
+                step: Unit::FINISH,
+                item: Unit::WHOLE,
+            };
+            if self.slot(end).live {
+                self.ops.push(Op::Abort(end));
+                self.slot(end).status = StepStatus::Cancelled;
+                pending.push(end);
+            }
+            open.extend(self.slot(end).more.as_ref().and_then(|more| more.child));
+        }
+    }
+
+    /// Cancels what runs below a unit: its items and the scopes it opened.
+    fn kill_below(&mut self, unit: Unit, reason: &str, pending: &mut Vec<Unit>) {
+        let Some(more) = &self.slot(unit).more else { return };
+        let mut scopes: Vec<u32> = more.child.into_iter().collect();
+        let mut started = 0;
+        if let Some(items) = &more.items {
+            started = items.next;
+            scopes.extend(items.slots.iter().filter_map(|slot| slot.more.as_ref()?.child));
+        }
+        for item in 0..started {
+            self.kill(unit.item(item), reason, pending);
+        }
+        for scope in scopes {
+            if self.scopes[scope as usize].stage != Stage::Over {
+                self.kill_scope(scope, reason, pending);
+                self.scopes[scope as usize].stage = Stage::Over;
+            }
+        }
+    }
+
+    /// Cancels one unit that has no outcome yet.
+    fn kill(&mut self, unit: Unit, reason: &str, pending: &mut Vec<Unit>) {
+        let slot = self.slot(unit);
+        if slot.is_settled() {
+            return;
+        }
+        let was = slot.status;
+        slot.status = StepStatus::Cancelled;
+        let live = slot.live;
+        if slot
+            .more
+            .as_mut()
+            .is_some_and(|more| std::mem::take(&mut more.sleeps))
+        {
+            self.sleeping -= 1;
+        }
+        if was == StepStatus::Waiting {
+            self.waiting -= 1;
+        }
+        if live {
+            self.ops.push(Op::Abort(unit));
+            pending.push(unit);
+        }
+        if self.slot(unit).more.as_ref().is_some_and(|more| more.deadline) {
+            self.ops.push(Op::Release(unit));
+        }
+        if unit.is_item() {
+            let mut below = Vec::new();
+            self.kill_below(unit, reason, &mut below);
+            pending.append(&mut below);
+            if let Some(items) = self.slot(unit.of_step()).more().items.as_mut() {
+                items.open -= 1;
+            }
+        }
+        self.record(
+            unit,
+            EventKind::StepCancelled {
+                reason: reason.to_owned(),
+            },
+        );
+    }
+
+    /// Whether something below this unit is being aborted.
+    pub(super) fn is_doomed(&self, unit: Unit) -> bool {
+        self.dooms.iter().any(|doom| doom.unit == unit)
+    }
+
+    /// An aborted attempt is back.
+    pub(super) fn aborted(&mut self, unit: Unit) {
+        for doom in &mut self.dooms {
+            doom.pending.retain(|pending| *pending != unit);
+        }
+        self.fulfil();
+    }
+
+    /// Carries out the dooms whose attempts are all back.
+    fn fulfil(&mut self) {
+        while let Some(at) = self.dooms.iter().position(|doom| doom.pending.is_empty()) {
+            let Doom { unit, verdict, .. } = self.dooms.remove(at);
+            match verdict {
+                Verdict::Items => {
+                    if self.slot(unit).status == StepStatus::Running {
+                        self.next_items(unit);
+                    }
+                }
+                Verdict::Fail(failure) => {
+                    self.slot(unit).status = StepStatus::Running;
+                    self.fail(unit, failure);
+                }
+                Verdict::FailFast => {
+                    let scope = &mut self.scopes[unit.scope as usize];
+                    if scope.stage == Stage::Steps {
+                        scope.unsettled = 0;
+                        self.settling.retain(|(settling, _)| *settling != unit.scope);
+                        self.end_steps(unit.scope);
+                    }
+                }
+                Verdict::RunFails(failure) => self.ends(RunOutcome::Failed(failure)),
+                Verdict::Cancelled(failure) => self.ends(RunOutcome::Cancelled(failure)),
+            }
+        }
+    }
+}
+
+/// A duration as the format spells it.
+fn shown(limit: std::time::Duration) -> String {
+    let millis = limit.as_millis();
+    if millis.is_multiple_of(1000) {
+        format!("{}s", millis / 1000)
+    } else {
+        format!("{millis}ms")
+    }
+}

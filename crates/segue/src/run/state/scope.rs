@@ -1,0 +1,64 @@
+//! Scopes: one instance of a plan inside a run — the run itself, a nested pipeline, an inline arm, a fallback.
+
+use std::sync::Arc;
+
+use super::super::facts::Facts;
+use super::super::program::Program;
+use super::super::unit::Unit;
+use super::slot::Slot;
+use crate::error::Failure;
+use crate::value::Value;
+
+/// One instance of a plan.
+pub(super) struct Scope {
+    pub(super) program: Arc<Program>,
+    /// The unit it runs below, and its place there.
+    pub(super) parent: Option<Unit>,
+    /// What paths of its units begin with: empty or ending in `/`.
+    pub(super) prefix: Arc<str>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) unsettled: u32,
+    pub(super) input: Value,
+    /// The facts it was lent, for scopes that see what is around them.
+    pub(super) lent: Option<Arc<Facts>>,
+    /// The scope-wide ops (finish, fallback inputs) use a slot of their own.
+    pub(super) end: Slot,
+    pub(super) stage: Stage,
+    /// Why it failed, once its steps are settled.
+    pub(super) failure: Option<Arc<Failure>>,
+}
+
+/// How far a scope is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its steps run.
+    Steps,
+    /// Its output is made and its artifacts are saved.
+    Finishing,
+    /// The artifacts of what is done are saved before it fails.
+    Salvaging,
+    /// The inputs of its fallback are made.
+    Falling,
+    /// Its fallback runs.
+    Fallback,
+    /// It is over.
+    Over,
+}
+
+impl Scope {
+    pub(super) fn new(program: Arc<Program>, parent: Option<Unit>, prefix: Arc<str>, input: Value) -> Self {
+        let slots: Vec<Slot> = program.waits.iter().map(|waits| Slot::new(*waits)).collect();
+        Self {
+            unsettled: slots.len() as u32,
+            program,
+            parent,
+            prefix,
+            slots,
+            input,
+            lent: None,
+            end: Slot::new(0),
+            stage: Stage::Steps,
+            failure: None,
+        }
+    }
+}

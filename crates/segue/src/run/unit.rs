@@ -1,0 +1,49 @@
+//! Units: what gets one recorded outcome — a step, one item of a map, one round of a repeat.
+
+/// Names a unit inside a run by dense indices. The same after a replay, in another process, on another engine: scopes
+/// are numbered in the order in which recorded results open them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Unit {
+    /// The instance of a plan: 0 is the run's own, others are nested pipelines, inline arms and fallbacks.
+    pub scope: u32,
+    /// The step in that plan, or one of the marks below.
+    pub step: u32,
+    /// The item of a map or round of a repeat, or [`Unit::WHOLE`].
+    pub item: u32,
+}
+
+impl Unit {
+    /// Marks the step itself rather than one of its items.
+    pub(crate) const WHOLE: u32 = u32::MAX;
+    /// Marks the end of a scope, where its output is made.
+    pub(crate) const FINISH: u32 = u32::MAX - 1;
+    /// Marks a scope as a whole: its deadline, its fallback.
+    pub(crate) const SCOPE: u32 = u32::MAX - 2;
+
+    /// A step as a whole.
+    pub(crate) fn whole(scope: u32, step: u32) -> Self {
+        Self {
+            scope,
+            step,
+            item: Self::WHOLE,
+        }
+    }
+
+    /// An item of this step.
+    pub(crate) fn item(self, item: u32) -> Self {
+        Self { item, ..self }
+    }
+
+    /// The step this unit is an item of, or itself.
+    pub(crate) fn of_step(self) -> Self {
+        Self {
+            item: Self::WHOLE,
+            ..self
+        }
+    }
+
+    /// Whether it is an item or a round.
+    pub(crate) fn is_item(self) -> bool {
+        self.item != Self::WHOLE
+    }
+}

@@ -1,0 +1,102 @@
+//! Preparing: everything that can be known before a run starts is checked here, and then nothing has run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Call, new_log, shown};
+use crate::error::{Error, ErrorKind, Failure};
+use crate::id::RunId;
+use crate::log::EventKind;
+use crate::pipeline::Pipeline;
+use crate::plan::Input;
+use crate::run::{Environment, ROOT, ReadyAgent, RunShared, RunStart, RunState, chosen, prepare_agent};
+use crate::value::Value;
+
+/// A run that can start.
+pub(crate) struct Prepared {
+    pub(crate) shared: Arc<RunShared>,
+    pub(crate) state: RunState,
+}
+
+pub(crate) fn prepare<In, Out>(
+    pipeline: &Pipeline<In, Out>,
+    input: Value,
+    env: Arc<Environment>,
+    call: Call,
+) -> Result<Prepared, Error> {
+    let inner = &pipeline.inner;
+    let plan = &inner.program.plan;
+    let refuse = |failure: Failure| Error::new(None, failure);
+    let input = match &plan.input {
+        Input::Value(_) => input,
+        Input::Named(_) => crate::link::complete_inputs(plan, &input).map_err(refuse)?,
+    };
+    for (step, used) in &inner.uses {
+        if !env.resources.has(used.id) {
+            let message = format!("step `{step}` uses `{}`, and nobody provided one", used.name);
+            return Err(refuse(
+                Failure::new(ErrorKind::MissingPrerequisites, message).hint("give it with `provide`"),
+            ));
+        }
+    }
+    let mut overrides = Vec::new();
+    for (name, settings) in &call.steps {
+        let Some(step) = plan.step(name) else {
+            let message = format!("pipeline `{}` has no step `{name}`", plan.name);
+            return Err(refuse(Failure::new(ErrorKind::Usage, message)));
+        };
+        overrides.push((step, Arc::new(plan.resolve(step, Some(settings)))));
+    }
+    let mut agents: HashMap<String, Arc<ReadyAgent>> = HashMap::new();
+    for (spec, tools) in &inner.agents {
+        let ready = prepare_agent(&env, &call.models, spec, tools, Some(plan)).map_err(refuse)?;
+        agents.insert(spec.name.clone(), Arc::new(ready));
+    }
+    let id = RunId::new(&*env.ids);
+    let run = &plan.run;
+    let start = RunStart {
+        max_parallel: call.max_parallel.unwrap_or(run.max_parallel),
+        timeout: call.timeout.unwrap_or(run.timeout),
+        overrides: overrides.clone(),
+        seed: id.bits(),
+    };
+    let shared = Arc::new(RunShared {
+        id,
+        env,
+        log: new_log(id),
+        budget: call.budget.unwrap_or(run.budget),
+        models: Arc::new(call.models),
+        overrides,
+        agents,
+        trigger: call.trigger.unwrap_or_else(|| "library".to_owned()),
+        journals: Default::default(),
+        questions: Default::default(),
+    });
+    let mut models: Vec<&Arc<ReadyAgent>> = shared.agents.values().collect();
+    models.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+    shared.log.note(
+        ROOT,
+        EventKind::RunQueued {
+            pipeline: plan.name.clone(),
+            plan_hash: inner.hash().to_string(),
+            inputs: shown(&input),
+            labels: plan
+                .labels
+                .iter()
+                .chain(&call.labels)
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
+            trigger: shared.trigger.clone(),
+            models: chosen(models.into_iter()),
+            note: call.note,
+        },
+    );
+    shared.log.note(
+        ROOT,
+        EventKind::RunStarted {
+            engine: "local".to_owned(),
+        },
+    );
+    let state = RunState::new(inner.program.clone(), input, start);
+    Ok(Prepared { shared, state })
+}

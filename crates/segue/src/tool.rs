@@ -1,0 +1,65 @@
+//! Tools: what an agent may call, behind one trait. `#[tool]` writes one from a function.
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::error::StepError;
+use crate::run::Cx;
+
+/// The context of a tool call: the same as that of the step it is made in.
+pub type ToolCx = Cx;
+
+/// Something a model can call.
+pub trait Tool: Send + Sync + 'static {
+    /// Its name, what it is for, and what it takes.
+    fn spec(&self) -> ToolSpec;
+
+    /// Runs it. The arguments have been checked against [`ToolSpec::parameters`].
+    fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>>;
+}
+
+/// What a model is told of a tool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolSpec {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// JSON Schema of its arguments: an object.
+    pub parameters: Json,
+    /// What calling it twice means; none where nobody said so, which counts as effectful.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<ToolClass>,
+}
+
+/// What calling a tool twice means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolClass {
+    /// It changes nothing.
+    ReadOnly,
+    /// A second call with the same key changes nothing more.
+    Idempotent,
+    /// Each call has an effect. Asks for approval unless the operator says otherwise.
+    Effectful,
+}
+
+impl ToolSpec {
+    /// A tool whose class nobody said.
+    pub fn new(name: impl Into<String>, description: impl Into<String>, parameters: Json) -> Self {
+        Self {
+            name: name.into(),
+            description: description.into(),
+            parameters,
+            class: None,
+        }
+    }
+
+    /// Says what calling it twice means.
+    #[must_use]
+    pub fn class(mut self, class: ToolClass) -> Self {
+        self.class = Some(class);
+        self
+    }
+}

@@ -1,0 +1,224 @@
+//! Values: what travels along an edge.
+//!
+//! A typed value passes by reference count and is never serialized inside a process; JSON is made only when somebody
+//! asks: a store, an event, an expression of a pipeline file, another engine. A value that came from JSON (a file
+//! pipeline, a stored result) becomes typed where a typed step takes it.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+/// What can travel along an edge: any owned type that can be cloned, written as JSON, read back, and described.
+pub trait Data: Clone + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {}
+
+impl<T: Clone + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static> Data for T {}
+
+/// One value on an edge, typed in memory, JSON at rest. Cloning copies a pointer.
+#[derive(Clone)]
+pub struct Value(Arc<dyn Held>);
+
+/// What a [`Value`] holds: a type of the author's, or JSON.
+trait Held: Send + Sync {
+    fn json(&self) -> Result<Arc<Json>, serde_json::Error>;
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+    fn as_any(&self) -> &dyn Any;
+}
+
+struct Typed<T> {
+    value: T,
+    json: OnceLock<Arc<Json>>,
+}
+
+impl<T: Data> Held for Typed<T> {
+    fn json(&self) -> Result<Arc<Json>, serde_json::Error> {
+        if let Some(json) = self.json.get() {
+            return Ok(json.clone());
+        }
+        let json = Arc::new(serde_json::to_value(&self.value)?);
+        Ok(self.json.get_or_init(|| json).clone())
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+struct AtRest(Arc<Json>);
+
+impl Held for AtRest {
+    fn json(&self) -> Result<Arc<Json>, serde_json::Error> {
+        Ok(self.0.clone())
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+struct Listed {
+    items: Vec<Value>,
+    json: OnceLock<Arc<Json>>,
+}
+
+impl Held for Listed {
+    fn json(&self) -> Result<Arc<Json>, serde_json::Error> {
+        if let Some(json) = self.json.get() {
+            return Ok(json.clone());
+        }
+        let items: Result<Vec<Json>, _> = self
+            .items
+            .iter()
+            .map(|item| item.to_json().map(|json| json.as_ref().clone()))
+            .collect();
+        let json = Arc::new(Json::Array(items?));
+        Ok(self.json.get_or_init(|| json).clone())
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Value {
+    /// A list of values; JSON only when somebody asks for it.
+    #[must_use]
+    pub fn list(items: Vec<Value>) -> Self {
+        Self(Arc::new(Listed {
+            items,
+            json: OnceLock::new(),
+        }))
+    }
+
+    /// A typed value.
+    pub fn new<T: Data>(value: T) -> Self {
+        Self(Arc::new(Typed {
+            value,
+            json: OnceLock::new(),
+        }))
+    }
+
+    /// A value that is already JSON.
+    #[must_use]
+    pub fn json(value: Json) -> Self {
+        Self(Arc::new(AtRest(Arc::new(value))))
+    }
+
+    /// JSON `null`.
+    #[must_use]
+    pub fn null() -> Self {
+        Self::json(Json::Null)
+    }
+
+    /// The value as JSON, made once and shared.
+    ///
+    /// # Errors
+    /// When the author's type refuses to be written, for example a map whose keys are no strings.
+    pub fn to_json(&self) -> Result<Arc<Json>, serde_json::Error> {
+        self.0.json()
+    }
+
+    /// The value as `T`: moved out when this is the last reference, else cloned; read from JSON when it is of
+    /// another type.
+    ///
+    /// # Errors
+    /// When the JSON form does not fit `T`.
+    pub fn take<T: Data>(self) -> Result<T, serde_json::Error> {
+        if self.0.as_any().is::<Typed<T>>() {
+            let held = self
+                .0
+                .into_any()
+                .downcast::<Typed<T>>()
+                .expect("the type was just looked at");
+            return Ok(Arc::try_unwrap(held).map_or_else(|shared| shared.value.clone(), |own| own.value));
+        }
+        serde_json::from_value(self.0.json()?.as_ref().clone())
+    }
+
+    /// A reference to the value inside when it is a `T` in memory.
+    #[must_use]
+    pub fn get<T: Data>(&self) -> Option<&T> {
+        self.0.as_any().downcast_ref::<Typed<T>>().map(|held| &held.value)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_json() {
+            Ok(json) => write!(f, "{json}"),
+            Err(error) => write!(f, "(not JSON: {error})"),
+        }
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+            || matches!((self.to_json(), other.to_json()), (Ok(a), Ok(b)) if a == b)
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json()
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Value {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Json::deserialize(deserializer).map(Self::json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize, JsonSchema)]
+    struct Point {
+        x: u32,
+        y: u32,
+    }
+
+    #[test]
+    fn a_typed_value_keeps_its_type_and_has_one_json_form() {
+        let value = Value::new(Point { x: 1, y: 2 });
+        assert_eq!(value.get::<Point>(), Some(&Point { x: 1, y: 2 }));
+        assert_eq!(
+            *value.to_json().expect("a point is JSON"),
+            serde_json::json!({"x": 1, "y": 2})
+        );
+        assert_eq!(
+            value.take::<Point>().expect("the same type"),
+            Point { x: 1, y: 2 }
+        );
+    }
+
+    #[test]
+    fn json_becomes_typed_where_it_fits_and_an_error_where_not() {
+        let value = Value::json(serde_json::json!({"x": 3, "y": 4}));
+        assert_eq!(
+            value.clone().take::<Point>().expect("it fits"),
+            Point { x: 3, y: 4 }
+        );
+        assert!(value.take::<u64>().is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! Views: everything a person or a program reads of a run is a fold of plan and log.
+//!
+//! A live screen and a replay are the same fold over the same events. Nothing here knows how a run works.
+
+mod call;
+pub mod draw;
+mod graph;
+mod ledger;
+mod run;
+#[cfg(test)]
+mod scene;
+mod status;
+mod timeline;
+
+pub use call::{CallStatus, CallView, PriceView};
+pub use graph::{GRAPH_SCHEMA, GraphEdge, GraphStep, GraphView};
+pub use ledger::{CostLedger, LedgerRow};
+pub use run::{
+    ArtifactView, AttemptOutcome, AttemptResolution, AttemptView, ItemsView, OutputHash, RUN_SCHEMA,
+    RouteView, RunRecord, RunView, Share, StepCounts, StepView, Trigger, WaitMs,
+};
+pub use status::{RunStatus, SkipReason, SkipWhy, StepStatus};
+pub use timeline::{Segment, SegmentKind, Timeline, TimelineRow};
