@@ -12,8 +12,8 @@ use std::sync::Arc;
 use super::op::{Done, End, Op, OpResult, Phase, StepCall};
 use super::program::Program;
 use super::unit::Unit;
-use crate::error::{Cause, ErrorKind, Failure, Spent};
-use crate::log::{EventKind, Resolution, What};
+use crate::error::{ErrorKind, Failure, Spent};
+use crate::log::{EventKind, What};
 use crate::settings::{OnError, Resolved};
 use crate::value::Value;
 use crate::view::StepStatus;
@@ -22,6 +22,7 @@ mod ask;
 mod doom;
 mod items;
 mod nest;
+mod retry;
 mod scope;
 mod settle;
 mod slot;
@@ -374,139 +375,6 @@ impl RunState {
         );
     }
 
-    /// An attempt failed: another one if the policy has one left and the error is worth it, else the unit has failed.
-    pub(super) fn attempt_failed(&mut self, unit: Unit, mut failure: Failure, spent: Option<Box<Spent>>) {
-        let policy = self.settings(unit);
-        let path = self.path(unit);
-        let attempt = self.slot(unit).attempt;
-        failure.step.get_or_insert_with(|| path.clone());
-        failure.attempt.get_or_insert(attempt);
-        let recovers = matches!(self.slot(unit).more().phase, Phase::Recover(_));
-        let again = failure.retryable && attempt < policy.retry.max_attempts && !recovers;
-        let delay = again.then(|| {
-            let asked = failure
-                .retry_after_ms
-                .map_or(std::time::Duration::ZERO, std::time::Duration::from_millis);
-            policy.retry.wait(attempt, self.draw(unit, attempt)).max(asked)
-        });
-        let more = self.slot(unit).more();
-        more.causes.push(Cause {
-            kind: Some(failure.kind),
-            message: failure.message.clone(),
-            attempt: Some(attempt),
-            step: Some(path),
-        });
-        let spent = spent.map(|spent| *spent).unwrap_or_default();
-        let resolution = if again {
-            Resolution::Retried
-        } else {
-            Resolution::GaveUp
-        };
-        self.record(
-            unit,
-            EventKind::AttemptFailed {
-                attempt,
-                error: Box::new(failure.clone()),
-                resolution,
-                retry_in_ms: delay.map(millis),
-                usage: spent.usage,
-                cost: spent.cost,
-            },
-        );
-        match delay {
-            Some(delay) => {
-                let more = self.slot(unit).more();
-                let before = Arc::make_mut(more.before.get_or_insert_default());
-                before.reason = Some(failure.message.clone());
-                before.answers.clear();
-                self.retry_in(unit, delay);
-            }
-            None => {
-                let more = self.slot(unit).more();
-                if more.causes.len() > 1 {
-                    failure.causes.clone_from(&more.causes);
-                }
-                self.fail(unit, Arc::new(failure));
-            }
-        }
-    }
-
-    /// The unit asks for another attempt.
-    fn again(&mut self, unit: Unit, reason: String, previous: Option<Value>, spent: Option<Box<Spent>>) {
-        let policy = self.settings(unit);
-        let path = self.path(unit);
-        let attempt = self.slot(unit).attempt;
-        let left = attempt < policy.retry.max_attempts;
-        let delay = left.then(|| policy.retry.wait(attempt, self.draw(unit, attempt)));
-        let resolution = if left {
-            Resolution::Retried
-        } else {
-            Resolution::Exhausted
-        };
-        let spent = spent.map(|spent| *spent).unwrap_or_default();
-        self.record(
-            unit,
-            EventKind::AttemptAgain {
-                attempt,
-                reason: reason.clone(),
-                resolution,
-                retry_in_ms: delay.map(millis),
-                usage: spent.usage,
-                cost: spent.cost,
-            },
-        );
-        let more = self.slot(unit).more();
-        more.causes.push(Cause {
-            kind: None,
-            message: reason.clone(),
-            attempt: Some(attempt),
-            step: Some(path.clone()),
-        });
-        let before = Arc::make_mut(more.before.get_or_insert_default());
-        before.reason = Some(reason.clone());
-        before.previous = previous;
-        before.answers.clear();
-        match delay {
-            Some(delay) => self.retry_in(unit, delay),
-            None => {
-                let attempts = if attempt == 1 {
-                    "its only attempt".to_owned()
-                } else {
-                    format!("all {attempt} attempts")
-                };
-                let message = format!("step `{path}` used {attempts}; the last was refused: {reason}");
-                let mut failure = Failure::new(ErrorKind::Exhausted, message)
-                    .hint("allow more attempts with `retries`, or lower what is asked for");
-                failure.step = Some(path);
-                failure.attempt = Some(attempt);
-                failure.causes.clone_from(&self.slot(unit).more().causes);
-                self.fail(unit, Arc::new(failure));
-            }
-        }
-    }
-
-    fn retry_in(&mut self, unit: Unit, delay: std::time::Duration) {
-        if delay.is_zero() {
-            self.ready.push(Reverse(unit));
-        } else {
-            self.slot(unit).more().sleeps = true;
-            self.sleeping += 1;
-            self.ops.push(Op::Sleep { unit, delay });
-        }
-    }
-
-    fn slept(&mut self, unit: Unit) {
-        let slot = self.slot(unit);
-        if slot
-            .more
-            .as_mut()
-            .is_some_and(|more| std::mem::take(&mut more.sleeps))
-        {
-            self.sleeping -= 1;
-            self.ready.push(Reverse(unit));
-        }
-    }
-
     /// The unit has failed for good: what its `on_error` says happens.
     pub(super) fn fail(&mut self, unit: Unit, failure: Arc<Failure>) {
         let settings = self.settings(unit);
@@ -567,19 +435,6 @@ impl RunState {
         slot.output = Some(output);
         self.settled(unit);
     }
-
-    /// A number in 0..1 that is the same for the same run, unit and attempt: what jitter is drawn from.
-    fn draw(&self, unit: Unit, attempt: u32) -> f64 {
-        // SplitMix64 over the parts; see Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014).
-        let mut x = self.start.seed as u64 ^ (self.start.seed >> 64) as u64;
-        for part in [unit.scope, unit.step, unit.item, attempt] {
-            x = (x ^ u64::from(part)).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            x ^= x >> 31;
-        }
-        (x >> 11) as f64 / (1u64 << 53) as f64
-    }
 }
 
 /// The run as a whole.
@@ -588,10 +443,6 @@ pub(crate) const ROOT: Unit = Unit {
     step: Unit::SCOPE,
     item: Unit::WHOLE,
 };
-
-fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// The path of a unit below a prefix.
 pub(crate) fn unit_path(prefix: &str, program: &Program, unit: Unit) -> String {
