@@ -2,14 +2,14 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::budget::Budget;
-use crate::plan::{ModelRef, ModelSettings, PlannedAgent, ToolUse};
+use crate::plan::{Complete, ModelRef, ModelSettings, PlannedAgent, ToolLimits, ToolUse};
 use crate::schema::Schema;
 use crate::settings::{OnError, Setting, Settings};
 use crate::tool::Tool;
 use crate::value::Data;
-use std::time::Duration;
 
 /// An agent whose answers are of type `Out`.
 ///
@@ -58,6 +58,7 @@ impl<Out: Data> Agent<Out> {
             model_settings: ModelSettings::default(),
             settings: Settings::default(),
             strict: false,
+            complete: Complete::default(),
         };
         Self {
             planned: Arc::new(planned),
@@ -101,22 +102,29 @@ impl<Out> Agent<Out> {
 
     /// A tool of the program.
     #[must_use]
-    pub fn tool(mut self, tool: impl Tool) -> Self {
-        self.tools.push(Arc::new(tool));
-        self
+    pub fn tool(self, tool: impl Tool) -> Self {
+        self.tool_with(tool, ToolLimits::default())
     }
 
-    /// A registered tool by name, or several by a glob such as `search.*`.
+    /// A tool of the program, with limits for this agent.
+    #[must_use]
+    pub fn tool_with(mut self, tool: impl Tool, limits: ToolLimits) -> Self {
+        let name = tool.spec().name;
+        self.tools.push(Arc::new(tool));
+        self.tool_named_with(name, limits)
+    }
+
+    /// A registered tool by name, several by a glob such as `search.*`, or another agent as `agent:NAME`.
     #[must_use]
     pub fn tool_named(self, name: impl Into<String>) -> Self {
-        let name = name.into();
-        self.edit(|agent| {
-            agent.tools.push(ToolUse {
-                name,
-                pipeline: None,
-                limits: Default::default(),
-            });
-        })
+        self.tool_named_with(name, ToolLimits::default())
+    }
+
+    /// Tools by name or glob, with limits for this agent.
+    #[must_use]
+    pub fn tool_named_with(self, name: impl Into<String>, limits: ToolLimits) -> Self {
+        let (name, pipeline) = (name.into(), None);
+        self.edit(|agent| agent.tools.push(ToolUse { name, pipeline, limits }))
     }
 
     /// Most model calls of an attempt; 16 where nothing says otherwise.
@@ -135,6 +143,18 @@ impl<Out> Agent<Out> {
     #[must_use]
     pub fn repairs(self, repairs: u32) -> Self {
         self.edit(|agent| agent.repairs = repairs)
+    }
+
+    /// When an answer is complete; when it fits its type, where nothing says otherwise.
+    #[must_use]
+    pub fn complete(self, complete: Complete) -> Self {
+        self.edit(|agent| agent.complete = complete)
+    }
+
+    /// Refuses tools and answers whose schemas a provider cannot enforce.
+    #[must_use]
+    pub fn strict(self) -> Self {
+        self.edit(|agent| agent.strict = true)
     }
 
     /// Settings of the model.

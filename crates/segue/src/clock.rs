@@ -95,6 +95,11 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// Whole milliseconds since a moment.
+pub(crate) fn millis_since(began: Instant) -> u64 {
+    u64::try_from(now().saturating_duration_since(began).as_millis()).unwrap_or(u64::MAX)
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the clock seam")]
 fn wall() -> Time {
     let since = std::time::SystemTime::now()

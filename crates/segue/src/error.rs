@@ -333,7 +333,8 @@ impl PlanError {
 
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.faults.summary(&self.pipeline))?;
+        let summary = self.faults.summary(&self.pipeline);
+        f.write_str(summary.strip_prefix("error: ").unwrap_or(&summary))?;
         for fault in self.faults.list() {
             if fault.severity == Severity::Error {
                 write!(f, "\n  {}", fault.message)?;

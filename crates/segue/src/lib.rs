@@ -75,7 +75,9 @@ pub use run::{Artifacts, Asking, Attempt, Calling, Concurrent, Cx, LastAttempt, 
 pub use runner::{CallBudget, Done, Launch, Outcome, RunHandle, Runner, RunnerBuilder, Start};
 pub use segue_macros::{Route, tool};
 pub use settings::{Backoff, OnError, RetryLayer, Setting, Settings};
-pub use step::{AgentAsStep, Configured, FromFn, IntoStep, KeepErrors, Step, StepDefinition, blocking, from_fn};
+pub use step::{
+    AgentAsStep, Configured, FromFn, IntoStep, KeepErrors, Step, StepDefinition, blocking, from_fn,
+};
 pub use tool::{Tool, ToolClass, ToolCx, ToolSpec};
 pub use usage::Usage;
 pub use value::{Data, Value};

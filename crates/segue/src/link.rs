@@ -7,10 +7,10 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, ErrorKind, Failure, StepError};
 use crate::fault::Faults;
-use crate::pipeline::{Inner, Pipeline};
+use crate::pipeline::{DefinedAgent, Inner, Pipeline};
 use crate::plan::{Action, Arm, Input, Output, Plan, RouteBy, ToolApproval};
 use crate::registry::Registry;
-use crate::run::{Act, Parts, Program};
+use crate::run::{Act, Cx, Inputs, Parts, Program};
 use crate::value::Value;
 
 mod act;
@@ -70,7 +70,7 @@ impl Pipeline<Json, Json> {
 
 struct Linker<'a> {
     registry: &'a Registry,
-    agents: Vec<crate::pipeline::DefinedAgent>,
+    agents: Vec<DefinedAgent>,
 }
 
 impl Linker<'_> {
@@ -132,7 +132,7 @@ impl Linker<'_> {
     }
 
     /// Notes an agent of the plan, or a registered one, as one whose model is found before the start.
-    fn agent(&mut self, plan: &Plan, name: &str, over: &crate::plan::AgentOver) -> Result<(), Failure> {
+    fn agent(&mut self, plan: &Arc<Plan>, name: &str, over: &crate::plan::AgentOver) -> Result<(), Failure> {
         let (spec, tools) = match plan.agents.get(name) {
             Some(spec) => (spec.clone(), Vec::new()),
             None => {
@@ -140,11 +140,9 @@ impl Linker<'_> {
                 (found.planned(), found.tools().to_vec())
             }
         };
-        let own = agent::overridden(&spec, over);
-        for spec in [Some(spec), own].into_iter().flatten() {
-            if !self.agents.iter().any(|(known, _)| known.name == spec.name) {
-                self.agents.push((spec, tools.clone()));
-            }
+        let agent = DefinedAgent::of_plan(Some(plan), agent::overridden(&spec, over), tools);
+        if !self.agents.iter().any(|known| known.key == agent.key) {
+            self.agents.push(agent);
         }
         Ok(())
     }
@@ -229,6 +227,15 @@ pub(crate) fn complete_inputs(plan: &Plan, given: &Value) -> Result<Value, Failu
     let s = if count == 1 { " does" } else { "s do" };
     let message = format!("{count} input{s} not fit\n  {}", wrong.join("\n  "));
     Err(Failure::new(ErrorKind::InvalidInput, message))
+}
+
+/// Instructions of an agent that another one asks, rendered with what the step may read.
+///
+/// # Errors
+/// When they read what the step does not have.
+pub(crate) fn instructions(cx: &Cx, source: &str) -> Result<String, StepError> {
+    let inputs = cx.facts().map_or(Inputs::None, Inputs::Facts);
+    Written::template(source)?.text(&Scope::new(cx, &inputs, "item"))
 }
 
 /// What the conditions of a tool's approval say about its arguments.

@@ -53,8 +53,33 @@ impl Inner {
     }
 }
 
-/// An agent of a definition, with the tools of the program it was given.
-pub(crate) type DefinedAgent = (Arc<PlannedAgent>, Vec<Arc<dyn Tool>>);
+/// An agent of a definition.
+#[derive(Clone)]
+pub(crate) struct DefinedAgent {
+    /// What it is found by: pipelines inside may have other agents of the same name.
+    pub(crate) key: String,
+    pub(crate) spec: Arc<PlannedAgent>,
+    /// The tools of the program it was given.
+    pub(crate) tools: Vec<Arc<dyn Tool>>,
+    /// The plan of a pipeline file it is used in: limits of tools, and agents it may ask.
+    pub(crate) plan: Option<Arc<Plan>>,
+}
+
+impl DefinedAgent {
+    pub(crate) fn of_plan(
+        plan: Option<&Arc<Plan>>,
+        spec: Arc<PlannedAgent>,
+        tools: Vec<Arc<dyn Tool>>,
+    ) -> Self {
+        let plan = plan.cloned();
+        Self {
+            key: crate::run::key_of(plan.as_deref(), &spec),
+            spec,
+            tools,
+            plan,
+        }
+    }
+}
 
 /// A pipeline inside another.
 #[derive(Clone)]
@@ -249,7 +274,7 @@ impl Build {
                 )
             }
             None => {
-                let agent = definition.agent.as_ref().map(|(agent, _)| agent.name.clone());
+                let agent = definition.agent.as_ref().map(|agent| agent.spec.name.clone());
                 let inputs = self.wires.sources(&wires);
                 let act = FunctionAct::new(definition.body.clone(), I::take);
                 (
@@ -350,15 +375,15 @@ impl Build {
             .collect();
         self.uses
             .extend(definition.uses.iter().map(|used| (name.clone(), *used)));
-        if let Some((agent, tools)) = definition.agent {
-            match self.agents.iter().find(|(known, _)| known.name == agent.name) {
-                Some((known, _)) if **known != *agent => {
-                    let message = format!("agent `{}` is defined twice, and differently", agent.name);
+        if let Some(agent) = definition.agent {
+            match self.agents.iter().find(|known| known.spec.name == agent.spec.name) {
+                Some(known) if known.spec != agent.spec => {
+                    let message = format!("agent `{}` is defined twice, and differently", agent.spec.name);
                     self.faults
                         .push(Fault::new(Code::DuplicateName, message).step(name.clone()));
                 }
                 Some(_) => {}
-                None => self.agents.push((agent, tools)),
+                None => self.agents.push(agent),
             }
         }
         let kind = if each.is_some() {
@@ -401,6 +426,7 @@ impl Build {
         let mut acts = Vec::with_capacity(self.steps.len());
         let mut children = Vec::with_capacity(self.steps.len());
         let mut steps = Vec::with_capacity(self.steps.len());
+        let mut inside = Vec::new();
         for drafted in self.steps {
             children.push(match &drafted.nested {
                 Some(nested) => vec![(String::new(), nested.inner.program.clone())],
@@ -408,11 +434,7 @@ impl Build {
             });
             if let Some(nested) = drafted.nested {
                 self.uses.extend(nested.inner.uses.iter().cloned());
-                for (agent, tools) in &nested.inner.agents {
-                    if !self.agents.iter().any(|(known, _)| known.name == agent.name) {
-                        self.agents.push((agent.clone(), tools.clone()));
-                    }
-                }
+                inside.extend(nested.inner.agents.iter().cloned());
             }
             acts.push(drafted.act);
             steps.push(drafted.step);
@@ -420,8 +442,9 @@ impl Build {
         let agents = self
             .agents
             .iter()
-            .map(|(agent, _)| (agent.name.clone(), agent.clone()))
+            .map(|agent| (agent.spec.name.clone(), agent.spec.clone()))
             .collect();
+        self.agents.extend(inside);
         let plan = Plan {
             version: 1,
             name: self.name,

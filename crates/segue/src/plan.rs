@@ -18,12 +18,14 @@ use crate::settings::{Resolved, RetryLayer, Settings};
 mod action;
 pub mod check;
 mod hash;
+mod tools;
 
 pub use action::{
     Action, AgentOver, AgentStep, Arm, Artifact, AskStep, Complete, Context, ModelRef, ModelSettings,
-    OnFailure, Output, PlannedAgent, RouteBy, Source, ToolApproval, ToolLimits, ToolOnError, ToolUse,
+    OnFailure, Output, PlannedAgent, RouteBy, Source,
 };
 pub use hash::{PlanHash, hash_of};
+pub use tools::{ToolApproval, ToolLimits, ToolOnError, ToolUse};
 
 /// Index of a step in its plan, in declaration order.
 pub type StepIndex = u32;

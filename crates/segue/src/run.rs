@@ -3,8 +3,10 @@
 
 mod agent;
 mod artifacts;
-mod branch;
+mod asking;
 mod call;
+mod calling;
+mod concurrent;
 mod cx;
 mod drive;
 mod execute;
@@ -13,6 +15,8 @@ mod journal;
 mod local;
 mod op;
 mod program;
+mod ready;
+mod retrying;
 mod shared;
 mod state;
 mod tool;
@@ -21,16 +25,18 @@ mod unit;
 pub use agent::Reply;
 pub(crate) use agent::{Asked, ask as ask_agent};
 pub use artifacts::Artifacts;
-pub use branch::{Attempt, Retrying};
-pub use cx::{Asking, Calling, Concurrent, Cx, LastAttempt};
+pub use asking::Asking;
+pub use calling::Calling;
+pub use concurrent::Concurrent;
+pub use cx::{Cx, LastAttempt};
+pub use retrying::{Attempt, Retrying};
 pub(crate) use drive::{Driven, drive};
 pub(crate) use facts::{Fact, Facts};
 pub(crate) use local::{Control, LocalRun};
 pub(crate) use op::{Choice, Done, Inputs, OpResult, Phase};
 pub(crate) use program::{Act, Parts, Program};
-pub(crate) use shared::{
-    Environment, ReadyAgent, ReadyTool, RunShared, TypeMap, chosen, prepare as prepare_agent,
-};
+pub(crate) use ready::{ReadyAgent, ReadyTool, chosen, key_of, prepare_all};
+pub(crate) use shared::{Environment, RunShared, TypeMap};
 pub(crate) use state::{ROOT, RunOutcome, RunState, Start as RunStart, unit_path};
-pub(crate) use tool::{invoke as invoke_tool, limits as tool_limits};
+pub(crate) use tool::call as call_tool;
 pub(crate) use unit::Unit;

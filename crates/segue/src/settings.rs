@@ -41,6 +41,13 @@ impl<T> From<T> for Setting<T> {
     }
 }
 
+/// Money is a budget in dollars.
+impl From<crate::money::Nanousd> for Setting<Budget> {
+    fn from(money: crate::money::Nanousd) -> Self {
+        Setting::Is(money.into())
+    }
+}
+
 /// `Some` is a value, `None` switches the setting off.
 impl<T> From<Option<T>> for Setting<T> {
     fn from(value: Option<T>) -> Self {

@@ -11,6 +11,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use crate::agent::Agent;
 use crate::budget::Budget;
 use crate::error::{ErrorKind, Result, StepError};
+use crate::pipeline::DefinedAgent;
 use crate::plan::Kind;
 use crate::run::Cx;
 use crate::settings::{Backoff, OnError, Setting, Settings};
@@ -40,7 +41,7 @@ pub struct StepDefinition<In, Out> {
     pub(crate) kind: Kind,
     pub(crate) settings: Settings,
     pub(crate) title: Option<String>,
-    pub(crate) agent: Option<crate::pipeline::DefinedAgent>,
+    pub(crate) agent: Option<DefinedAgent>,
     pub(crate) uses: Vec<Use>,
     pub(crate) max_parallel: Option<u32>,
     pub(crate) nested: Option<crate::pipeline::Nested>,
@@ -312,7 +313,7 @@ impl<In: Send + 'static, Out: Data> IntoStep<ViaAgent> for AgentAsStep<In, Out> 
 
     fn into_definition(self) -> StepDefinition<In, Out> {
         let AgentAsStep { agent, prompt } = self;
-        let planned = (agent.planned(), agent.tools().to_vec());
+        let defined = DefinedAgent::of_plan(None, agent.planned(), agent.tools().to_vec());
         let body: TypedBody<In, Out> = Arc::new(move |cx, input| {
             let (agent, prompt) = (agent.clone(), prompt.clone());
             async move {
@@ -324,7 +325,7 @@ impl<In: Send + 'static, Out: Data> IntoStep<ViaAgent> for AgentAsStep<In, Out> 
         });
         StepDefinition {
             kind: Kind::Agent,
-            agent: Some(planned),
+            agent: Some(defined),
             ..StepDefinition::new(body)
         }
     }

@@ -28,7 +28,7 @@ mod tests;
 
 pub(crate) use fault::{EvalError, Fault};
 pub(crate) use kinds::Kind;
-pub(crate) use reference::Reference;
+pub(crate) use reference::{Key, Reference, Segment};
 
 use evaluate::Evaluator;
 use kinds::Inference;

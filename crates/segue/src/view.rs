@@ -2,6 +2,7 @@
 //!
 //! A live screen and a replay are the same fold over the same events. Nothing here knows how a run works.
 
+mod budgets;
 mod call;
 pub mod draw;
 mod graph;

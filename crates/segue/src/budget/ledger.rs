@@ -267,6 +267,14 @@ impl Ledger {
         }
     }
 
+    /// The limits of an account.
+    ///
+    /// # Errors
+    /// When the account is not open.
+    pub fn budget(&self, id: AccountId) -> Result<Budget, LedgerError> {
+        Ok(self.account(id)?.budget)
+    }
+
     /// An account's name.
     ///
     /// # Errors

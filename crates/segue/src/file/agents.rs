@@ -17,7 +17,7 @@ const MAX_AGENTS: usize = 1000;
 
 impl<'d> Reader<'_, '_, 'd> {
     /// Reads `agents`.
-    pub fn agents(&mut self, top: &Section<'d>) {
+    pub(super) fn agents(&mut self, top: &Section<'d>) {
         let named = self.named(top, "agents", MAX_AGENTS);
         // All names first: an agent can be a tool of one that is declared before it.
         self.names.faulty_agents = named.iter().map(|(key, _)| key.name.to_string()).collect();
@@ -80,6 +80,7 @@ impl<'d> Reader<'_, '_, 'd> {
             model_settings,
             settings,
             strict,
+            complete: asking.complete.clone().unwrap_or_default(),
         };
         Some(Declared { planned: Arc::new(planned), asking, at: section.at })
     }
@@ -107,7 +108,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Notes that an agent is used, and reports one that does not exist.
-    pub fn use_agent(&mut self, name: &str, span: crate::fault::Span) -> bool {
+    pub(super) fn use_agent(&mut self, name: &str, span: crate::fault::Span) -> bool {
         let declared = self.names.agents.contains_key(name) || self.names.faulty_agents.contains(name);
         if declared {
             self.names.used_agents.insert(name.to_owned());
@@ -124,7 +125,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Type of an agent's answer, where the agent is known.
-    pub fn answer_of(&self, name: &str) -> Option<Schema> {
+    pub(super) fn answer_of(&self, name: &str) -> Option<Schema> {
         let declared = self.names.agents.get(name).map(|agent| &agent.planned);
         let planned = declared.or_else(|| self.loader.known.agent(name))?;
         Some(planned.output.clone().unwrap_or_else(Schema::string))

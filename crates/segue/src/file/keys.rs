@@ -74,12 +74,12 @@ pub(super) enum Takes {
 
 impl Table {
     /// All keys, in the order of the format.
-    pub fn keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
         self.groups.iter().flat_map(|group| group.iter())
     }
 
     /// The key of a name.
-    pub fn key(&self, name: &str) -> Option<&'static Key> {
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys().find(|key| key.name == name)
     }
 }
@@ -204,7 +204,7 @@ pub(super) const ON_ERRORS: &[&str] = &["fail", "skip", "keep"];
 pub(super) static CONTEXT_WINDOW: Table = table(
     "`context`",
     &[&[required("window", Takes::Count(1, 10_000), "How many of the newest results.")]],
-};
+);
 
 pub(super) static COMPLETE_MARKER: Table = table(
     "`complete`",
@@ -218,13 +218,13 @@ pub(super) static COMPLETE_MARKER: Table = table(
 pub(super) static COMPLETE_SAVED: Table = table(
     "`complete`",
     &[&[required("saved", Takes::List(&Takes::Text), "Artifacts that have to be saved.")]],
-};
+);
 
 pub(super) static ON_ERROR_USE: Table =
-    Table { what: "`on_error`", groups: &[&[required("use", Takes::Value, "The output instead.")]] };
+    table("`on_error`", &[&[required("use", Takes::Value, "The output instead.")]]);
 
 pub(super) static ON_ERROR_RUN: Table =
-    Table { what: "`on_error`", groups: &[&[required("run", Takes::Name, "The step that runs instead.")]] };
+    table("`on_error`", &[&[required("run", Takes::Name, "The step that runs instead.")]]);
 
 pub(super) static RETRY: Table = table(
     "a retry policy",
@@ -301,12 +301,12 @@ pub(super) const APPROVALS: &[&str] = &["allow", "ask", "deny"];
 /// The words `on_error` of a tool takes.
 pub(super) const TOOL_ON_ERRORS: &[&str] = &["tell", "fail"];
 
-pub(super) static TOOL: Table = Table { what: "a tool", groups: &[TOOL_LIMITS] };
+pub(super) static TOOL: Table = table("a tool", &[TOOL_LIMITS]);
 
 pub(super) static TOOL_USE: Table = table(
     "a tool of an agent",
     &[&[required("name", Takes::Text, "Name or glob, `agent:NAME` or `pipeline:FILE`.")], TOOL_LIMITS],
-};
+);
 
 pub(super) static APPROVAL: Table = table(
     "`approval`",
@@ -317,7 +317,7 @@ pub(super) static APPROVAL: Table = table(
 );
 
 pub(super) static TOOL_TELL: Table =
-    Table { what: "`on_error`", groups: &[&[required("tell", Takes::Text, "What the model reads instead.")]] };
+    table("`on_error`", &[&[required("tell", Takes::Text, "What the model reads instead.")]]);
 
 const ARTIFACTS: Key = key("artifacts", Takes::Map(&ARTIFACT_OR_FROM), "Files saved with the outcome, by name.");
 const ARTIFACT_OR_FROM: Takes = Takes::AnyOf(&[Takes::Expression, Takes::Section(&ARTIFACT)]);
@@ -376,9 +376,6 @@ const ROUTE_ACTION: &[Key] = &[
 const PIPELINE_ACTION: &[Key] = &[required("pipeline", Takes::Path, "The file of another pipeline."), WITH];
 const SET_ACTION: &[Key] = &[required("set", Takes::Value, "A value.")];
 
-/// The words that say what a step does; each step has exactly one.
-pub(super) const ACTIONS: &[&str] = &["agent", "tool", "ask", "route", "pipeline", "set"];
-
 /// Any step: what messages and suggestions know.
 pub(super) static STEP: Table = table(
     "a step",
@@ -397,27 +394,27 @@ pub(super) static STEP: Table = table(
 
 /// The steps there are, by their action.
 pub(super) static STEPS: &[(&str, Table)] = &[
-    ("agent", Table { what: "an agent step", groups: &[OF_ACTIONS, OF_STEPS, AGENT_ACTION, ASKING] }),
-    ("tool", Table { what: "a tool step", groups: &[OF_ACTIONS, OF_STEPS, TOOL_ACTION] }),
-    ("ask", Table { what: "a question", groups: &[OF_ACTIONS, OF_STEPS, ASK_ACTION] }),
-    ("route", Table { what: "a route", groups: &[OF_ACTIONS, OF_STEPS, ROUTE_ACTION, ASKING] }),
-    ("pipeline", Table { what: "a pipeline step", groups: &[OF_ACTIONS, OF_STEPS, PIPELINE_ACTION] }),
-    ("set", Table { what: "a `set` step", groups: &[OF_ACTIONS, OF_STEPS, SET_ACTION] }),
+    ("agent", of(&STEP, "an agent step", &[OF_ACTIONS, OF_STEPS, AGENT_ACTION, ASKING])),
+    ("tool", of(&STEP, "a tool step", &[OF_ACTIONS, OF_STEPS, TOOL_ACTION])),
+    ("ask", of(&STEP, "a question", &[OF_ACTIONS, OF_STEPS, ASK_ACTION])),
+    ("route", of(&STEP, "a route", &[OF_ACTIONS, OF_STEPS, ROUTE_ACTION, ASKING])),
+    ("pipeline", of(&STEP, "a pipeline step", &[OF_ACTIONS, OF_STEPS, PIPELINE_ACTION])),
+    ("set", of(&STEP, "a `set` step", &[OF_ACTIONS, OF_STEPS, SET_ACTION])),
 ];
 
 /// Any inline arm.
 pub(super) static ARM: Table = table(
     "an arm",
     &[OF_ACTIONS, AGENT_ACTION, ASKING, TOOL_ACTION, ASK_ACTION, PIPELINE_ACTION, SET_ACTION],
-};
+);
 
 /// The inline arms there are, by their action.
 pub(super) static ARMS: &[(&str, Table)] = &[
-    ("agent", Table { what: "an agent arm", groups: &[OF_ACTIONS, AGENT_ACTION, ASKING] }),
-    ("tool", Table { what: "a tool arm", groups: &[OF_ACTIONS, TOOL_ACTION] }),
-    ("ask", Table { what: "a question arm", groups: &[OF_ACTIONS, ASK_ACTION] }),
-    ("pipeline", Table { what: "a pipeline arm", groups: &[OF_ACTIONS, PIPELINE_ACTION] }),
-    ("set", Table { what: "a `set` arm", groups: &[OF_ACTIONS, SET_ACTION] }),
+    ("agent", of(&ARM, "an agent arm", &[OF_ACTIONS, AGENT_ACTION, ASKING])),
+    ("tool", of(&ARM, "a tool arm", &[OF_ACTIONS, TOOL_ACTION])),
+    ("ask", of(&ARM, "a question arm", &[OF_ACTIONS, ASK_ACTION])),
+    ("pipeline", of(&ARM, "a pipeline arm", &[OF_ACTIONS, PIPELINE_ACTION])),
+    ("set", of(&ARM, "a `set` arm", &[OF_ACTIONS, SET_ACTION])),
 ];
 
 const ARM_TAKES: Takes = Takes::AnyOf(&[Takes::Name, Takes::List(&Takes::Name), Takes::Section(&ARM)]);
@@ -441,7 +438,7 @@ pub(super) static ROUTE_AGENT: Table = table(
 pub(super) static ROUTE_TOOL: Table = table(
     "`route`",
     &[&[required("tool", Takes::Text, "The tool that returns the name of an arm."), WITH]],
-};
+);
 
 pub(super) static ROUTE_SPLIT: Table = table(
     "`route`",
@@ -454,7 +451,7 @@ pub(super) static ROUTE_SPLIT: Table = table(
 pub(super) static ROUTE_FIRST_OF: Table = table(
     "`route`",
     &[&[required("first_of", Takes::List(&Takes::Text), "Arms in the order they are tried.")]],
-};
+);
 
 pub(super) static ASK: Table = table(
     "a question",

@@ -11,7 +11,7 @@ use super::known::Known;
 use super::{pipeline, secret, yaml};
 use crate::fault::{Code, Fault, Faults, Paint, Place, Source, quote};
 use crate::plan::Plan;
-use crate::price::book::PriceBook;
+use crate::price::PriceBook;
 use crate::registry::Registry;
 
 /// Pipelines within pipelines, the first included.

@@ -27,7 +27,7 @@ pub(super) type NamedModels = (Option<String>, Vec<ModelRef>);
 
 impl<'d> Reader<'_, '_, 'd> {
     /// The value of `model`: a declared name or a model itself.
-    pub fn model(&mut self, section: &Section<'d>) -> Option<NamedModels> {
+    pub(super) fn model(&mut self, section: &Section<'d>) -> Option<NamedModels> {
         let (key, node) = section.entry("model")?;
         if let Some(name) = node.as_str()
             && !name.contains('/')
@@ -45,7 +45,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A model or a list of them in fallback order.
-    pub fn models(&mut self, node: &'d Node, at: Span, subject: &str) -> Option<Vec<ModelRef>> {
+    pub(super) fn models(&mut self, node: &'d Node, at: Span, subject: &str) -> Option<Vec<ModelRef>> {
         let Some(items) = node.as_sequence() else {
             return self.model_ref(node, at, subject).map(|model| vec![model]);
         };
@@ -130,7 +130,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The settings of a model in a section that can have them.
-    pub fn model_settings(&mut self, section: &Section<'d>) -> ModelSettings {
+    pub(super) fn model_settings(&mut self, section: &Section<'d>) -> ModelSettings {
         let mut settings = ModelSettings {
             temperature: self.read(section, "temperature", |node| scalar::number(node, 0.0..=2.0)),
             max_tokens: self.count(section, "max_tokens", 1, u32::MAX),

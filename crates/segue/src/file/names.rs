@@ -51,7 +51,7 @@ pub(super) struct Asking {
 
 impl Asking {
     /// What holds after these levels, the highest first.
-    pub fn resolve(levels: &[&Asking]) -> (Context, Complete) {
+    pub(super) fn resolve(levels: &[&Asking]) -> (Context, Complete) {
         let context = levels.iter().find_map(|level| level.context);
         let complete = levels.iter().find_map(|level| level.complete.clone());
         (context.unwrap_or_default(), complete.unwrap_or_default())

@@ -23,6 +23,8 @@ pub(super) struct Reader<'r, 'l, 'd> {
     pub names: Names,
     /// The templates and expressions read so far.
     pub texts: Vec<Text<'d>>,
+    /// Inputs of the fallback pipeline, which has no step of its own.
+    pub fallback_fits: Vec<super::steps::Fit<'d>>,
 }
 
 /// A map whose keys have been checked against a table.
@@ -37,12 +39,12 @@ pub(super) struct Section<'d> {
 
 impl<'d> Section<'d> {
     /// Whether sections of this kind can have a key.
-    pub fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.table.key(key).is_some()
     }
 
     /// Key and value under a key of the table.
-    pub fn entry(&self, key: &'static str) -> Option<&'d (Key, Node)> {
+    pub(super) fn entry(&self, key: &'static str) -> Option<&'d (Key, Node)> {
         debug_assert!(self.table.key(key).is_some(), "`{key}` is in no table of {}", self.table.what);
         #[cfg(test)]
         reads::note(self.table, key);
@@ -50,20 +52,20 @@ impl<'d> Section<'d> {
     }
 
     /// The value under a key of the table.
-    pub fn get(&self, key: &'static str) -> Option<&'d Node> {
+    pub(super) fn get(&self, key: &'static str) -> Option<&'d Node> {
         self.entry(key).map(|(_, value)| value)
     }
 }
 
 impl<'d> Reader<'_, '_, 'd> {
     /// A fault at a span of this file.
-    pub fn fault(&self, code: Code, span: Span, message: impl Into<String>) -> Fault {
+    pub(super) fn fault(&self, code: Code, span: Span, message: impl Into<String>) -> Fault {
         let fault = self.doc.fault(code, span, message);
         self.with_pointer(fault, span)
     }
 
     /// Says which value and step a fault is about, by the span of that value.
-    pub fn with_pointer(&self, mut fault: Fault, span: Span) -> Fault {
+    pub(super) fn with_pointer(&self, mut fault: Fault, span: Span) -> Fault {
         // Beyond the cap faults are only counted.
         if self.loader.faults.is_full() {
             return fault;
@@ -75,24 +77,24 @@ impl<'d> Reader<'_, '_, 'd> {
         fault
     }
 
-    pub fn push(&mut self, fault: Fault) {
+    pub(super) fn push(&mut self, fault: Fault) {
         self.loader.faults.push(fault);
     }
 
     /// Reports a fault at a span.
-    pub fn report(&mut self, code: Code, span: Span, message: impl Into<String>) {
+    pub(super) fn report(&mut self, code: Code, span: Span, message: impl Into<String>) {
         let fault = self.fault(code, span, message);
         self.push(fault);
     }
 
     /// Reports a fault at a span, with the way out.
-    pub fn report_with(&mut self, code: Code, span: Span, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn report_with(&mut self, code: Code, span: Span, message: impl Into<String>, hint: impl Into<String>) {
         let fault = self.fault(code, span, message).hint(hint);
         self.push(fault);
     }
 
     /// Reports a name that does not exist, with the names near it.
-    pub fn unknown<'n>(
+    pub(super) fn unknown<'n>(
         &mut self,
         code: Code,
         span: Span,
@@ -110,14 +112,14 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Reports what is wrong with a value.
-    pub fn flaw(&mut self, flaw: Flaw, subject: &str, node: &Node) {
+    pub(super) fn flaw(&mut self, flaw: Flaw, subject: &str, node: &Node) {
         let fault = self.doc.flaw(flaw, subject, node.span);
         let fault = self.with_pointer(fault, node.span);
         self.push(fault);
     }
 
     /// A value by its reader; a flaw of it is reported.
-    pub fn value<T>(
+    pub(super) fn value<T>(
         &mut self,
         node: &'d Node,
         subject: &str,
@@ -133,7 +135,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The value of a key by its reader.
-    pub fn read<T>(
+    pub(super) fn read<T>(
         &mut self,
         section: &Section<'d>,
         key: &'static str,
@@ -143,14 +145,14 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The value of a key that takes a count of 32 bits.
-    pub fn count(&mut self, section: &Section<'d>, key: &'static str, least: u32, most: u32) -> Option<u32> {
+    pub(super) fn count(&mut self, section: &Section<'d>, key: &'static str, least: u32, most: u32) -> Option<u32> {
         let range = u64::from(least)..=u64::from(most);
         let count = self.read(section, key, |node| scalar::count(node, range))?;
         u32::try_from(count).ok()
     }
 
     /// A map of a kind of section: its keys are checked, and that none is missing.
-    pub fn section(
+    pub(super) fn section(
         &mut self,
         node: &'d Node,
         table: &'static Table,
@@ -159,12 +161,8 @@ impl<'d> Reader<'_, '_, 'd> {
     ) -> Option<Section<'d>> {
         let subject = subject.into();
         let entries = self.entries(node, &subject)?;
+        self.unknown_keys(entries, table, &subject);
         let section = Section { entries, table, at, subject };
-        for (key, _) in entries {
-            if table.key(&key.name).is_none() {
-                self.unknown_key(&section, key);
-            }
-        }
         for key in table.keys().filter(|key| key.required) {
             if !entries.iter().any(|(name, _)| &*name.name == key.name) {
                 let message = format!("{} has no `{}`", section.subject, key.name);
@@ -175,7 +173,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The section under a key.
-    pub fn section_of(
+    pub(super) fn section_of(
         &mut self,
         section: &Section<'d>,
         key: &'static str,
@@ -186,7 +184,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The entries of a map.
-    pub fn entries(&mut self, node: &'d Node, subject: &str) -> Option<&'d [(Key, Node)]> {
+    pub(super) fn entries(&mut self, node: &'d Node, subject: &str) -> Option<&'d [(Key, Node)]> {
         let entries = node.as_mapping();
         if entries.is_none() {
             let message = format!("{subject} needs a map, found {}", node.describe());
@@ -196,7 +194,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The entries of a map from names, each name checked; at most `most` of them.
-    pub fn named(&mut self, section: &Section<'d>, key: &'static str, most: usize) -> Vec<(&'d Key, &'d Node)> {
+    pub(super) fn named(&mut self, section: &Section<'d>, key: &'static str, most: usize) -> Vec<(&'d Key, &'d Node)> {
         let Some((name, node)) = section.entry(key) else { return Vec::new() };
         let Some(entries) = self.entries(node, &format!("`{key}`")) else { return Vec::new() };
         if entries.len() > most {
@@ -217,7 +215,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The elements of a list; a single value is none.
-    pub fn list(&mut self, node: &'d Node, subject: &str) -> Option<&'d [Node]> {
+    pub(super) fn list(&mut self, node: &'d Node, subject: &str) -> Option<&'d [Node]> {
         let items = node.as_sequence();
         if items.is_none() {
             let fault = self.fault(
@@ -235,7 +233,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A list of texts under a key.
-    pub fn texts_of(&mut self, section: &Section<'d>, key: &'static str) -> Option<Vec<(&'d str, &'d Node)>> {
+    pub(super) fn texts_of(&mut self, section: &Section<'d>, key: &'static str) -> Option<Vec<(&'d str, &'d Node)>> {
         let subject = format!("`{key}`");
         let items = self.list(section.get(key)?, &subject)?;
         let read = items.iter().filter_map(|item| Some((self.value(item, &subject, scalar::text)?, item)));
@@ -243,7 +241,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Literal text under a key; braces in it are probably meant to be a template.
-    pub fn literal(&mut self, section: &Section<'d>, key: &'static str) -> Option<&'d str> {
+    pub(super) fn literal(&mut self, section: &Section<'d>, key: &'static str) -> Option<&'d str> {
         let node = section.get(key)?;
         let text = self.value(node, &format!("`{key}`"), scalar::text)?;
         self.warn_of_braces(text, node, key);
@@ -251,7 +249,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The human name of a section.
-    pub fn title(&mut self, section: &Section<'d>) -> Option<String> {
+    pub(super) fn title(&mut self, section: &Section<'d>) -> Option<String> {
         let title = self.read(section, "title", scalar::title)?;
         let node = section.get("title")?;
         self.warn_of_braces(&title, node, "title");
@@ -259,7 +257,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Warns where literal text looks like a template.
-    pub fn warn_of_braces(&mut self, text: &str, node: &Node, key: &str) {
+    pub(super) fn warn_of_braces(&mut self, text: &str, node: &Node, key: &str) {
         if text.contains("{{") || text.contains("{%") {
             let message = format!("`{key}` is literal text: the braces in it stay as they are");
             self.report(Code::BracesInText, node.span, message);
@@ -267,7 +265,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A type.
-    pub fn schema(&mut self, node: &'d Node, subject: &str) -> Option<Schema> {
+    pub(super) fn schema(&mut self, node: &'d Node, subject: &str) -> Option<Schema> {
         let mut refused: Vec<(String, String, Refusal)> = Vec::new();
         let (loader, folder) = (&mut *self.loader, self.folder);
         let mut files = |at: &str, path: &str| match named_schema(loader, folder, path) {
@@ -297,12 +295,12 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The type under a key.
-    pub fn schema_of(&mut self, section: &Section<'d>, key: &'static str) -> Option<Schema> {
+    pub(super) fn schema_of(&mut self, section: &Section<'d>, key: &'static str) -> Option<Schema> {
         self.schema(section.get(key)?, &format!("`{key}`"))
     }
 
     /// The text of the file whose path is in a node.
-    pub fn file(&mut self, node: &'d Node, subject: &str) -> Option<Arc<Source>> {
+    pub(super) fn file(&mut self, node: &'d Node, subject: &str) -> Option<Arc<Source>> {
         let path = self.value(node, subject, scalar::text)?;
         match self.loader.text(self.folder, path) {
             Ok(source) => Some(source),
@@ -313,17 +311,31 @@ impl<'d> Reader<'_, '_, 'd> {
         }
     }
 
-    fn unknown_key(&mut self, section: &Section<'d>, key: &Key) {
-        let name = &*key.name;
-        if let Some((word, table)) = OPERATOR_WORDS.iter().find(|(word, _)| *word == name) {
-            let message = format!("`{word}` is said by the operator, not in a pipeline file");
-            return self.report_with(Code::OperatorOnly, key.span, message, format!("in `segue.toml`:\n{table}"));
+    /// Reports the keys that a table does not have; whether there are any.
+    pub(super) fn unknown_keys(&mut self, entries: &[(Key, Node)], table: &Table, subject: &str) -> bool {
+        let mut any = false;
+        for (key, _) in entries.iter().filter(|(key, _)| table.key(&key.name).is_none()) {
+            self.unknown_key(table, subject, key);
+            any = true;
         }
-        let message = format!("unknown key {} in {}", quote(name), section.subject);
+        any
+    }
+
+    fn unknown_key(&mut self, table: &Table, subject: &str, key: &Key) {
+        let name = &*key.name;
+        if let Some((word, entry)) = OPERATOR_WORDS.iter().find(|(word, _)| *word == name) {
+            let message = format!("`{word}` is said by the operator, not in a pipeline file");
+            return self.report_with(Code::OperatorOnly, key.span, message, format!("in `segue.toml`:\n{entry}"));
+        }
+        let message = format!("unknown key {} in {subject}", quote(name));
         if name == "<<" {
             return self.report_with(Code::UnknownKey, key.span, message, "merge keys are not read; write the keys out");
         }
-        let known = section.table.keys().map(|key| key.name);
+        if table.wider.is_some_and(|wider| wider.key(name).is_some()) {
+            let message = format!("`{name}` has no meaning in {}", table.what);
+            return self.report(Code::UnknownKey, key.span, message);
+        }
+        let known = table.keys().map(|key| key.name);
         self.unknown(Code::UnknownKey, key.span, message, name, known, "keys");
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Level {
 
 impl Level {
     /// Settings that several steps share.
-    pub const SHARED: Self = Self {
+    pub(super) const SHARED: Self = Self {
         owner: Owner::Shared,
         retry: &place::SHARED_RETRY,
         nudge: &place::SHARED_NUDGE,
@@ -31,14 +31,14 @@ impl Level {
     };
 
     /// Settings of one step.
-    pub const fn of(owner: Owner) -> Self {
+    pub(super) const fn of(owner: Owner) -> Self {
         Self { owner, retry: &place::RETRY, nudge: &place::NUDGE, instead: &place::USE }
     }
 }
 
 impl<'d> Reader<'_, '_, 'd> {
     /// The settings of a section that a level of settings can have; keys its table does not have are not asked for.
-    pub fn settings(&mut self, section: &Section<'d>, level: Level) -> Settings {
+    pub(super) fn settings(&mut self, section: &Section<'d>, level: Level) -> Settings {
         let mut settings = Settings::default();
         if section.has("timeout") {
             settings.timeout = off_or(self.read(section, "timeout", scalar::duration_or_none));
@@ -91,7 +91,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A retry policy.
-    pub fn retry(&mut self, node: &'d Node, at: Span, subject: &str, level: Level) -> Option<RetryLayer> {
+    pub(super) fn retry(&mut self, node: &'d Node, at: Span, subject: &str, level: Level) -> Option<RetryLayer> {
         let section = self.section(node, &keys::RETRY, at, subject)?;
         let backoff = self.read(&section, "backoff", |node| scalar::choice(node, keys::BACKOFFS));
         Some(RetryLayer {
@@ -133,7 +133,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A budget; the inner none is `budget: none`.
-    pub fn budget(&mut self, section: &Section<'d>, days: Days) -> Option<Option<Budget>> {
+    pub(super) fn budget(&mut self, section: &Section<'d>, days: Days) -> Option<Option<Budget>> {
         let (key, node) = section.entry("budget")?;
         if scalar::is_none(node) {
             return Some(None);
@@ -178,7 +178,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Context and completion, where a section can have them.
-    pub fn asking(&mut self, section: &Section<'d>, level: Level) -> Asking {
+    pub(super) fn asking(&mut self, section: &Section<'d>, level: Level) -> Asking {
         Asking { context: self.context(section), complete: self.complete(section, level) }
     }
 

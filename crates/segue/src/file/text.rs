@@ -28,7 +28,7 @@ pub(super) enum Parsed {
 }
 
 /// Whom a text belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     /// Nobody who could make an edge: an agent, a policy, a tool.
     Shared,
@@ -71,6 +71,7 @@ pub(super) mod place {
     pub(in crate::file) static SET: Place = at("set", STEP, true);
     pub(in crate::file) static ASK: Place = at("ask", STEP, true);
     pub(in crate::file) static ROUTE: Place = at("route", STEP, true);
+    pub(in crate::file) static BY: Place = at("by", STEP, true);
     pub(in crate::file) static WHEN: Place = at("when", STEP, false);
     pub(in crate::file) static FOR_EACH: Place = at("for_each", STEP, false);
     pub(in crate::file) static USE: Place = at("on_error", &["inputs", "steps", "run", "step", "error"], true);
@@ -89,7 +90,20 @@ pub(super) mod place {
 }
 
 impl Text<'_> {
-    pub fn references(&self) -> &[Reference] {
+    /// The text as it was parsed.
+    pub(super) fn source(&self) -> &str {
+        match &self.parsed {
+            Parsed::Template(template) => template.source(),
+            Parsed::Expr(expr) | Parsed::Condition(expr) => expr.source(),
+        }
+    }
+
+    /// The file it is in, when that is not the pipeline file.
+    pub(super) fn file(&self) -> Option<&Arc<Source>> {
+        self.file.as_ref()
+    }
+
+    pub(super) fn references(&self) -> &[Reference] {
         match &self.parsed {
             Parsed::Template(template) => template.references(),
             Parsed::Expr(expr) | Parsed::Condition(expr) => expr.references(),
@@ -97,7 +111,7 @@ impl Text<'_> {
     }
 
     /// The one reference that is all of it, so that its value is that of the reference.
-    pub fn only_reference(&self) -> Option<&Reference> {
+    pub(super) fn only_reference(&self) -> Option<&Reference> {
         let [reference] = self.references() else { return None };
         let source = match &self.parsed {
             Parsed::Template(template) if template.is_value() => {
@@ -113,7 +127,7 @@ impl Text<'_> {
 
 impl<'d> Reader<'_, '_, 'd> {
     /// A template under a key: its source.
-    pub fn template(
+    pub(super) fn template(
         &mut self,
         section: &Section<'d>,
         key: &'static str,
@@ -127,7 +141,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// An expression under a key: its source.
-    pub fn expression(
+    pub(super) fn expression(
         &mut self,
         section: &Section<'d>,
         key: &'static str,
@@ -138,7 +152,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// An expression: its source.
-    pub fn expression_at(
+    pub(super) fn expression_at(
         &mut self,
         node: &'d Node,
         subject: &str,
@@ -154,7 +168,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A boolean expression under a key: its source.
-    pub fn condition(
+    pub(super) fn condition(
         &mut self,
         section: &Section<'d>,
         key: &'static str,
@@ -171,7 +185,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A template, or the name of a file that has it: its source.
-    pub fn template_or_file(
+    pub(super) fn template_or_file(
         &mut self,
         section: &Section<'d>,
         key: &'static str,
@@ -197,7 +211,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Any value whose strings are templates.
-    pub fn templates(&mut self, node: &'d Node, place: &'static Place, owner: Owner) -> serde_json::Value {
+    pub(super) fn templates(&mut self, node: &'d Node, place: &'static Place, owner: Owner) -> serde_json::Value {
         let mut open = vec![node];
         while let Some(node) = open.pop() {
             match &node.kind {
@@ -244,7 +258,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A fault inside a template or expression, at its place in the file.
-    pub fn text_fault(&self, found: template::Fault, node: &Node, file: Option<&Arc<Source>>) -> Fault {
+    pub(super) fn text_fault(&self, found: template::Fault, node: &Node, file: Option<&Arc<Source>>) -> Fault {
         let code = Code::ALL.iter().copied().find(|code| code.as_str() == found.code);
         let range = found.offset..found.offset + found.len;
         let fault = Fault::new(code.unwrap_or(Code::TemplateSyntax), found.message).suggestion(found.suggestion);
@@ -254,7 +268,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Gives a fault its place inside a template or expression.
-    pub fn at_text(
+    pub(super) fn at_text(
         &self,
         fault: Fault,
         node: &Node,
@@ -269,7 +283,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A fault at a range of bytes of a text.
-    pub fn fault_in(
+    pub(super) fn fault_in(
         &self,
         code: Code,
         text: &Text<'_>,

@@ -13,7 +13,7 @@ const MAX_TOOLS: usize = 1000;
 
 impl<'d> Reader<'_, '_, 'd> {
     /// Reads `tools` at the top: limits by name or glob.
-    pub fn tool_limits(&mut self, top: &Section<'d>) {
+    pub(super) fn tool_limits(&mut self, top: &Section<'d>) {
         let Some((key, node)) = top.entry("tools") else { return };
         let Some(entries) = self.entries(node, "`tools`") else { return };
         if entries.len() > MAX_TOOLS {
@@ -30,7 +30,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The tools of an agent or a step.
-    pub fn tool_uses(&mut self, section: &Section<'d>) -> Option<Vec<ToolUse>> {
+    pub(super) fn tool_uses(&mut self, section: &Section<'d>) -> Option<Vec<ToolUse>> {
         let (key, node) = section.entry("tools")?;
         let items = self.list(node, "`tools`")?;
         if items.len() > MAX_TOOLS {
@@ -120,7 +120,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Reports something a step cannot call.
-    pub fn known_call(&mut self, name: &str, span: Span) {
+    pub(super) fn known_call(&mut self, name: &str, span: Span) {
         if self.loader.known.can_call(name) {
             return;
         }

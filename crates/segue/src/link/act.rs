@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, Failure, Result, StepError};
 use crate::plan::{Artifact, AskStep, Plan, Step};
 use crate::question::Ask;
 use crate::registry::{NamedStep, Registry};
-use crate::run::{Act, Cx, Done, Inputs, Phase, ReadyTool, invoke_tool};
+use crate::run::{Act, Cx, Done, Inputs, Phase, ReadyTool, call_tool};
 use crate::schema::Schema;
 use crate::settings::OnError;
 use crate::value::Value;
@@ -132,9 +132,7 @@ impl Linked {
         let output = match &self.work {
             Work::Agent(work) => work.ask(cx, &scope).await?,
             Work::Tool { tool, with } => {
-                let arguments = with.value(&scope)?;
-                check_arguments(tool, &arguments)?;
-                invoke_tool(cx, None, tool, arguments, &cx.position()).await?
+                call_tool(cx, tool, with.value(&scope)?).await?
             }
             Work::Step { step, with } => {
                 let input = with.value(&scope)?;
@@ -229,15 +227,6 @@ pub(super) async fn save(
     Ok(())
 }
 
-fn check_arguments(tool: &ReadyTool, arguments: &Json) -> Result<()> {
-    let errors = Schema::trusted(tool.spec.parameters.clone()).violations(arguments);
-    let Some(first) = errors.first() else {
-        return Ok(());
-    };
-    let message = format!("the arguments of `{}` do not fit: {first}", tool.spec.name);
-    Err(StepError::of(ErrorKind::SchemaMismatch, message))
-}
-
 /// Links a tool step: a registered tool, or a registered step, which is called the same way.
 pub(super) fn tool(plan: &Plan, name: &str, with: &Json, registry: &Registry) -> Result<Work, Failure> {
     let with = Shape::read(with)?;
@@ -253,15 +242,8 @@ pub(super) fn tool(plan: &Plan, name: &str, with: &Json, registry: &Registry) ->
             format!("no tool or step is registered as `{name}`"),
         ));
     };
-    let limits = crate::run::tool_limits(plan, name);
-    Ok(Work::Tool {
-        tool: Arc::new(ReadyTool {
-            spec: tool.spec(),
-            tool,
-            limits,
-        }),
-        with,
-    })
+    let tool = Arc::new(ReadyTool::new(tool, Some(plan))?);
+    Ok(Work::Tool { tool, with })
 }
 
 pub(super) fn set(value: &Json) -> Result<Work, Failure> {

@@ -10,11 +10,12 @@ use super::text::Written;
 use crate::error::{Failure, Result};
 use crate::plan::{AgentOver, AgentStep, Complete, Context, Plan, PlannedAgent, Step};
 use crate::registry::Registry;
-use crate::run::{Asked, Cx, Facts, ask_agent};
+use crate::run::{Asked, Cx, Facts, ReadyAgent, ask_agent, key_of};
 use crate::schema::Schema;
 
 /// An agent step.
 pub(super) struct AgentWork {
+    /// What the agent is found by.
     agent: String,
     instructions: Option<Written>,
     prompt: Option<Written>,
@@ -25,14 +26,12 @@ pub(super) struct AgentWork {
     settings: crate::plan::ModelSettings,
     context: Context,
     complete: Complete,
-    max_attempts: u32,
 }
 
-/// The agent as a step overrides it, under a name of its own; none where the step only overrides what is not found
-/// before the start.
-pub(super) fn overridden(agent: &Arc<PlannedAgent>, over: &AgentOver) -> Option<Arc<PlannedAgent>> {
+/// The agent as a step overrides it, as far as it is found before the start.
+pub(super) fn overridden(agent: &Arc<PlannedAgent>, over: &AgentOver) -> Arc<PlannedAgent> {
     if over.models.is_none() && over.tools.is_none() {
-        return None;
+        return agent.clone();
     }
     let mut own = PlannedAgent::clone(agent);
     if let Some(models) = &over.models {
@@ -42,14 +41,7 @@ pub(super) fn overridden(agent: &Arc<PlannedAgent>, over: &AgentOver) -> Option<
     if let Some(tools) = &over.tools {
         own.tools.clone_from(tools);
     }
-    own.name = own_name(agent, over);
-    Some(Arc::new(own))
-}
-
-/// What an overridden agent is called inside a run: the same for the same override.
-fn own_name(agent: &PlannedAgent, over: &AgentOver) -> String {
-    let json = serde_json::to_value(over).unwrap_or_default();
-    format!("{}@{}", agent.name, &crate::plan::hash_of(&json)[7..19])
+    Arc::new(own)
 }
 
 pub(super) fn link(
@@ -62,26 +54,17 @@ pub(super) fn link(
         Some(spec) => spec.clone(),
         None => registry.find_agent(&asked.agent)?.planned(),
     };
-    let at = plan
-        .steps
-        .iter()
-        .position(|known| std::ptr::eq(known, step))
-        .unwrap_or_default();
-    Ok(Work::Agent(Box::new(work(plan, at as u32, step, asked, &spec)?)))
+    Ok(Work::Agent(Box::new(work(plan, step, asked, &spec)?)))
 }
 
 pub(super) fn work(
     plan: &Plan,
-    at: u32,
     step: &Step,
     asked: &AgentStep,
     spec: &Arc<PlannedAgent>,
 ) -> Result<AgentWork, Failure> {
     let over = &asked.over;
-    let agent = match overridden(spec, over) {
-        Some(own) => own.name.clone(),
-        None => spec.name.clone(),
-    };
+    let agent = key_of(Some(plan), &overridden(spec, over));
     let context = match step.context {
         Context::Auto if asked.prompt.is_none() => Context::Needs,
         Context::Auto => Context::None,
@@ -106,7 +89,6 @@ pub(super) fn work(
         settings,
         context,
         complete: step.complete.clone(),
-        max_attempts: plan.resolve(at, None).retry.max_attempts,
     })
 }
 
@@ -117,7 +99,7 @@ impl AgentWork {
 
     /// Asks, for an answer of another type than the agent's where one is given.
     pub(super) async fn ask_for(&self, cx: &Cx, scope: &Scope, output: Option<Schema>) -> Result<Json> {
-        let ready = cx.shared().agent(&self.agent)?;
+        let ready = cx.shared().agent_by_key(&self.agent)?;
         let prompt = match &self.prompt {
             Some(prompt) => prompt.text(scope)?,
             None => String::new(),
@@ -137,8 +119,10 @@ impl AgentWork {
             .filter(|schema| !schema.is_plain_text());
         asked.max_turns = self.max_turns.unwrap_or(asked.max_turns);
         asked.settings = self.settings.clone();
-        asked.complete = self.complete.clone();
-        asked.last_attempt = cx.attempt() >= self.max_attempts;
+        if self.complete != Complete::Schema {
+            asked.complete = self.complete.clone();
+        }
+        asked.last_attempt = cx.is_last_attempt();
         if !self.tells_reason {
             asked.feedback = cx.last_attempt().map(|last| last.reason.to_owned());
         }
@@ -146,7 +130,7 @@ impl AgentWork {
     }
 
     /// The results of what the step needs, each under its title, in declaration order.
-    async fn context(&self, cx: &Cx, scope: &Scope, ready: &Arc<crate::run::ReadyAgent>) -> Result<String> {
+    async fn context(&self, cx: &Cx, scope: &Scope, ready: &Arc<ReadyAgent>) -> Result<String> {
         let parts = results(scope.facts())?;
         match self.context {
             Context::Auto | Context::None => Ok(String::new()),
@@ -164,6 +148,7 @@ impl AgentWork {
                 let mut asked = Asked::new(ready.clone(), parts.join("\n\n"));
                 asked.instructions = "Sum up these results in a few sentences. Add nothing.".to_owned();
                 asked.output = None;
+                asked.complete = Complete::Schema;
                 let reply = ask_agent(cx, asked).await?;
                 let text = reply.output.as_str().unwrap_or_default().to_owned();
                 Ok(format!("## Summary\n{text}"))

@@ -13,7 +13,7 @@ use super::text::Written;
 use crate::error::{ErrorKind, Failure, Result, StepError};
 use crate::plan::{Arm, Plan, RouteBy, Step};
 use crate::registry::Registry;
-use crate::run::{Choice, Cx, Done, invoke_tool};
+use crate::run::{Choice, Cx, Done, call_tool};
 use crate::schema::Schema;
 use crate::value::Value;
 
@@ -47,12 +47,7 @@ pub(super) fn link(
                 Some(spec) => spec.clone(),
                 None => registry.find_agent(&asked.agent)?.planned(),
             };
-            let at = plan
-                .steps
-                .iter()
-                .position(|known| std::ptr::eq(known, step))
-                .unwrap_or_default();
-            By::Agent(Box::new(agent::work(plan, at as u32, step, asked, &spec)?))
+            By::Agent(Box::new(agent::work(plan, step, asked, &spec)?))
         }
         RouteBy::Tool { tool: name, with } => By::Tool(Box::new(tool(plan, name, with, registry)?)),
         RouteBy::Split { weights, by } => {
@@ -131,7 +126,7 @@ impl RouteWork {
 
 async fn call(work: &Work, cx: &Cx, scope: &Scope) -> Result<Json> {
     match work {
-        Work::Tool { tool, with } => invoke_tool(cx, None, tool, with.value(scope)?, &cx.position()).await,
+        Work::Tool { tool, with } => call_tool(cx, tool, with.value(scope)?).await,
         Work::Step { step, with } => {
             let output = Arc::clone(step)
                 .call(cx.clone(), Value::json(with.value(scope)?))

@@ -11,6 +11,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
+use crate::budget::Budget;
 use crate::clock::Time;
 use crate::error::{Failure, Spent};
 use crate::id::{ArtifactId, CallId, QuestionId, RunId};
@@ -267,6 +268,8 @@ pub enum EventKind {
         position: String,
         /// The upper bound.
         reserved_nanousd: Nanousd,
+        /// Input and output tokens at most.
+        reserved_tokens: u64,
         /// The budgets it was reserved against.
         budgets: Vec<String>,
         /// What most output tokens were lowered to.
@@ -412,11 +415,23 @@ pub enum EventKind {
         /// The artifact.
         artifact: ArtifactId,
     },
+    /// A budget is met for the first time in the run.
+    #[serde(rename = "budget.opened")]
+    BudgetOpened {
+        /// Which: `run`, `step:PATH`, `pipeline:PATH`.
+        name: String,
+        /// Its limits.
+        budget: Budget,
+    },
     /// A budget was raised.
     #[serde(rename = "budget.raised")]
     BudgetRaised {
         /// Which.
         name: String,
+        /// Its limits before.
+        from: Budget,
+        /// Its limits from now on.
+        to: Budget,
         /// By whom.
         by: String,
     },

@@ -50,6 +50,9 @@ impl RunLog {
         }
         let at = self.clock.time();
         let mut inner = self.lock();
+        if inner.ended {
+            return records.clear();
+        }
         inner
             .records
             .extend(records.drain(..).map(|(unit, what)| Record { at, unit, what }));
@@ -60,11 +63,14 @@ impl RunLog {
     /// Appends one event.
     pub(crate) fn note(&self, unit: Unit, kind: EventKind) {
         let at = self.clock.time();
-        self.lock().records.push(Record {
-            at,
-            unit,
-            what: What::Other(Box::new(kind)),
-        });
+        let what = What::Other(Box::new(kind));
+        let mut inner = self.lock();
+        // An attempt that ignored its abort may still have something to say when the run is over.
+        if inner.ended {
+            return;
+        }
+        inner.records.push(Record { at, unit, what });
+        drop(inner);
         self.more.notify_waiters();
     }
 

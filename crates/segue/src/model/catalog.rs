@@ -1,11 +1,13 @@
 //! Which model a name means. Decided before a run starts, so that a run with no model to be had never begins.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use indexmap::IndexMap;
 
 use super::{Extractive, Model, Sampled, Scripted};
 use crate::error::{ErrorKind, Failure};
+use crate::fault::Faults;
 use crate::plan::{ModelRef, ModelSettings};
 
 /// Something that knows models by name: a crate of hosted providers, for example.
@@ -45,6 +47,8 @@ pub struct Chosen {
 pub struct Models {
     named: IndexMap<String, Arc<dyn Model>>,
     sources: Vec<Arc<dyn ModelSource>>,
+    /// Scripts in use, by their text: agents that share a script share what it has counted.
+    scripts: Arc<Mutex<BTreeMap<String, Weak<Scripted>>>>,
 }
 
 impl Models {
@@ -94,6 +98,17 @@ impl Models {
         Ok(chosen)
     }
 
+    fn script(&self, text: &str) -> Result<Arc<Scripted>, Faults> {
+        let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(script) = scripts.get(text).and_then(Weak::upgrade) {
+            return Ok(script);
+        }
+        let script = Arc::new(Scripted::from_yaml(text)?);
+        scripts.retain(|_, script| script.strong_count() > 0);
+        scripts.insert(text.to_owned(), Arc::downgrade(&script));
+        Ok(script)
+    }
+
     fn find(&self, entry: &ModelRef) -> Result<Chosen, String> {
         let chosen = |model: Arc<dyn Model>, source| Chosen {
             chosen: model.name().to_owned(),
@@ -112,8 +127,8 @@ impl Models {
                 let Some(text) = &entry.file else {
                     return Err("`sim/script` needs a `file` with its rules".into());
                 };
-                let script = Scripted::from_yaml(text).map_err(|error| error.to_string())?;
-                return Ok(chosen(Arc::new(script), "simulated"));
+                let script = self.script(text).map_err(|faults| faults.to_string())?;
+                return Ok(chosen(script, "simulated"));
             }
             _ => {}
         }

@@ -127,7 +127,7 @@ impl Build {
             max_items: MAX_ITEMS,
         };
         let inputs = self.wires.sources(&wires);
-        let agent = definition.agent.as_ref().map(|(agent, _)| agent.name.clone());
+        let agent = definition.agent.as_ref().map(|agent| agent.spec.name.clone());
         let nested = definition.nested.clone();
         let action = match nested {
             Some(nested) => Action::Pipeline {
@@ -241,7 +241,7 @@ impl<T: Data> RepeatBuilder<'_, T> {
         definition.kind = Kind::Repeat;
         let wires = [first.wire()];
         let inputs = build.wires.sources(&wires);
-        let agent = definition.agent.as_ref().map(|(agent, _)| agent.name.clone());
+        let agent = definition.agent.as_ref().map(|agent| agent.spec.name.clone());
         let action = Action::Function {
             inputs,
             agent,

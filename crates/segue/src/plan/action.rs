@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{Plan, StepIndex};
+use super::{Plan, StepIndex, ToolUse};
 use crate::schema::Schema;
 use crate::settings::Settings;
 use std::sync::Arc;
@@ -164,6 +164,9 @@ pub struct PlannedAgent {
     /// Whether tool and output schemas must be strict.
     #[serde(default)]
     pub strict: bool,
+    /// When an answer is complete, where a step does not say otherwise.
+    #[serde(default)]
+    pub complete: Complete,
 }
 
 /// One model of a fallback list.
@@ -224,77 +227,6 @@ impl ModelSettings {
         lay(&mut self.stop, &over.stop);
         lay(&mut self.reasoning, &over.reasoning);
     }
-}
-
-/// A tool an agent may call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ToolUse {
-    /// Name or glob; `agent:NAME` and `pipeline:REF` are tools too.
-    pub name: String,
-    /// The pipeline behind `pipeline:REF`.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub pipeline: Option<Arc<Plan>>,
-    /// Limits for this agent.
-    #[serde(default)]
-    pub limits: ToolLimits,
-}
-
-/// Limits of a tool.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ToolLimits {
-    /// Most calls: per attempt for an agent, per run for a pipeline.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_calls: Option<u32>,
-    /// Deadline of one call.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Duration>,
-    /// More tries after a failure.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retries: Option<u32>,
-    /// Whether a call needs a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub approval: Option<ToolApproval>,
-    /// Until when an approval is waited for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub approval_timeout: Option<Duration>,
-    /// What a failure means.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub on_error: Option<ToolOnError>,
-    /// What a crash in the middle of a call means: `retry`, `ask` or `fail`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub on_interrupt: Option<String>,
-}
-
-/// Whether a tool call needs a person.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ToolApproval {
-    /// It does not.
-    Allow,
-    /// Each call is asked for.
-    Ask,
-    /// No call is made.
-    Deny,
-    /// By expressions over `args`: deny first, then ask, else allow.
-    When {
-        /// True denies.
-        deny: Option<String>,
-        /// True asks.
-        ask: Option<String>,
-    },
-}
-
-/// What a failing tool means.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ToolOnError {
-    /// The model reads the error.
-    Tell,
-    /// The model reads this text.
-    Text(String),
-    /// The attempt fails.
-    Fail,
 }
 
 /// A question of a file.

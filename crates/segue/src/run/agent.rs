@@ -1,21 +1,27 @@
 //! The turns of an agent: ask the model, run the tools it wants, check the answer, say what was wrong, until it is
 //! complete or a limit is met.
+//!
+//! Steps, imperative code and other agents ask through [`ask`]. What it never does: retry a call (the step does), or
+//! look for meaning in text that the author did not ask for.
 
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::cx::Cx;
-use super::shared::ReadyAgent;
-use super::tool::ToolLoop;
+use super::ready::ReadyAgent;
+use super::tool::ToolTurns;
 use crate::error::{ErrorKind, Failure, Result, StepError};
-use crate::model::{Chosen, Finish, From, Message, Request, Response, Role};
+use crate::model::{Message, Response, Role};
 use crate::plan::{Complete, ModelSettings};
 use crate::schema::Schema;
 use crate::value::Data;
 
-/// Most output tokens where nothing says otherwise.
-const MAX_TOKENS: u32 = 4096;
+mod answer;
+mod turns;
+
+use answer::Verdict;
+use turns::Turns;
 
 /// An agent's answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +30,7 @@ pub struct Reply<T> {
     pub output: T,
     /// The model that gave it, as `provider/model`.
     pub model: String,
-    /// Model calls it took.
+    /// Model calls it took, failed ones of a fallback list not counted.
     pub turns: u32,
 }
 
@@ -49,7 +55,7 @@ pub(crate) struct Asked {
     pub(crate) prompt: String,
     /// Why the last answer was refused.
     pub(crate) feedback: Option<String>,
-    /// Type of the answer, where it is another than the agent's.
+    /// Type of the answer; none is text.
     pub(crate) output: Option<Schema>,
     pub(crate) max_turns: u32,
     pub(crate) settings: ModelSettings,
@@ -67,10 +73,23 @@ impl Asked {
             output: agent.spec.output.clone(),
             max_turns: agent.spec.max_turns,
             settings: agent.spec.model_settings.clone(),
-            complete: Complete::Schema,
+            complete: agent.spec.complete.clone(),
             last_attempt: true,
             agent,
         }
+    }
+
+    /// The conversation before the first turn.
+    fn opening(&self) -> Vec<Message> {
+        let mut messages = vec![
+            Message::new(Role::System, self.instructions.clone()),
+            Message::new(Role::User, self.prompt.clone()),
+        ];
+        if let Some(reason) = &self.feedback {
+            let text = format!("Your last answer was refused: {reason}\nImprove on it.");
+            messages.push(Message::new(Role::User, text));
+        }
+        messages
     }
 }
 
@@ -80,259 +99,73 @@ impl Asked {
 /// Whatever it ends with.
 pub(crate) async fn ask(cx: &Cx, asked: Asked) -> Result<Reply<Json>> {
     let place = cx.position();
-    let mut turn = Turns {
-        cx,
-        asked: &asked,
-        place,
-        turns: 0,
-        calls: 0,
-        model: 0,
-    };
-    let mut messages = vec![
-        Message::new(Role::System, asked.instructions.clone()),
-        Message::new(Role::User, asked.prompt.clone()),
-    ];
-    if let Some(reason) = &asked.feedback {
-        let text = format!("Your last answer was refused: {reason}\nImprove on it.");
-        messages.push(Message::new(Role::User, text));
-    }
-    let mut tools = ToolLoop::new(cx, &asked.agent);
-    let (mut repairs, mut nudges) = (0, 0);
+    let mut turns = Turns::new(cx, &asked, place);
+    let mut tools = ToolTurns::new(cx, &asked.agent);
+    let mut patience = Patience::default();
+    let mut messages = asked.opening();
     loop {
-        let (response, model) = turn.next(&messages).await?;
-        let mut said = Message::new(Role::Assistant, response.text.clone());
-        said.tool_calls.clone_from(&response.tool_calls);
-        match response.finish {
-            Finish::Length => {
-                let failure = Failure::new(
-                    ErrorKind::IncompleteResponse,
-                    format!("the answer of `{model}` was cut at {} tokens", turn.max_tokens()),
-                );
-                return Err(failure.hint("raise `max_tokens`, or ask for less").into());
-            }
-            Finish::Refused => {
-                let message = format!("`{model}` refused to answer: {}", shortened(&response.text));
-                return Err(StepError::of(ErrorKind::BadRequest, message));
-            }
-            Finish::Stop | Finish::ToolCalls => {}
-        }
+        let (response, model) = turns.next(&messages).await?;
+        messages.push(said(&response));
         if !response.tool_calls.is_empty() {
-            messages.push(said);
-            let results = tools
-                .run(&response.tool_calls, &turn.place, &mut turn.calls)
-                .await?;
-            messages.extend(results);
+            let positions = response.tool_calls.iter().map(|_| turns.position()).collect();
+            messages.extend(tools.run(&response.tool_calls, positions).await?);
             continue;
         }
-        let wrong = match complete(cx, &asked, &response.text) {
-            Completed::Yes(output) => {
-                return Ok(Reply {
-                    output,
-                    model,
-                    turns: turn.turns,
-                });
-            }
-            Completed::Wrong(wrong) => wrong,
-            Completed::Nudge(text) => {
-                let Complete::Marker { max_nudges, .. } = &asked.complete else {
-                    return Err(StepError::of(ErrorKind::Internal, "only a marker has reminders"));
-                };
-                if nudges >= *max_nudges {
-                    let message = format!("the answer never ended with its marker, after {nudges} reminders");
-                    return Err(StepError::of(ErrorKind::IncompleteOutput, message));
-                }
-                nudges += 1;
-                messages.push(said);
-                messages.push(Message::new(Role::User, text));
-                continue;
-            }
-            Completed::Missing(missing) => {
-                let message = format!("artifacts are missing: {}", missing.join(", "));
-                let mut failure = Failure::new(ErrorKind::IncompleteOutput, message);
-                failure.missing = missing;
-                return Err(failure.into());
-            }
-        };
-        if repairs >= asked.agent.spec.repairs {
-            let kind = if response.text.trim().is_empty() {
-                ErrorKind::IncompleteOutput
-            } else {
-                ErrorKind::OutputInvalid
-            };
-            let message = format!(
-                "the answer of `{model}` is not what was asked for, after {repairs} repairs: {wrong}"
-            );
-            return Err(StepError::of(kind, message));
+        let verdict = answer::judge(cx, &asked, &response.text);
+        if let Verdict::Complete(output) = verdict {
+            let turns = turns.made();
+            return Ok(Reply { output, model, turns });
         }
-        repairs += 1;
-        messages.push(said);
-        let text = format!(
-            "That is not what was asked for: {wrong}\nAnswer again, with nothing but the corrected answer."
-        );
+        let text = patience.reply(&asked, verdict, &model)?;
         messages.push(Message::new(Role::User, text));
     }
 }
 
-/// Whether an answer is complete.
-enum Completed {
-    Yes(Json),
-    /// It is told what is wrong.
-    Wrong(String),
-    /// It is reminded.
-    Nudge(String),
-    /// These artifacts are not saved.
-    Missing(Vec<String>),
+fn said(response: &Response) -> Message {
+    let mut said = Message::new(Role::Assistant, response.text.clone());
+    said.tool_calls.clone_from(&response.tool_calls);
+    said
 }
 
-fn complete(cx: &Cx, asked: &Asked, text: &str) -> Completed {
-    let mut text = text;
-    match &asked.complete {
-        Complete::Schema => {}
-        Complete::Marker { marker, nudge, .. } => {
-            let trimmed = text.trim_end();
-            let (before, last) = trimmed.rsplit_once('\n').unwrap_or(("", trimmed));
-            if last.trim() != marker {
-                return Completed::Nudge(nudge.clone());
+/// How often the agent has been told what its answer lacks.
+#[derive(Default)]
+struct Patience {
+    repairs: u32,
+    nudges: u32,
+}
+
+impl Patience {
+    /// What the agent is told about an answer that is not complete.
+    ///
+    /// # Errors
+    /// When it was told often enough.
+    fn reply(&mut self, asked: &Asked, verdict: Verdict, model: &str) -> Result<String> {
+        if let (Verdict::NoMarker, Complete::Marker { nudge, max_nudges, .. }) = (&verdict, &asked.complete) {
+            if self.nudges >= *max_nudges {
+                let message = format!(
+                    "the answer of `{model}` never ended with its marker, after {} reminders",
+                    self.nudges
+                );
+                return Err(StepError::of(ErrorKind::IncompleteOutput, message));
             }
-            text = before.trim_end();
+            self.nudges += 1;
+            return Ok(nudge.clone());
         }
-        Complete::Saved(names) => {
-            let saved = cx.shared().env.shelf.of_run(cx.run_id());
-            let missing: Vec<String> = names
-                .iter()
-                .filter(|name| !saved.iter().any(|artifact| artifact.name == **name))
-                .cloned()
-                .collect();
-            if !missing.is_empty() {
-                return Completed::Missing(missing);
-            }
+        let wrong = verdict.wrong();
+        if self.repairs < asked.agent.spec.repairs {
+            self.repairs += 1;
+            return Ok(format!(
+                "That is not what was asked for: {wrong}\nAnswer again, with nothing but the corrected answer."
+            ));
         }
-    }
-    let Some(schema) = &asked.output else {
-        return if text.trim().is_empty() {
-            Completed::Wrong("it is empty".into())
-        } else {
-            Completed::Yes(Json::String(text.to_owned()))
-        };
-    };
-    let value = match serde_json::from_str::<Json>(text) {
-        Ok(value) => value,
-        // A label or a plain text needs no quotes.
-        Err(_) if schema.takes_text() => Json::String(text.trim().to_owned()),
-        Err(error) => return Completed::Wrong(format!("it is not JSON: {error}")),
-    };
-    let errors = schema.violations(&value);
-    if errors.is_empty() {
-        return Completed::Yes(value);
-    }
-    let errors: Vec<String> = errors.iter().take(5).map(ToString::to_string).collect();
-    Completed::Wrong(errors.join("; "))
-}
-
-/// The calls an agent makes to its models.
-struct Turns<'a> {
-    cx: &'a Cx,
-    asked: &'a Asked,
-    place: String,
-    turns: u32,
-    calls: u32,
-    /// Which model of the list is asked.
-    model: usize,
-}
-
-impl Turns<'_> {
-    async fn next(&mut self, messages: &[Message]) -> Result<(Response, String)> {
-        if self.turns >= self.asked.max_turns {
-            let message = format!(
-                "agent `{}` used all {} turns without an answer",
-                self.asked.agent.spec.name, self.turns
-            );
-            return Err(Failure::new(ErrorKind::NoProgress, message)
-                .limit("max_turns", "turns", self.asked.max_turns)
-                .hint("raise `max_turns`, or give the agent fewer tools")
-                .into());
+        let message = format!(
+            "the answer of `{model}` is not what was asked for, after {} repairs: {wrong}",
+            self.repairs
+        );
+        let mut failure = Failure::new(verdict.kind(), message);
+        if let Verdict::Unsaved(missing) = verdict {
+            failure.missing = missing;
         }
-        self.turns += 1;
-        loop {
-            let model = &self.asked.agent.models[self.model];
-            let request = self.request(model, messages);
-            let position = format!("{}.{}", self.place, self.calls);
-            self.calls += 1;
-            let name = &self.asked.agent.spec.name;
-            match super::call::call(self.cx, name, model, request, &position).await {
-                Ok(response) => return Ok((response, model.chosen.clone())),
-                Err(failure) => {
-                    let left = self.model + 1 < self.asked.agent.models.len();
-                    if !left || !self.falls_back(&failure) {
-                        return Err(failure.into());
-                    }
-                    self.model += 1;
-                    let next = &self.asked.agent.models[self.model].chosen;
-                    self.cx.note(format!(
-                        "`{}` failed ({}); asking `{next}`",
-                        model.chosen, failure.message
-                    ));
-                }
-            }
-        }
+        Err(failure.into())
     }
-
-    /// Whether the next model of the list is asked after this error.
-    fn falls_back(&self, failure: &Failure) -> bool {
-        match failure.kind {
-            ErrorKind::Budget
-            | ErrorKind::Unpriced
-            | ErrorKind::Cancelled
-            | ErrorKind::Halted
-            | ErrorKind::ReplayMismatch
-            | ErrorKind::ApprovalRejected
-            | ErrorKind::ApprovalExpired => false,
-            _ => !failure.retryable || self.asked.last_attempt,
-        }
-    }
-
-    fn max_tokens(&self) -> u32 {
-        self.settings(&self.asked.agent.models[self.model])
-            .max_tokens
-            .unwrap_or(MAX_TOKENS)
-    }
-
-    /// The model's own settings, under those of the agent and the step.
-    fn settings(&self, model: &Chosen) -> ModelSettings {
-        let mut settings = model.settings.clone();
-        settings.lay(&self.asked.settings);
-        settings.max_tokens.get_or_insert(MAX_TOKENS);
-        settings
-    }
-
-    fn request(&self, model: &Chosen, messages: &[Message]) -> Request {
-        Request {
-            messages: messages.to_vec(),
-            output: self.asked.output.clone(),
-            tools: self
-                .asked
-                .agent
-                .tools
-                .iter()
-                .map(|tool| tool.spec.clone())
-                .collect(),
-            settings: self.settings(model),
-            idempotency_key: String::new(),
-            from: From {
-                run: self.cx.run_id().to_string(),
-                step: self.cx.path(),
-                agent: self.asked.agent.spec.name.clone(),
-                attempt: self.cx.attempt(),
-            },
-        }
-    }
-}
-
-/// The beginning of a text, for a message.
-fn shortened(text: &str) -> String {
-    let mut short: String = text.chars().take(200).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }

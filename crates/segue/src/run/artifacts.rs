@@ -20,7 +20,8 @@ pub(crate) struct Shelf(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     bytes: BTreeMap<String, Arc<[u8]>>,
-    names: BTreeMap<RunId, IndexMap<String, Artifact>>,
+    /// By name, each with those of several steps, the newest last.
+    names: BTreeMap<RunId, IndexMap<String, Vec<Artifact>>>,
     links: BTreeMap<(String, String), Vec<Artifact>>,
 }
 
@@ -30,14 +31,40 @@ impl Shelf {
         lock(&self.0)
             .names
             .get(&run)
-            .map(|names| names.values().cloned().collect())
+            .map(|names| names.values().flatten().cloned().collect())
             .unwrap_or_default()
     }
 
+    /// The bytes of an artifact; of the newest, where several steps saved one of that name.
     pub(crate) fn bytes(&self, run: RunId, name: &str) -> Option<Arc<[u8]>> {
         let kept = lock(&self.0);
-        let artifact = kept.names.get(&run)?.get(name)?;
+        let artifact = kept.names.get(&run)?.get(name)?.last()?;
         kept.bytes.get(&artifact.sha256).cloned()
+    }
+
+    /// Keeps an artifact. The same name from the same step again replaces it; from another step both are kept.
+    fn put(&self, run: RunId, artifact: &Artifact, bytes: &[u8]) -> Result<(), StepError> {
+        let mut kept = lock(&self.0);
+        let names = kept.names.entry(run).or_default();
+        let name = &artifact.name;
+        let is_twin = |other: &&String| *other != name && other.eq_ignore_ascii_case(name);
+        if let Some(other) = names.keys().find(is_twin) {
+            let why = format!("the run has `{other}`, which differs only in case");
+            return Err(bad_name(name, &why));
+        }
+        let same_name = names.entry(name.clone()).or_default();
+        same_name.retain(|other| other.step != artifact.step);
+        same_name.push(artifact.clone());
+        let kept_bytes = kept.bytes.entry(artifact.sha256.clone());
+        kept_bytes.or_insert_with(|| bytes.into());
+        Ok(())
+    }
+
+    /// Moves a link to an artifact.
+    fn point(&self, pipeline: String, link: &str, artifact: &Artifact) {
+        let mut kept = lock(&self.0);
+        let history = kept.links.entry((pipeline, link.to_owned())).or_default();
+        history.push(artifact.clone());
     }
 
     /// What a link of a pipeline points to, newest first.
@@ -59,7 +86,7 @@ impl Artifacts<'_> {
     /// # Errors
     /// Kind `bad_name` for a name that is not safe.
     pub async fn save_markdown(&self, name: &str, text: impl AsRef<str>) -> Result<Artifact, StepError> {
-        self.save(name, Media::Markdown, text.as_ref().as_bytes())
+        self.save_as(name, Media::Markdown, text.as_ref().as_bytes())
     }
 
     /// Saves plain text.
@@ -67,7 +94,7 @@ impl Artifacts<'_> {
     /// # Errors
     /// Kind `bad_name` for a name that is not safe.
     pub async fn save_text(&self, name: &str, text: impl AsRef<str>) -> Result<Artifact, StepError> {
-        self.save(name, Media::Text, text.as_ref().as_bytes())
+        self.save_as(name, Media::Text, text.as_ref().as_bytes())
     }
 
     /// Saves a value as JSON.
@@ -76,7 +103,7 @@ impl Artifacts<'_> {
     /// Kind `bad_name` for a name that is not safe; an error when the value cannot be written as JSON.
     pub async fn save_json(&self, name: &str, value: &impl serde::Serialize) -> Result<Artifact, StepError> {
         let bytes = serde_json::to_vec_pretty(value)?;
-        self.save(name, Media::Json, &bytes)
+        self.save_as(name, Media::Json, &bytes)
     }
 
     /// Saves bytes.
@@ -84,7 +111,7 @@ impl Artifacts<'_> {
     /// # Errors
     /// Kind `bad_name` for a name that is not safe.
     pub async fn save_bytes(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<Artifact, StepError> {
-        self.save(name, Media::Bytes, bytes.as_ref())
+        self.save_as(name, Media::Bytes, bytes.as_ref())
     }
 
     /// Moves a link of the pipeline to an artifact; what it pointed to before stays in its history.
@@ -94,18 +121,19 @@ impl Artifacts<'_> {
     pub async fn link(&self, link: &str, artifact: &Artifact) -> Result<(), StepError> {
         check_link(link).map_err(|why| bad_name(link, &why))?;
         let state = self.0.state();
+        let position = self.0.position();
+        let key = format!("link {link} {}", artifact.id);
+        if self.0.recorded(&position, &key)?.is_some() {
+            return Ok(());
+        }
         let pipeline = state
             .run
             .log
             .scope(0)
             .map(|scope| scope.program.plan.name.clone())
             .unwrap_or_default();
-        let mut kept = lock(&state.run.env.shelf.0);
-        kept.links
-            .entry((pipeline, link.to_owned()))
-            .or_default()
-            .push(artifact.clone());
-        drop(kept);
+        state.run.env.shelf.point(pipeline, link, artifact);
+        self.0.keep(&position, &key, Ok(Json::Null));
         let event = EventKind::ArtifactLinked {
             link: link.to_owned(),
             artifact: artifact.id,
@@ -120,31 +148,22 @@ impl Artifacts<'_> {
             (_, Json::String(text)) => text.clone().into_bytes(),
             (_, value) => serde_json::to_vec_pretty(value)?,
         };
-        self.save(name, media, &bytes)
+        self.save_as(name, media, &bytes)
     }
 
-    fn save(&self, name: &str, media: Media, bytes: &[u8]) -> Result<Artifact, StepError> {
+    /// Saves bytes of a kind.
+    pub(crate) fn save_as(&self, name: &str, media: Media, bytes: &[u8]) -> Result<Artifact, StepError> {
         check_name(name).map_err(|why| bad_name(name, &why))?;
-        let state = self.0.state();
+        let (cx, state) = (self.0, self.0.state());
         let run = &state.run;
         let artifact = Artifact::new(ArtifactId::new(&*run.env.ids), name, media, state.path(), bytes);
-        let mut kept = lock(&run.env.shelf.0);
-        let names = kept.names.entry(run.id).or_default();
-        let folded = name.to_lowercase();
-        if let Some(other) = names
-            .keys()
-            .find(|other| *other != name && other.to_lowercase() == folded)
-        {
-            return Err(bad_name(
-                name,
-                &format!("the run has `{other}`, which differs only in case"),
-            ));
+        let position = cx.position();
+        let key = format!("artifact {name} {}", artifact.sha256);
+        if let Some(saved) = cx.recorded(&position, &key)? {
+            return Ok(serde_json::from_value(saved?)?);
         }
-        names.insert(name.to_owned(), artifact.clone());
-        kept.bytes
-            .entry(artifact.sha256.clone())
-            .or_insert_with(|| bytes.into());
-        drop(kept);
+        run.env.shelf.put(run.id, &artifact, bytes)?;
+        cx.keep(&position, &key, Ok(serde_json::to_value(&artifact)?));
         run.log.note(
             state.unit,
             EventKind::ArtifactSaved {

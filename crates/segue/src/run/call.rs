@@ -1,15 +1,18 @@
 //! One call to a model: reserved, made, settled, recorded. Nothing reaches a model in another way.
 
 use serde_json::{Value as Json, json};
+use tokio::time::Instant;
 
 use super::cx::{AttemptState, Cx};
+use super::shared::{Met, day_name};
 use crate::budget::ledger::{Ask, Decision, RefusalKind, Reservation};
 use crate::budget::{Budget, OnExceed};
+use crate::clock;
 use crate::error::{ErrorKind, Failure, Limit, Spent};
 use crate::id::CallId;
 use crate::log::{CallKind, EventKind};
 use crate::model::{Chosen, Request, Response, tokens_of};
-use crate::money::Cost;
+use crate::money::{Cost, Nanousd};
 use crate::plan::hash_of;
 use crate::price::{PriceSource, Priced};
 use crate::question::{Ask as Question, QuestionKind};
@@ -33,18 +36,20 @@ pub(super) async fn call(
     let state = cx.state();
     let asked = json!({"model": model.model.name(), "messages": request.messages});
     let key = format!("model {}", hash_of(&asked));
-    if let Some(recorded) = state.run.journals.look(state.unit, position, &key)? {
-        cx.event(EventKind::CallReplayed {
-            position: position.to_owned(),
-            source: "log".into(),
-        });
+    if let Some(recorded) = cx.recorded(position, &key)? {
         return recorded.and_then(|json| {
             serde_json::from_value(json).map_err(|error| Failure::new(ErrorKind::Internal, error.to_string()))
         });
     }
     let id = CallId::new(&*state.run.env.ids);
     let priced = price(state, model);
-    let reserved = reserve(cx, &mut request, &priced, position, id, agent, model).await?;
+    let reserved = match reserve(cx, &mut request, &priced, position, id, agent, model).await {
+        Ok(reserved) => reserved,
+        Err(refusal) => {
+            cx.keep(position, &key, Err(refusal.clone()));
+            return Err(refusal);
+        }
+    };
     let idempotency_key = hash_of(&json!([state.run.id.to_string(), state.path(), position, asked]));
     request.idempotency_key.clone_from(&idempotency_key);
     let shown = serde_json::to_value(&request).unwrap_or(Json::Null);
@@ -57,15 +62,15 @@ pub(super) async fn call(
         state,
         id,
         reserved: Some(reserved),
+        began: clock::now(),
         priced,
         request: &request,
     };
     let result = model.model.answer(&request).await;
     flight.landed(&result);
-    if let Ok(response) = &result {
-        let json = serde_json::to_value(response).unwrap_or(Json::Null);
-        state.run.journals.keep(state.unit, position, &key, Ok(json));
-    }
+    // A failure is kept like an answer: a step that handled it must find it again.
+    let kept = result.as_ref().map_err(Failure::clone);
+    cx.keep(position, &key, kept.map(|response| serde_json::to_value(response).unwrap_or(Json::Null)));
     result
 }
 
@@ -95,6 +100,8 @@ async fn reserve(
     let daily = daily(state);
     let most = u64::from(request.settings.max_tokens.unwrap_or(4096));
     let ask = Ask::new(priced.price, request.input_tokens(), most);
+    let mut names: Vec<String> = accounts.iter().map(|(_, name, _)| name.clone()).collect();
+    names.extend(daily.iter().map(|(pipeline, ..)| day_name(pipeline)));
     let mut told = false;
     loop {
         let freed = run.env.budgets.freed.notified();
@@ -103,15 +110,13 @@ async fn reserve(
         let day = daily
             .as_ref()
             .map(|(pipeline, day, budget)| (pipeline.as_str(), *day, *budget));
-        match run.env.budgets.reserve(run.id, &accounts, day, &ask)? {
-            Decision::Granted(reserved) => {
-                let clamped = reserved
-                    .clamped_from
-                    .and_then(|_| u32::try_from(reserved.max_tokens).ok());
-                if let Some(clamped) = clamped {
-                    request.settings.max_tokens = Some(clamped);
-                }
-                cx.event(EventKind::CallReserved {
+        let note = |met: Met<'_>| {
+            cx.event(match met {
+                Met::Budget(name, budget) => EventKind::BudgetOpened {
+                    name: name.to_owned(),
+                    budget: *budget,
+                },
+                Met::Granted(reserved) => EventKind::CallReserved {
                     call: id,
                     kind: CallKind::Model,
                     model: Some(model.model.name().to_owned()),
@@ -120,9 +125,17 @@ async fn reserve(
                     attempt: state.attempt,
                     position: position.to_owned(),
                     reserved_nanousd: reserved.nanousd,
-                    budgets: accounts.iter().map(|(_, name, _)| name.clone()).collect(),
-                    max_tokens_clamped_to: clamped,
-                });
+                    reserved_tokens: reserved.tokens,
+                    budgets: names.clone(),
+                    max_tokens_clamped_to: clamped_to(reserved),
+                },
+            });
+        };
+        match run.env.budgets.reserve(run.id, &accounts, day, &ask, note)? {
+            Decision::Granted(reserved) => {
+                if let Some(clamped) = clamped_to(&reserved) {
+                    request.settings.max_tokens = Some(clamped);
+                }
                 return Ok(reserved);
             }
             Decision::Wait { .. } => {
@@ -184,6 +197,11 @@ async fn reserve(
     }
 }
 
+/// What most output tokens were lowered to, if they were.
+fn clamped_to(reserved: &Reservation) -> Option<u32> {
+    reserved.clamped_from.and_then(|_| u32::try_from(reserved.max_tokens).ok())
+}
+
 /// The budget over all runs of the pipeline in a day, with the day in UTC.
 fn daily(state: &AttemptState) -> Option<(String, i64, Budget)> {
     let scope = state.run.log.scope(0)?;
@@ -211,6 +229,7 @@ struct Flight<'a> {
     state: &'a AttemptState,
     id: CallId,
     reserved: Option<Reservation>,
+    began: Instant,
     priced: Priced,
     request: &'a Request,
 }
@@ -224,6 +243,7 @@ impl Flight<'_> {
             Ok(response) => self.usage(response),
             // A failed call is counted with what was sent, unless it never got there.
             Err(failure) if never_sent(failure.kind) => (Usage::default(), false),
+            Err(Failure { spent: Some(spent), .. }) => (spent.usage, false),
             Err(_) => (
                 Usage {
                     input_tokens: self.request.input_tokens(),
@@ -233,6 +253,7 @@ impl Flight<'_> {
             ),
         };
         usage.requests = 1;
+        usage.model_ms = clock::millis_since(self.began);
         let mut cost = match &self.priced.price {
             Some(price) => Cost::of(price.cost_of(&usage).unwrap_or(reserved.nanousd)),
             None => Cost::unpriced(),
@@ -240,7 +261,6 @@ impl Flight<'_> {
         if estimated {
             cost = cost.estimated();
         }
-        self.state.run.env.budgets.settle(reserved, &usage, cost.nanousd);
         self.state.add(&Spent { usage, cost });
         let event = match result {
             Ok(response) => EventKind::CallSucceeded {
@@ -259,7 +279,9 @@ impl Flight<'_> {
                 cost,
             },
         };
-        self.state.run.log.note(self.state.unit, event);
+        let run = &self.state.run;
+        let note = || run.log.note(self.state.unit, event);
+        run.env.budgets.settle(reserved, &usage, cost.nanousd, note);
     }
 
     /// What the model says it used, when that can be; else an upper bound of our own.
@@ -284,23 +306,20 @@ impl Drop for Flight<'_> {
         let Some(reserved) = self.reserved.take() else {
             return;
         };
-        let held = self.state.run.env.budgets.uncertain(reserved);
+        let run = &self.state.run;
+        let mut uncertain = Nanousd::ZERO;
+        run.env.budgets.uncertain(reserved, |held_nanousd| {
+            uncertain = held_nanousd;
+            let call = self.id;
+            run.log.note(self.state.unit, EventKind::CallUncertain { call, held_nanousd });
+        });
         let usage = Usage {
             input_tokens: self.request.input_tokens(),
             requests: 1,
             ..Usage::default()
         };
-        self.state.add(&Spent {
-            usage,
-            cost: Cost::uncertain(held),
-        });
-        self.state.run.log.note(
-            self.state.unit,
-            EventKind::CallUncertain {
-                call: self.id,
-                held_nanousd: held,
-            },
-        );
+        let cost = Cost::uncertain(uncertain);
+        self.state.add(&Spent { usage, cost });
     }
 }
 

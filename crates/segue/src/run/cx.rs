@@ -2,23 +2,22 @@
 //! retried outside it.
 
 use std::future::IntoFuture;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt};
-use schemars::JsonSchema;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::agent::{Asked, Reply};
 use super::artifacts::Artifacts;
-use super::branch::Retrying;
+use super::asking::Asking;
+use super::calling::Calling;
+use super::concurrent::Concurrent;
 use super::execute::Signal;
+use super::facts::Facts;
 use super::op::Before;
+use super::retrying::Retrying;
 use super::shared::{RunShared, lock};
 use super::unit::Unit;
 use crate::agent::Agent;
@@ -27,6 +26,9 @@ use crate::id::RunId;
 use crate::log::EventKind;
 use crate::question::Ask;
 use crate::value::{Data, Value};
+
+/// Calls within calls: agents that ask agents, steps that call steps.
+const MAX_DEPTH: u32 = 8;
 
 /// The context of a step. Cheap to clone; a clone is the same context.
 #[derive(Clone)]
@@ -41,6 +43,7 @@ pub(crate) struct AttemptState {
     pub(crate) unit: Unit,
     pub(crate) attempt: u32,
     before: Option<Arc<Before>>,
+    facts: Option<Arc<Facts>>,
     calls: AtomicU32,
     aborted: AtomicBool,
     pub(crate) signal: Signal,
@@ -57,6 +60,8 @@ struct Inner {
 /// One of several branches of a step that run side by side: it counts its calls for itself.
 pub(super) struct Branch {
     prefix: String,
+    /// Calls it is inside of.
+    depth: u32,
     calls: AtomicU32,
 }
 
@@ -75,12 +80,14 @@ impl AttemptState {
         unit: Unit,
         attempt: u32,
         before: Option<Arc<Before>>,
+        facts: Option<Arc<Facts>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             run,
             unit,
             attempt,
             before,
+            facts,
             calls: AtomicU32::new(0),
             aborted: AtomicBool::new(false),
             signal: Signal::default(),
@@ -205,26 +212,18 @@ impl Cx {
         prompt: String,
         feedback: Option<String>,
     ) -> Result<Reply<T>> {
-        let ready = match self.state.run.agents.get(agent.name()) {
-            Some(ready) => ready.clone(),
-            None => self.state.run.prepare(&agent.planned(), agent.tools())?,
-        };
+        let ready = self.state.run.agent_held(&agent.planned(), agent.tools())?;
         let mut asked = Asked::new(ready, prompt);
         asked.feedback = feedback;
+        asked.last_attempt = self.is_last_attempt();
         Reply::typed(super::agent::ask(self, asked).await?)
     }
 
-    /// Calls a registered agent or step by name. What goes in is its prompt or its input; a value that is no text is
-    /// given as JSON.
-    pub fn call<'a, T: Data>(&'a self, name: &'a str, input: impl Serialize) -> Calling<'a, T> {
+    /// Calls a registered agent, step or tool by name. What goes in is its prompt, its input or its arguments; a prompt
+    /// that is no text is given as JSON.
+    pub fn call<T: Data>(&self, name: impl Into<String>, input: impl Serialize) -> Calling<T> {
         let input = serde_json::to_value(input).map_err(StepError::from);
-        Calling {
-            cx: self,
-            name,
-            input,
-            feedback: None,
-            output: PhantomData,
-        }
+        Calling::new(self.clone(), name.into(), input)
     }
 
     /// Runs one call or several for each item, side by side and bounded, and gives the results in order. The first
@@ -235,14 +234,7 @@ impl Cx {
         F: Fn(Cx, I::Item) -> Fut,
         Fut: IntoFuture<Output = Result<T>>,
     {
-        Concurrent {
-            cx: self.clone(),
-            label: label.to_owned(),
-            items,
-            each,
-            limit: 8,
-            output: PhantomData,
-        }
+        Concurrent::new(self.clone(), label, items, each)
     }
 
     /// Attempts inside a step: `cx.retry("review").attempts(3).run(async |attempt| …)`.
@@ -252,12 +244,8 @@ impl Cx {
     }
 
     /// Asks a person: the run waits, and days later it goes on from here. Calls made before are not made again.
-    pub fn ask<T: Data>(&self, title: impl Into<String>) -> Asking<'_, T> {
-        Asking {
-            cx: self,
-            ask: Ask::of::<T>(title),
-            output: PhantomData,
-        }
+    pub fn ask<T: Data>(&self, title: impl Into<String>) -> Asking<T> {
+        Asking::new(self.clone(), title.into())
     }
 
     /// Saves artifacts.
@@ -282,22 +270,14 @@ impl Cx {
         });
     }
 
-    /// Runs something under a span of its own, which is closed also when it fails.
+    /// Runs something under a span of its own, which is closed also when it fails or is cut off.
     ///
     /// # Errors
     /// Those of what it runs.
     pub async fn span<T>(&self, name: &str, inside: impl Future<Output = Result<T>>) -> Result<T> {
-        let span = self.position();
-        self.event(EventKind::SpanOpened {
-            span: span.clone(),
-            name: name.to_owned(),
-        });
+        let mut span = OpenSpan::new(self, name);
         let result = inside.await;
-        let status = if result.is_ok() { "ok" } else { "error" };
-        self.event(EventKind::SpanClosed {
-            span,
-            status: status.into(),
-        });
+        span.status = if result.is_ok() { "ok" } else { "error" };
         result
     }
 
@@ -341,14 +321,72 @@ impl Cx {
 
     /// A context of the same attempt whose calls are counted below `prefix`.
     pub(super) fn branch(&self, prefix: String) -> Cx {
+        self.branch_at(prefix, self.depth())
+    }
+
+    /// The context of what runs inside the call at `position`.
+    ///
+    /// # Errors
+    /// When calls are nested too deeply: agents that ask each other for ever, for example.
+    pub(super) fn within(&self, position: &str) -> Result<Cx> {
+        let depth = self.depth() + 1;
+        if depth > MAX_DEPTH {
+            let message = format!("calls within calls more than {MAX_DEPTH} levels deep");
+            return Err(StepError::of(ErrorKind::TooLarge, message));
+        }
+        Ok(self.branch_at(format!("{position}/in"), depth))
+    }
+
+    fn branch_at(&self, prefix: String, depth: u32) -> Cx {
         self.state.calls.fetch_max(1, Ordering::Relaxed);
         Cx {
             state: self.state.clone(),
             branch: Some(Arc::new(Branch {
                 prefix,
+                depth,
                 calls: AtomicU32::new(0),
             })),
         }
+    }
+
+    fn depth(&self) -> u32 {
+        self.branch.as_ref().map_or(0, |branch| branch.depth)
+    }
+
+    /// Whether no attempt of the step follows this one, whatever comes of it.
+    pub(crate) fn is_last_attempt(&self) -> bool {
+        let settings = self.state.run.settings(self.state.unit);
+        settings.is_none_or(|settings| self.state.attempt >= settings.retry.max_attempts)
+    }
+
+    /// What the call at a position gave, when it was made before the step waited for an answer.
+    ///
+    /// # Errors
+    /// Kind `replay_mismatch` when another call was made there.
+    pub(super) fn recorded(&self, position: &str, key: &str) -> Result<Option<Result<Json, Failure>>, Failure> {
+        let recorded = self.state.run.journals.look(self.state.unit, position, key)?;
+        if recorded.is_some() {
+            self.event(EventKind::CallReplayed {
+                position: position.to_owned(),
+                source: "log".into(),
+            });
+        }
+        Ok(recorded)
+    }
+
+    /// Keeps what the call at a position gave, for when the step goes on after an answer.
+    pub(super) fn keep(&self, position: &str, key: &str, result: Result<Json, Failure>) {
+        self.state.run.journals.keep(self.state.unit, position, key, result);
+    }
+
+    /// What expressions of a pipeline file may read here; none in a pipeline of Rust.
+    pub(crate) fn facts(&self) -> Option<Arc<Facts>> {
+        self.state.facts.clone()
+    }
+
+    /// The output of a step that this one needs.
+    pub(crate) fn needed(&self, step: &str) -> Option<Value> {
+        self.state.facts.as_ref()?.step(step)?.output.clone()
     }
 
     /// The answer to the question at this position, when it was given.
@@ -364,196 +402,33 @@ impl Cx {
     }
 }
 
-/// A call by name; await it.
-pub struct Calling<'a, T> {
+/// A span that is open until it is dropped, however that comes.
+struct OpenSpan<'a> {
     cx: &'a Cx,
-    name: &'a str,
-    input: Result<Json>,
-    feedback: Option<String>,
-    output: PhantomData<fn() -> T>,
+    span: String,
+    status: &'static str,
 }
 
-impl<T> Calling<'_, T> {
-    /// Tells the agent why the last answer was refused; nothing when there is no reason.
-    #[must_use]
-    pub fn feedback<'r>(mut self, reason: impl Into<Option<&'r str>>) -> Self {
-        self.feedback = reason.into().map(str::to_owned);
-        self
-    }
-}
-
-impl<'a, T: Data> IntoFuture for Calling<'a, T> {
-    type Output = Result<T>;
-    type IntoFuture = BoxFuture<'a, Result<T>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        let Calling {
+impl<'a> OpenSpan<'a> {
+    fn new(cx: &'a Cx, name: &str) -> Self {
+        let span = cx.position();
+        cx.event(EventKind::SpanOpened {
+            span: span.clone(),
+            name: name.to_owned(),
+        });
+        Self {
             cx,
-            name,
-            input,
-            feedback,
-            ..
-        } = self;
-        async move {
-            let input = input?;
-            if let Some(step) = cx.shared().env.registry.step_of(name) {
-                let output = step.call(cx.clone(), Value::json(input)).await?;
-                return Ok(output.take()?);
-            }
-            let prompt = match input {
-                Json::String(text) => text,
-                value => value.to_string(),
-            };
-            let mut asked = Asked::new(cx.shared().agent(name)?, prompt);
-            asked.feedback = feedback;
-            let reply = super::agent::ask(cx, asked).await?;
-            Ok(serde_json::from_value(reply.output)?)
+            span,
+            status: "cut_off",
         }
-        .boxed()
     }
 }
 
-/// Several branches side by side; await it.
-pub struct Concurrent<I, F, T> {
-    cx: Cx,
-    label: String,
-    items: I,
-    each: F,
-    limit: usize,
-    output: PhantomData<fn() -> T>,
-}
-
-impl<I, F, T> Concurrent<I, F, T> {
-    /// Most branches at once; 8 where nothing says otherwise.
-    #[must_use]
-    pub fn max_parallel(mut self, limit: usize) -> Self {
-        self.limit = limit.max(1);
-        self
-    }
-}
-
-impl<I, F, Fut, T> Concurrent<I, F, T>
-where
-    I: IntoIterator,
-    F: Fn(Cx, I::Item) -> Fut,
-    Fut: IntoFuture<Output = Result<T>>,
-{
-    /// Gives each result by itself instead of ending at the first failure.
-    pub async fn collect(self) -> Vec<Result<T>> {
-        use futures_util::stream::{self, StreamExt};
-        let Concurrent {
-            cx,
-            label,
-            items,
-            each,
-            limit,
-            ..
-        } = self;
-        let position = cx.position();
-        let branches: Vec<_> = items
-            .into_iter()
-            .enumerate()
-            .map(|(at, item)| each(cx.branch(format!("{position}.{label}[{at}]")), item).into_future())
-            .collect();
-        stream::iter(branches).buffered(limit).collect().await
-    }
-}
-
-impl<I, F, Fut, T> IntoFuture for Concurrent<I, F, T>
-where
-    I: IntoIterator + Send + 'static,
-    I::Item: Send,
-    F: Fn(Cx, I::Item) -> Fut + Send + Sync + 'static,
-    Fut: IntoFuture<Output = Result<T>> + Send,
-    Fut::IntoFuture: Send + 'static,
-    T: Send + 'static,
-{
-    type Output = Result<Vec<T>>;
-    type IntoFuture = BoxFuture<'static, Result<Vec<T>>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        use futures_util::stream::{self, StreamExt, TryStreamExt};
-        let Concurrent {
-            cx,
-            label,
-            items,
-            each,
-            limit,
-            ..
-        } = self;
-        let position = cx.position();
-        let branches: Vec<_> = items
-            .into_iter()
-            .enumerate()
-            .map(|(at, item)| each(cx.branch(format!("{position}.{label}[{at}]")), item).into_future())
-            .collect();
-        async move { stream::iter(branches).buffered(limit).try_collect().await }.boxed()
-    }
-}
-
-/// A question to a person; await it.
-pub struct Asking<'a, T> {
-    cx: &'a Cx,
-    ask: Ask,
-    output: PhantomData<fn() -> T>,
-}
-
-impl<T> Asking<'_, T> {
-    /// More than fits on one line.
-    #[must_use]
-    pub fn text(mut self, text: impl Into<String>) -> Self {
-        self.ask.text = Some(text.into());
-        self
-    }
-
-    /// What is known so far: a value that is written as a JSON object.
-    #[must_use]
-    pub fn known(mut self, known: impl Serialize) -> Self {
-        self.ask.known = match serde_json::to_value(known) {
-            Ok(Json::Object(known)) => known,
-            _ => Map::new(),
-        };
-        self
-    }
-
-    /// Which facts are missing, by name.
-    #[must_use]
-    pub fn missing(mut self, missing: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.ask.missing = missing.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// How long to wait for an answer. Then the default is taken, or the step fails.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.ask.timeout = Some(timeout);
-        self
-    }
-
-    /// The answer when nobody gives one in time.
-    #[must_use]
-    pub fn or(mut self, default: impl Serialize) -> Self {
-        self.ask.default = serde_json::to_value(default).ok();
-        self
-    }
-}
-
-impl<'a, T: DeserializeOwned + JsonSchema + Send + 'static> IntoFuture for Asking<'a, T> {
-    type Output = Result<T>;
-    type IntoFuture = BoxFuture<'a, Result<T>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        let Asking { cx, mut ask, .. } = self;
-        async move {
-            let position = cx.position();
-            if let Some(answer) = cx.answer(&position) {
-                let json = answer.to_json()?;
-                return serde_json::from_value(json.as_ref().clone())
-                    .map_err(|error| Failure::new(ErrorKind::SchemaMismatch, error.to_string()).into());
-            }
-            ask.position = position;
-            cx.suspend(ask).await
-        }
-        .boxed()
+impl Drop for OpenSpan<'_> {
+    fn drop(&mut self) {
+        self.cx.event(EventKind::SpanClosed {
+            span: std::mem::take(&mut self.span),
+            status: self.status.to_owned(),
+        });
     }
 }

@@ -11,7 +11,7 @@ use futures_util::task::AtomicWaker;
 use tokio::time::Sleep;
 
 use super::cx::{AttemptState, Cx};
-use super::op::{Done, End, OpResult, StepCall};
+use super::op::{Done, End, Inputs, OpResult, StepCall};
 use super::shared::RunShared;
 use super::unit::Unit;
 use crate::error::{ErrorKind, Failure, StepError, Why};
@@ -39,13 +39,17 @@ pub(crate) fn execute(run: &Arc<RunShared>, call: StepCall) -> Running {
         before,
         phase,
     } = call;
-    let state = AttemptState::new(run.clone(), unit, attempt, before);
+    let facts = match &inputs {
+        Inputs::Facts(facts) => Some(facts.clone()),
+        _ => None,
+    };
+    let state = AttemptState::new(run.clone(), unit, attempt, before, facts);
     let act = run.act(unit, &phase);
     let body = act.map(|act| {
         let cx = Cx::new(state.clone());
         // A function that panics before it makes its future is caught like any other panic.
         let made = std::panic::catch_unwind(AssertUnwindSafe(move || act.act(cx, inputs, phase)));
-        made.unwrap_or_else(|payload| Box::pin(std::future::ready(Err(panicked(&payload)))))
+        made.unwrap_or_else(|payload| Box::pin(std::future::ready(Err(panicked(payload)))))
     });
     Running {
         body,
@@ -73,7 +77,7 @@ impl Running {
             }
             Ok(Poll::Pending) => {}
             Err(payload) => {
-                let end = ended(panicked(&payload), &self.state);
+                let end = ended(panicked(payload), &self.state);
                 return Poll::Ready(self.end(end));
             }
         }
@@ -109,7 +113,7 @@ impl Running {
         let dropped = std::panic::catch_unwind(AssertUnwindSafe(move || drop(body)));
         let end = match dropped {
             Ok(()) => end,
-            Err(payload) => ended(panicked(&payload), &self.state),
+            Err(payload) => ended(panicked(payload), &self.state),
         };
         self.state.over(matches!(end, End::Waits(_)));
         let spent = self.state.spent();
@@ -141,10 +145,14 @@ fn ended(error: StepError, state: &AttemptState) -> End {
 }
 
 /// The error of a panic, with its message when it has one.
-fn panicked(payload: &Box<dyn std::any::Any + Send>) -> StepError {
+fn panicked(payload: Box<dyn std::any::Any + Send>) -> StepError {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
     let message = text.unwrap_or_else(|| "a payload that is no text".to_owned());
+    // A payload may panic when it is dropped, and so may what that panics with.
+    if let Err(second) = std::panic::catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+        std::mem::forget(second);
+    }
     StepError::of(ErrorKind::Panicked, format!("the step panicked: {message}"))
 }
 

@@ -145,34 +145,44 @@ impl LocalRun {
         );
     }
 
-    fn stop(&mut self, unit: Unit, timer: Timer) {
-        if let Some(Timing {
-            since: Some((_, handle)),
-            ..
-        }) = self.timers.remove(&(unit, timer))
-        {
+    /// Stops a timer; false when there is none.
+    fn stop(&mut self, unit: Unit, timer: Timer) -> bool {
+        let Some(timing) = self.timers.remove(&(unit, timer)) else {
+            return false;
+        };
+        if let Some((_, handle)) = timing.since {
             handle.abort();
         }
+        true
     }
 
     /// Whether a result that came counts: a timer that was stopped meanwhile does not.
-    fn admit(&mut self, result: &OpResult) -> bool {
+    fn admit(&mut self, result: &mut OpResult) -> bool {
         match result {
-            OpResult::Attempt { unit, .. } => {
+            OpResult::Attempt { unit, end, spent } => {
                 let at = self.attempts.iter().position(|(running, ..)| running == unit);
-                let known = at.map(|at| self.attempts.swap_remove(at)).is_some();
-                if known {
-                    self.under_way -= 1;
-                    self.stop(*unit, Timer::Grace);
+                let Some((_, _, state)) = at.map(|at| self.attempts.swap_remove(at)) else {
+                    return false;
+                };
+                self.under_way -= 1;
+                self.stop(*unit, Timer::Grace);
+                if matches!(end, End::Aborted) && spent.is_none() {
+                    // It did not let go in time; what it paid is known all the same.
+                    *spent = state.spent();
                 }
-                known
+                true
             }
             OpResult::Slept(unit) => {
                 let known = self.timers.remove(&(*unit, Timer::Sleep)).is_some();
                 self.under_way -= u32::from(known);
                 known
             }
-            OpResult::Deadline(unit) => self.timers.remove(&(*unit, Timer::Deadline)).is_some(),
+            OpResult::Deadline(unit) => {
+                let key = (*unit, Timer::Deadline);
+                // One that stands still passes when it goes on.
+                let runs = self.timers.get(&key).is_some_and(|timing| timing.since.is_some());
+                runs && self.timers.remove(&key).is_some()
+            }
             OpResult::Answered { unit, value, by } => {
                 let open = self.shared.questions.close(*unit, value, by);
                 if open {
@@ -183,7 +193,7 @@ impl LocalRun {
             }
             OpResult::Expired(unit) => {
                 let open = self.timers.remove(&(*unit, Timer::Question)).is_some()
-                    && self.shared.questions.expire(*unit);
+                    && self.shared.questions.expire(&self.shared, *unit);
                 self.questions -= u32::from(open);
                 open
             }
@@ -228,7 +238,12 @@ impl DurableRun for LocalRun {
                     self.time(unit, Timer::Deadline, timing.left, OpResult::Deadline(unit));
                 }
             }
-            Op::Release(unit) => self.stop(unit, Timer::Deadline),
+            Op::Release(unit) => {
+                self.stop(unit, Timer::Deadline);
+                self.under_way -= u32::from(self.stop(unit, Timer::Sleep));
+                self.stop(unit, Timer::Question);
+                self.questions -= u32::from(self.shared.questions.withdraw(unit));
+            }
             Op::Abort(unit) => {
                 if let Some((_, _, state)) = self.attempts.iter().find(|(running, ..)| *running == unit) {
                     // An aborted attempt answers by itself, unless it blocks its thread.
@@ -246,19 +261,24 @@ impl DurableRun for LocalRun {
 
     async fn next(&mut self) -> Option<OpResult> {
         loop {
-            if let Some(result) = self.instant.pop_front() {
+            // However many results are there at once, what comes from outside is never left waiting for long.
+            let has_turn = self.since_yield < BITE;
+            if has_turn && let Some(result) = self.instant.pop_front() {
                 self.since_yield += 1;
-                if self.since_yield >= BITE {
-                    self.since_yield = 0;
-                    tokio::task::yield_now().await;
-                }
                 return Some(result);
             }
+            if !has_turn {
+                self.since_yield = 0;
+                tokio::task::yield_now().await;
+            }
             let arrived = self.control.0.clone();
-            if let Some(result) = self.control.take() {
-                if self.admit(&result) {
+            if let Some(mut result) = self.control.take() {
+                if self.admit(&mut result) {
                     return Some(result);
                 }
+                continue;
+            }
+            if !self.instant.is_empty() {
                 continue;
             }
             if self.under_way == 0 && self.questions == 0 {

@@ -43,7 +43,7 @@ pub(crate) enum Op {
     Hold(Unit),
     /// It goes on; not answered.
     Resume(Unit),
-    /// Nothing waits for the deadline any more; not answered.
+    /// Nothing waits for the unit's deadline, its wait or its question any more; not answered.
     Release(Unit),
     /// Abort the running attempt of a unit; the attempt is answered as aborted, and within the grace period.
     Abort(Unit),

@@ -150,15 +150,22 @@ fn edges(plan: &Plan) -> Vec<(u32, u32)> {
         if let crate::settings::OnError::Run(target) = &plan.resolve(from as u32, None).on_error
             && let Some(to) = plan.step(target)
             && !step.needs.iter().any(|need| need.step == to)
-            && !plan.steps[to as usize]
-                .needs
-                .iter()
-                .any(|need| need.step == from as u32)
+            && !waits_for(&plan.steps[to as usize], from as u32)
         {
             edges.push((from as u32, to));
         }
     }
     edges
+}
+
+/// Whether a step waits for another as the plan says.
+fn waits_for(step: &crate::plan::Step, other: u32) -> bool {
+    let route = step.arm.as_ref().map(|member| member.route);
+    step.needs
+        .iter()
+        .map(|need| need.step)
+        .chain(route)
+        .any(|at| at == other)
 }
 
 /// Whether a need is met by any end of the step.

@@ -8,22 +8,24 @@ use indexmap::IndexMap;
 
 use super::artifacts::Shelf;
 use super::journal::Journals;
+use super::ready::{self, ReadyAgent};
 use super::unit::Unit;
 use crate::budget::Budget;
 use crate::error::Failure;
 use crate::id::{Ids, RandomIds, RunId};
-use crate::log::{ChosenModel, RunLog};
-use crate::model::{Chosen, Models};
-use crate::plan::{ModelRef, Plan, PlannedAgent, ToolLimits};
+use crate::log::RunLog;
+use crate::model::Models;
+use crate::pipeline::DefinedAgent;
+use crate::plan::{ModelRef, PlannedAgent};
 use crate::price::PriceBook;
 use crate::registry::Registry;
 use crate::settings::Resolved;
-use crate::tool::{Tool, ToolSpec};
+use crate::tool::Tool;
 
 mod budgets;
 mod questions;
 
-pub(crate) use budgets::Budgets;
+pub(crate) use budgets::{Budgets, Met, day_name};
 pub(crate) use questions::Questions;
 
 /// Values of the application, one of each type.
@@ -69,28 +71,13 @@ impl Environment {
     }
 }
 
-/// An agent whose models and tools were found.
-pub(crate) struct ReadyAgent {
-    pub(crate) spec: Arc<PlannedAgent>,
-    pub(crate) models: Vec<Chosen>,
-    pub(crate) tools: Vec<ReadyTool>,
-}
-
-/// A tool an agent may call, with the limits that hold for this agent.
-#[derive(Clone)]
-pub(crate) struct ReadyTool {
-    pub(crate) spec: ToolSpec,
-    pub(crate) tool: Arc<dyn Tool>,
-    pub(crate) limits: ToolLimits,
-}
-
 /// What the parts of one run share.
 pub(crate) struct RunShared {
     pub(crate) id: RunId,
     pub(crate) env: Arc<Environment>,
     pub(crate) log: Arc<RunLog>,
-    /// The agents of the plan by name, found before the start.
-    pub(crate) agents: HashMap<String, Arc<ReadyAgent>>,
+    /// The agents of the plan by their keys, found before the start.
+    pub(crate) agents: IndexMap<String, Arc<ReadyAgent>>,
     /// Models of the call: by alias or agent, or (empty name) for all.
     pub(crate) models: Arc<IndexMap<String, ModelRef>>,
     /// The run's budget, where the call gave one instead of the plan's.
@@ -100,78 +87,61 @@ pub(crate) struct RunShared {
     /// Who or what started it.
     pub(crate) trigger: String,
     pub(crate) journals: Journals,
+    /// Calls of each tool in this run.
+    pub(crate) tool_calls: Mutex<HashMap<String, u32>>,
     pub(crate) questions: Questions,
 }
 
 impl RunShared {
-    /// The agent of a plan or of the registry, with models and tools.
+    /// An agent that a step names: one of the plan, else a registered one.
     ///
     /// # Errors
     /// When there is none of that name, or it has no model or tool to be had.
     pub(crate) fn agent(&self, name: &str) -> Result<Arc<ReadyAgent>, Failure> {
-        if let Some(agent) = self.agents.get(name) {
+        if let Some(agent) = self.agents.values().find(|agent| agent.spec.name == name) {
             return Ok(agent.clone());
         }
-        let found = self.env.registry.find_agent(name)?;
-        self.prepare(&found.planned(), found.tools())
+        self.prepare(&ready::asked(&self.env, None, name)?)
     }
 
-    /// Finds the models and tools of an agent.
+    /// An agent of the plan by what it is found by.
     ///
     /// # Errors
-    /// When there is no model to be had, or a tool is unknown.
-    pub(crate) fn prepare(
+    /// When it was not found before the start.
+    pub(crate) fn agent_by_key(&self, key: &str) -> Result<Arc<ReadyAgent>, Failure> {
+        if let Some(agent) = self.agents.get(key) {
+            return Ok(agent.clone());
+        }
+        let (name, _) = key.split_once('@').unwrap_or((key, ""));
+        self.agent(name)
+    }
+
+    /// An agent that code holds: the one of the plan if it is the same, else found now.
+    ///
+    /// # Errors
+    /// When it has no model or tool to be had.
+    pub(crate) fn agent_held(
         &self,
         spec: &Arc<PlannedAgent>,
         own: &[Arc<dyn Tool>],
     ) -> Result<Arc<ReadyAgent>, Failure> {
-        let agent = prepare(&self.env, &self.models, spec, own, None)?;
-        Ok(Arc::new(agent))
+        if let Some(agent) = self.agents.values().find(|agent| agent.is(spec, own)) {
+            return Ok(agent.clone());
+        }
+        self.prepare(&DefinedAgent::of_plan(None, spec.clone(), own.to_vec()))
     }
-}
 
-/// Finds the models and tools of an agent.
-pub(crate) fn prepare(
-    env: &Environment,
-    over: &IndexMap<String, ModelRef>,
-    spec: &Arc<PlannedAgent>,
-    own: &[Arc<dyn Tool>],
-    plan: Option<&Plan>,
-) -> Result<ReadyAgent, Failure> {
-    let asked = [Some(spec.name.as_str()), spec.alias.as_deref(), Some("")];
-    let replaced = asked.into_iter().flatten().find_map(|name| over.get(name));
-    let list = replaced.map_or(spec.models.as_slice(), std::slice::from_ref);
-    let models = env.models.resolve(&spec.name, list)?;
-    let tools = super::tool::bind(env, spec, own, plan)?;
-    Ok(ReadyAgent {
-        spec: spec.clone(),
-        models,
-        tools,
-    })
-}
+    fn prepare(&self, agent: &DefinedAgent) -> Result<Arc<ReadyAgent>, Failure> {
+        Ok(Arc::new(ready::prepare(&self.env, &self.models, agent)?))
+    }
 
-/// What the models of agents came to mean, for the record.
-pub(crate) fn chosen<'a>(agents: impl Iterator<Item = &'a Arc<ReadyAgent>>) -> IndexMap<String, ChosenModel> {
-    agents
-        .filter_map(|agent| {
-            let first = agent.models.first()?;
-            let name = agent
-                .spec
-                .alias
-                .clone()
-                .unwrap_or_else(|| agent.spec.name.clone());
-            let asked = agent.spec.models.iter().map(|model| model.name.clone()).collect();
-            let (chosen, source) = (first.chosen.clone(), first.source.to_owned());
-            Some((
-                name,
-                ChosenModel {
-                    asked,
-                    chosen,
-                    source,
-                },
-            ))
-        })
-        .collect()
+    /// Counts a call of a tool in this run; how many there are with it.
+    pub(super) fn count_tool_call(&self, tool: &str) -> u32 {
+        let mut calls = lock(&self.tool_calls);
+        let count = calls.entry(tool.to_owned()).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
 }
 
 /// A lock whose holder never panics half way through a change.
@@ -186,8 +156,18 @@ impl RunShared {
     }
 }
 
-/// The accounts a call of this unit is reserved against, from the narrowest outwards.
 impl RunShared {
+    /// The settings of a step, with those of the call; none for the end of a scope.
+    pub(super) fn settings(&self, unit: Unit) -> Option<Arc<Resolved>> {
+        let over = self.overrides.iter().find(|(step, _)| unit.scope == 0 && *step == unit.step);
+        if let Some((_, settings)) = over {
+            return Some(settings.clone());
+        }
+        let scope = self.log.scope(unit.scope)?;
+        scope.program.settings.get(unit.step as usize).cloned()
+    }
+
+    /// The accounts a call of this unit is reserved against, from the narrowest outwards.
     pub(crate) fn accounts(&self, unit: Unit) -> Vec<(Unit, String, Budget)> {
         let mut accounts = Vec::new();
         let mut at = Some(unit);
@@ -196,13 +176,7 @@ impl RunShared {
                 break;
             };
             if unit.step < Unit::SCOPE {
-                let over = self
-                    .overrides
-                    .iter()
-                    .find(|(step, _)| unit.scope == 0 && *step == unit.step);
-                let settings = over
-                    .map(|(_, over)| over)
-                    .or_else(|| scope.program.settings.get(unit.step as usize));
+                let settings = self.settings(unit);
                 if let Some(budget) = settings.and_then(|settings| settings.budget) {
                     let whole = unit.of_step();
                     accounts.push((whole, format!("step:{}", scope.path(whole)), budget));

@@ -127,10 +127,15 @@ impl RunState {
             let Some(Reverse(unit)) = self.ready.pop() else {
                 break;
             };
+            if !std::mem::take(&mut self.slot(unit).queued) {
+                continue; // it was cancelled while it waited for its turn
+            }
             if let Some(call) = self.begin(unit) {
                 ops.push(Op::Attempt(call));
             }
         }
+        // What was cancelled in the queue may have hidden that only people can make the run go on.
+        self.rest();
         // Beginning a unit can ask for its deadline.
         ops.append(&mut self.ops);
     }
@@ -226,7 +231,15 @@ impl RunState {
                 self.records.push((unit, What::Ready));
             }
         }
-        self.ready.push(Reverse(unit));
+        self.queue(unit);
+    }
+
+    /// It is the unit's turn as soon as an attempt more may run.
+    pub(super) fn queue(&mut self, unit: Unit) {
+        let slot = self.slot(unit);
+        if !std::mem::replace(&mut slot.queued, true) {
+            self.ready.push(Reverse(unit));
+        }
     }
 
     fn begin(&mut self, unit: Unit) -> Option<StepCall> {
@@ -379,6 +392,8 @@ impl RunState {
     pub(super) fn fail(&mut self, unit: Unit, failure: Arc<Failure>) {
         let settings = self.settings(unit);
         self.slot(unit).more().error = Some(failure.clone());
+        // What takes its place has deadlines of its own.
+        self.release(unit);
         // `on_error` of a map is about the whole map, except `keep`, which is about its items.
         if unit.is_item() {
             return self.item_failed(unit, failure);
@@ -392,7 +407,7 @@ impl RunState {
             OnError::Use(value) => {
                 if self.scopes[unit.scope as usize].program.reads_facts {
                     self.slot(unit).more().phase = Phase::Recover(failure);
-                    self.ready.push(Reverse(unit));
+                    self.queue(unit);
                 } else {
                     self.made_below(unit, value);
                     self.succeed(unit, value.clone());
@@ -455,3 +470,6 @@ pub(crate) fn unit_path(prefix: &str, program: &Program, unit: Unit) -> String {
         format!("{prefix}{}", step.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,17 +215,10 @@ impl<Out: Data> RunHandle<Out> {
                 Failure::new(ErrorKind::InvalidInput, error.to_string()).hint("the question stays open")
             })?),
         };
-        self.shared
-            .env
-            .budgets
-            .raise(self.shared.id, &limit.name, budget.unwrap_or(Budget::UNLIMITED))?;
-        self.shared.log.note(
-            ROOT,
-            EventKind::BudgetRaised {
-                name: limit.name.clone(),
-                by: by.to_owned(),
-            },
-        );
+        let to = budget.unwrap_or(Budget::UNLIMITED);
+        let from = self.shared.env.budgets.raise(self.shared.id, &limit.name, to)?;
+        let (name, by) = (limit.name.clone(), by.to_owned());
+        self.shared.log.note(ROOT, EventKind::BudgetRaised { name, from, to, by });
         Ok(())
     }
 

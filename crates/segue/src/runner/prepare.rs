@@ -1,6 +1,5 @@
 //! Preparing: everything that can be known before a run starts is checked here, and then nothing has run.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Call, new_log, shown};
@@ -9,7 +8,7 @@ use crate::id::RunId;
 use crate::log::EventKind;
 use crate::pipeline::Pipeline;
 use crate::plan::Input;
-use crate::run::{Environment, ROOT, ReadyAgent, RunShared, RunStart, RunState, chosen, prepare_agent};
+use crate::run::{Environment, ROOT, RunShared, RunStart, RunState, chosen, prepare_all};
 use crate::value::Value;
 
 /// A run that can start.
@@ -47,11 +46,7 @@ pub(crate) fn prepare<In, Out>(
         };
         overrides.push((step, Arc::new(plan.resolve(step, Some(settings)))));
     }
-    let mut agents: HashMap<String, Arc<ReadyAgent>> = HashMap::new();
-    for (spec, tools) in &inner.agents {
-        let ready = prepare_agent(&env, &call.models, spec, tools, Some(plan)).map_err(refuse)?;
-        agents.insert(spec.name.clone(), Arc::new(ready));
-    }
+    let agents = prepare_all(&env, &call.models, &inner.agents).map_err(refuse)?;
     let id = RunId::new(&*env.ids);
     let run = &plan.run;
     let start = RunStart {
@@ -70,10 +65,9 @@ pub(crate) fn prepare<In, Out>(
         agents,
         trigger: call.trigger.unwrap_or_else(|| "library".to_owned()),
         journals: Default::default(),
+        tool_calls: Default::default(),
         questions: Default::default(),
     });
-    let mut models: Vec<&Arc<ReadyAgent>> = shared.agents.values().collect();
-    models.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
     shared.log.note(
         ROOT,
         EventKind::RunQueued {
@@ -87,7 +81,7 @@ pub(crate) fn prepare<In, Out>(
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
             trigger: shared.trigger.clone(),
-            models: chosen(models.into_iter()),
+            models: chosen(shared.agents.values()),
             note: call.note,
         },
     );

@@ -28,6 +28,14 @@ pub use text::text;
 
 use serde::Serialize;
 
+use super::StepStatus;
+
+/// The shape of a status, one cell wide: the same on a terminal and in every picture.
+#[must_use]
+pub fn shape(status: StepStatus) -> char {
+    palette::look(status.as_str()).shape
+}
+
 /// A graph of steps ready to be drawn: boxes in declaration order and the edges between them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Drawing {

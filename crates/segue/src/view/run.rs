@@ -29,9 +29,11 @@ pub use step::{AttemptOutcome, AttemptResolution, AttemptView, ItemsView, Output
 pub(crate) use steps::{At, Steps};
 pub(crate) use track::millis;
 
+use super::budgets::Budgets;
 use super::call::{CallView, Calls};
 use super::timeline::Segment;
 use super::{RunStatus, StepStatus};
+use crate::budget::limit::BudgetState;
 use crate::clock::Time;
 use crate::error::{Failure, Spent};
 use crate::id::{ArtifactId, RunId};
@@ -53,6 +55,7 @@ pub struct RunView {
     steps: Steps,
     calls: Calls,
     questions: Questions,
+    budgets: Budgets,
     now: Option<Time>,
 }
 
@@ -68,6 +71,7 @@ impl RunView {
             artifacts: IndexMap::new(),
             calls: Calls::default(),
             questions: Questions::default(),
+            budgets: Budgets::default(),
             now: None,
         }
     }
@@ -90,6 +94,7 @@ impl RunView {
         self.record.last_seq = event.seq;
         self.record.id.get_or_insert(event.run);
         self.now = Some(event.time);
+        self.budgets.apply(&event.kind);
         let path = event.step.as_deref().filter(|path| !path.is_empty());
         match &event.kind {
             EventKind::QuestionAsked { question } => self.asked(path, question),
@@ -150,9 +155,9 @@ impl RunView {
         }
     }
 
-    /// Says how the run's budgets stand, which its events do not tell.
-    pub fn set_budgets(&mut self, budgets: Vec<Json>) {
-        self.record.budget = budgets;
+    /// How the budgets that the run has met stand.
+    pub fn budgets(&self) -> impl Iterator<Item = BudgetState> {
+        self.budgets.states()
     }
 
     /// The run at rest, the shape in which everybody reads it.
@@ -173,6 +178,7 @@ impl RunView {
                 RunStatus::Waiting => self.open_questions().cloned().collect(),
                 _ => Vec::new(),
             },
+            budget: self.budgets().filter_map(|state| serde_json::to_value(state).ok()).collect(),
             ..self.record.clone()
         }
     }

@@ -315,6 +315,7 @@ impl Scene {
             attempt,
             position: "0".to_owned(),
             reserved_nanousd: crate::money::cents(4),
+            reserved_tokens: 4000,
             budgets: Vec::new(),
             max_tokens_clamped_to: None,
         };

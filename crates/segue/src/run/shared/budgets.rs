@@ -33,12 +33,16 @@ struct Inner {
 
 impl Budgets {
     /// Reserves the upper bound of a call against the accounts, or says why not.
+    ///
+    /// What is decided is written down by `note` before anybody else can reserve or settle, so that the log tells of
+    /// them in the order in which they happened. It is also told of every budget that was met for the first time.
     pub(crate) fn reserve(
         &self,
         run: RunId,
         accounts: &[(Unit, String, Budget)],
         day: Option<(&str, i64, Budget)>,
         ask: &Ask,
+        mut note: impl FnMut(Met<'_>),
     ) -> Result<Decision, Failure> {
         let inner = &mut *lock(&self.inner);
         let mut ids = Vec::with_capacity(accounts.len() + 1);
@@ -48,6 +52,7 @@ impl Budgets {
                 None => {
                     let id = inner.ledger.open(name.clone(), *budget, None).map_err(internal)?;
                     inner.accounts.insert((run, *unit), id);
+                    note(Met::Budget(name, budget));
                     id
                 }
             };
@@ -57,36 +62,46 @@ impl Budgets {
             let id = match inner.days.get(pipeline) {
                 Some((known, id)) if *known == day => *id,
                 _ => {
-                    let name = format!("pipeline:{pipeline}/day");
-                    let id = inner.ledger.open(name, budget, None).map_err(internal)?;
+                    let id = inner.ledger.open(day_name(pipeline), budget, None).map_err(internal)?;
                     inner.days.insert(pipeline.to_owned(), (day, id));
                     id
                 }
             };
             ids.push(id);
         }
-        inner.ledger.reserve(&ids, ask).map_err(internal)
+        let decision = inner.ledger.reserve(&ids, ask).map_err(internal)?;
+        if let Decision::Granted(reserved) = &decision {
+            note(Met::Granted(reserved));
+        }
+        Ok(decision)
     }
 
-    /// Settles a call that was made.
-    pub(crate) fn settle(&self, held: Reservation, usage: &Usage, cost: Nanousd) {
-        let settled = lock(&self.inner).ledger.settle(held, usage, cost);
-        debug_assert!(settled.is_ok(), "a reservation is settled once");
+    /// Settles a call that was made, and writes that down.
+    pub(crate) fn settle(&self, held: Reservation, usage: &Usage, cost: Nanousd, note: impl FnOnce()) {
+        {
+            let inner = &mut *lock(&self.inner);
+            let settled = inner.ledger.settle(held, usage, cost);
+            debug_assert!(settled.is_ok(), "a reservation is settled once");
+            note();
+        }
         self.freed.notify_waiters();
     }
 
     /// The outcome of a call is unknown: what was reserved stays counted.
-    pub(crate) fn uncertain(&self, held: Reservation) -> Nanousd {
-        let held = lock(&self.inner).ledger.mark_uncertain(held);
+    pub(crate) fn uncertain(&self, held: Reservation, note: impl FnOnce(Nanousd)) {
+        {
+            let inner = &mut *lock(&self.inner);
+            let held = inner.ledger.mark_uncertain(held);
+            note(held.map(|held| held.nanousd).unwrap_or_default());
+        }
         self.freed.notify_waiters();
-        held.map(|held| held.nanousd).unwrap_or_default()
     }
 
-    /// Replaces the limits of an account of a run, by its name.
+    /// Replaces the limits of an account of a run, by its name; gives those it had.
     ///
     /// # Errors
     /// When the run has no such account, or the limits contradict each other.
-    pub(crate) fn raise(&self, run: RunId, name: &str, budget: Budget) -> Result<(), Failure> {
+    pub(crate) fn raise(&self, run: RunId, name: &str, budget: Budget) -> Result<Budget, Failure> {
         budget
             .check()
             .map_err(|error: BudgetError| Failure::new(ErrorKind::Usage, error.to_string()))?;
@@ -104,9 +119,10 @@ impl Budgets {
                 format!("the run has no budget `{name}`"),
             ));
         };
+        let before = inner.ledger.budget(id).map_err(internal)?;
         inner.ledger.raise(id, budget).map_err(internal)?;
         self.freed.notify_waiters();
-        Ok(())
+        Ok(before)
     }
 
     /// Where the budgets of a run stand.
@@ -141,6 +157,19 @@ impl Budgets {
             }
         }
     }
+}
+
+/// The name of a budget over all runs of a pipeline in a day.
+pub(crate) fn day_name(pipeline: &str) -> String {
+    format!("pipeline:{pipeline}/day")
+}
+
+/// What happens while a call is reserved.
+pub(crate) enum Met<'a> {
+    /// A budget is met for the first time in the run.
+    Budget(&'a str, &'a Budget),
+    /// The call is reserved.
+    Granted(&'a Reservation),
 }
 
 fn internal(error: crate::budget::ledger::LedgerError) -> Failure {

@@ -153,20 +153,35 @@ impl Questions {
 
     /// The run has taken up the answer; false when the question is not open any more.
     pub(crate) fn close(&self, unit: Unit, _value: &Value, _by: &str) -> bool {
-        self.resting
-            .send_if_modified(|resting| std::mem::replace(resting, false));
-        let mut open = lock(&self.open);
-        let at = open.iter().position(|open| open.unit == unit);
-        at.map(|at| open.remove(at)).is_some()
+        self.remove(|open| open.unit == unit).is_some()
     }
 
     /// Nobody answered in time; false when somebody did.
-    pub(crate) fn expire(&self, unit: Unit) -> bool {
+    pub(crate) fn expire(&self, run: &RunShared, unit: Unit) -> bool {
+        let Some(expired) = self.remove(|open| open.unit == unit && open.answered_by.is_none()) else {
+            return false;
+        };
+        let event = EventKind::QuestionExpired {
+            question: expired.question.id,
+            default_used: expired.question.default.is_some(),
+        };
+        run.log.note(unit, event);
+        true
+    }
+
+    /// The unit that asked does not go on; false when it has no open question.
+    pub(crate) fn withdraw(&self, unit: Unit) -> bool {
+        self.remove(|open| open.unit == unit).is_some()
+    }
+
+    fn remove(&self, which: impl Fn(&Open) -> bool) -> Option<Open> {
         let mut open = lock(&self.open);
-        let at = open
-            .iter()
-            .position(|open| open.unit == unit && open.answered_by.is_none());
-        at.map(|at| open.remove(at)).is_some()
+        let at = open.iter().position(which)?;
+        let removed = open.remove(at);
+        drop(open);
+        self.resting
+            .send_if_modified(|resting| std::mem::replace(resting, false));
+        Some(removed)
     }
 
     /// Nothing goes on before somebody answers.

@@ -19,11 +19,14 @@ impl RunState {
         more.asked += 1;
         more.ask = Some(ask.clone());
         let count = more.asked;
-        let holds = more.deadline;
         self.waiting += 1;
         self.record(unit, EventKind::StepWaiting { reason: ask.kind });
-        if holds {
-            self.ops.push(Op::Hold(unit));
+        for above in self.around(unit) {
+            let more = self.slot(above).more();
+            more.held += 1;
+            if more.deadline && more.held == 1 {
+                self.ops.push(Op::Hold(above));
+            }
         }
         self.ops.push(Op::Ask { unit, count, ask });
     }
@@ -35,16 +38,16 @@ impl RunState {
         }
         let more = slot.more();
         let Some(ask) = more.ask.take() else { return };
-        let holds = more.deadline;
-        self.waiting -= 1;
-        self.run_goes_on();
-        if holds {
-            self.ops.push(Op::Resume(unit));
-        }
+        self.no_longer_waits(unit);
         if ask.completes {
             let output = Value::json(Json::Object(merged(&ask, &value)));
             self.slot(unit).status = StepStatus::Running;
+            self.resumed(unit, by);
             self.made_below(unit, &output);
+            if unit.is_item() && self.is_repeat(unit) {
+                // Whether it is the last round is for its body to say, and that is over.
+                return self.round(unit, output, false);
+            }
             return self.succeed(unit, output);
         }
         let slot = self.slot(unit);
@@ -56,13 +59,13 @@ impl RunState {
                 .answers
                 .insert(ask.position, value);
         }
-        self.record(
-            unit,
-            EventKind::RunResumed {
-                reason: format!("answer of {by}"),
-            },
-        );
-        self.ready.push(std::cmp::Reverse(unit));
+        self.resumed(unit, by);
+        self.queue(unit);
+    }
+
+    fn resumed(&mut self, unit: Unit, by: &str) {
+        let reason = format!("answer of {by}");
+        self.record(unit, EventKind::RunResumed { reason });
     }
 
     pub(super) fn expired(&mut self, unit: Unit) {
@@ -76,9 +79,9 @@ impl RunState {
         if let Some(default) = ask.default {
             return self.answered(unit, Value::json(default), "default");
         }
-        self.waiting -= 1;
-        self.run_goes_on();
+        self.no_longer_waits(unit);
         self.slot(unit).status = StepStatus::Running;
+        self.resumed(unit, "nobody");
         let kind = if ask.kind == QuestionKind::Approval {
             ErrorKind::ApprovalExpired
         } else {
@@ -102,10 +105,32 @@ impl RunState {
         }
     }
 
-    fn run_goes_on(&mut self) {
+    /// The unit's question is closed: the deadlines around it go on.
+    pub(super) fn no_longer_waits(&mut self, unit: Unit) {
+        self.waiting -= 1;
+        for above in self.around(unit) {
+            let more = self.slot(above).more();
+            more.held -= 1;
+            if more.deadline && more.held == 0 {
+                self.ops.push(Op::Resume(above));
+            }
+        }
         if std::mem::take(&mut self.held) {
             self.ops.push(Op::Resume(ROOT));
         }
+    }
+
+    /// The steps whose deadlines stand still while the unit waits for a person: its own and those it runs below.
+    fn around(&self, unit: Unit) -> Vec<Unit> {
+        let mut around = Vec::new();
+        let mut at = Some(unit);
+        while let Some(unit) = at {
+            if unit.step < Unit::SCOPE {
+                around.push(unit.of_step());
+            }
+            at = self.scopes[unit.scope as usize].parent;
+        }
+        around
     }
 }
 

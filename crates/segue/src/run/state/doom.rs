@@ -34,7 +34,7 @@ enum Verdict {
 impl RunState {
     /// A deadline has passed.
     pub(super) fn late(&mut self, unit: Unit) {
-        if self.outcome.is_some() {
+        if self.is_ending() {
             return;
         }
         if unit == ROOT {
@@ -49,7 +49,9 @@ impl RunState {
                 "the run's deadline passed",
             );
         }
-        if !matches!(self.slot(unit).status, StepStatus::Running | StepStatus::Ready) {
+        let slot = self.slot(unit);
+        let deadline = slot.more.as_mut().is_some_and(|more| std::mem::take(&mut more.deadline));
+        if !deadline || slot.status != StepStatus::Running {
             return;
         }
         let limit = self.settings(unit).step_timeout.unwrap_or_default();
@@ -74,7 +76,7 @@ impl RunState {
     }
 
     pub(super) fn cancel(&mut self, by: String, reason: Option<String>) {
-        if self.outcome.is_some() {
+        if self.is_ending() {
             return;
         }
         let message = match &reason {
@@ -84,6 +86,16 @@ impl RunState {
         let failure = Arc::new(Failure::new(ErrorKind::Cancelled, message));
         self.record(ROOT, EventKind::RunCancelRequested { by, reason });
         self.doom(ROOT, Verdict::Cancelled(failure), "the run was cancelled");
+    }
+
+    /// Whether how the run ends is decided, though attempts may still have to come back.
+    fn is_ending(&self) -> bool {
+        self.outcome.is_some() || self.ending.is_some() || self.is_doomed(ROOT) && !self.fails_fast(ROOT)
+    }
+
+    fn fails_fast(&self, unit: Unit) -> bool {
+        let mut dooms = self.dooms.iter().filter(|doom| doom.unit == unit);
+        dooms.any(|doom| matches!(doom.verdict, Verdict::FailFast))
     }
 
     /// The first failure of a scope that fails fast.
@@ -122,22 +134,12 @@ impl RunState {
     }
 
     fn doom(&mut self, unit: Unit, verdict: Verdict, reason: &str) {
-        let mut pending = Vec::new();
+        let mut pending = self.take_dooms_below(unit);
         if unit.step == Unit::SCOPE {
             self.kill_scope(unit.scope, reason, &mut pending);
         } else {
             self.kill_below(unit, reason, &mut pending);
-            let slot = self.slot(unit);
-            if slot.live {
-                self.ops.push(Op::Abort(unit));
-                pending.push(unit);
-            } else if slot
-                .more
-                .as_mut()
-                .is_some_and(|more| std::mem::take(&mut more.sleeps))
-            {
-                self.sleeping -= 1;
-            }
+            self.stop(unit, &mut pending);
             // Not running any more, not settled yet: the doom settles it.
             self.slot(unit).status = StepStatus::Cancelled;
         }
@@ -149,10 +151,44 @@ impl RunState {
         self.fulfil();
     }
 
+    /// Takes away the dooms below a unit that is doomed itself: what they would have decided does not matter any more,
+    /// but the attempts they wait for do.
+    fn take_dooms_below(&mut self, unit: Unit) -> Vec<Unit> {
+        let mut pending = Vec::new();
+        for doom in std::mem::take(&mut self.dooms) {
+            if !self.is_below(doom.unit, unit) {
+                self.dooms.push(doom);
+                continue;
+            }
+            pending.extend(doom.pending);
+            if matches!(doom.verdict, Verdict::Fail(_)) {
+                self.slot(doom.unit).status = StepStatus::Running;
+            }
+        }
+        pending
+    }
+
+    /// Whether a unit is the other one or runs below it.
+    fn is_below(&self, unit: Unit, above: Unit) -> bool {
+        let mut at = Some(unit);
+        while let Some(unit) = at {
+            let whole = above.step == Unit::SCOPE || above == unit || above == unit.of_step();
+            if unit.scope == above.scope && whole {
+                return true;
+            }
+            at = self.scopes[unit.scope as usize].parent;
+        }
+        false
+    }
+
     /// Cancels everything below a scope that has no outcome yet. Collects the attempts that must come back.
     fn kill_scope(&mut self, scope: u32, reason: &str, pending: &mut Vec<Unit>) {
+        let top = scope;
         let mut open = vec![scope];
         while let Some(scope) = open.pop() {
+            if scope != top {
+                self.scopes[scope as usize].stage = Stage::Over;
+            }
             for step in 0..self.scopes[scope as usize].slots.len() as u32 {
                 let unit = Unit::whole(scope, step);
                 self.kill(unit, reason, pending);
@@ -169,11 +205,8 @@ impl RunState {
                 step: Unit::FINISH,
                 item: Unit::WHOLE,
             };
-            if self.slot(end).live {
-                self.ops.push(Op::Abort(end));
-                self.slot(end).status = StepStatus::Cancelled;
-                pending.push(end);
-            }
+            self.stop(end, pending);
+            self.slot(end).status = StepStatus::Cancelled;
             open.extend(self.slot(end).more.as_ref().and_then(|more| more.child));
         }
     }
@@ -204,26 +237,8 @@ impl RunState {
         if slot.is_settled() {
             return;
         }
-        let was = slot.status;
-        slot.status = StepStatus::Cancelled;
-        let live = slot.live;
-        if slot
-            .more
-            .as_mut()
-            .is_some_and(|more| std::mem::take(&mut more.sleeps))
-        {
-            self.sleeping -= 1;
-        }
-        if was == StepStatus::Waiting {
-            self.waiting -= 1;
-        }
-        if live {
-            self.ops.push(Op::Abort(unit));
-            pending.push(unit);
-        }
-        if self.slot(unit).more.as_ref().is_some_and(|more| more.deadline) {
-            self.ops.push(Op::Release(unit));
-        }
+        self.stop(unit, pending);
+        self.slot(unit).status = StepStatus::Cancelled;
         if unit.is_item() {
             let mut below = Vec::new();
             self.kill_below(unit, reason, &mut below);
@@ -238,6 +253,37 @@ impl RunState {
                 reason: reason.to_owned(),
             },
         );
+    }
+
+    /// Ends what a unit does right now: its attempt, its place in the queue, its wait, its question, its deadline.
+    fn stop(&mut self, unit: Unit, pending: &mut Vec<Unit>) {
+        let slot = self.slot(unit);
+        slot.queued = false;
+        let waited = slot.status == StepStatus::Waiting;
+        let live = slot.live;
+        let more = slot.more.as_mut();
+        let (slept, timed) = more.map_or((false, false), |more| {
+            (std::mem::take(&mut more.sleeps), std::mem::take(&mut more.deadline))
+        });
+        self.sleeping -= u32::from(slept);
+        if slept || timed || waited {
+            self.ops.push(Op::Release(unit));
+        }
+        if waited {
+            self.no_longer_waits(unit);
+        }
+        if live && !pending.contains(&unit) {
+            self.ops.push(Op::Abort(unit));
+            pending.push(unit);
+        }
+    }
+
+    /// Nothing waits for the unit's deadline any more.
+    pub(super) fn release(&mut self, unit: Unit) {
+        let more = self.slot(unit).more.as_mut();
+        if more.is_some_and(|more| std::mem::take(&mut more.deadline)) {
+            self.ops.push(Op::Release(unit));
+        }
     }
 
     /// Whether something below this unit is being aborted.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::scope::{Scope, Stage};
-use super::{Reverse, RunOutcome, RunState, Unit};
+use super::{RunOutcome, RunState, Unit};
 use crate::error::{Cause, ErrorKind, FailedStep, Failure, Spent};
 use crate::log::EventKind;
 use crate::plan::{Action, Arm, Output, RouteBy, Source};
@@ -170,11 +170,11 @@ impl RunState {
             (Stage::Falling, Some(failure)) => Phase::Fallback(failure),
             _ => Phase::Finish,
         };
-        self.ready.push(Reverse(Unit {
+        self.queue(Unit {
             scope,
             step: Unit::FINISH,
             item: Unit::WHOLE,
-        }));
+        });
     }
 
     pub(super) fn begin_end(&mut self, unit: Unit) -> Option<StepCall> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Op, Reverse, RunState, Unit};
+use super::{Op, RunState, Unit};
 use crate::error::{Cause, ErrorKind, Failure, Spent};
 use crate::log::{EventKind, Resolution};
 use crate::run::op::Phase;
@@ -129,7 +129,7 @@ impl RunState {
 
     fn retry_in(&mut self, unit: Unit, delay: Duration) {
         if delay.is_zero() {
-            self.ready.push(Reverse(unit));
+            self.queue(unit);
         } else {
             self.slot(unit).more().sleeps = true;
             self.sleeping += 1;
@@ -145,7 +145,7 @@ impl RunState {
             .is_some_and(|more| std::mem::take(&mut more.sleeps))
         {
             self.sleeping -= 1;
-            self.ready.push(Reverse(unit));
+            self.queue(unit);
         }
     }
 

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use super::scope::Stage;
+use super::slot::Slot;
 use super::{RunState, Unit};
 use crate::error::Failure;
 use crate::log::EventKind;
@@ -29,9 +30,7 @@ impl RunState {
         if unit.is_item() {
             return self.item_settled(unit);
         }
-        if self.slot(unit).more.as_ref().is_some_and(|more| more.deadline) {
-            self.ops.push(super::Op::Release(unit));
-        }
+        self.release(unit);
         self.settling.push((unit.scope, unit.step));
     }
 
@@ -91,6 +90,12 @@ impl RunState {
                     ));
                 }
                 (_, Some(choice)) if choice.arm == member.arm => {}
+                (StepStatus::Skipped, None) if is_cut_off(route) => {
+                    return Verdict::Skip(SkipReason::upstream(
+                        SkipWhy::UpstreamSkipped,
+                        vec![route_name.clone()],
+                    ));
+                }
                 (_, choice) => {
                     let taken = choice.map(|choice| choice.arm.as_str());
                     return Verdict::Skip(SkipReason::arm_not_taken(route_name, &member.arm, taken));
@@ -116,8 +121,10 @@ impl RunState {
         if !failed.is_empty() {
             return Verdict::Skip(SkipReason::upstream(SkipWhy::UpstreamFailed, failed));
         }
-        let cut_off = |reason| matches!(reason, Some(SkipWhy::UpstreamFailed | SkipWhy::UpstreamSkipped));
-        let skipped: Vec<String> = strict().filter(|need| cut_off(why(need).1)).map(name).collect();
+        let skipped: Vec<String> = strict()
+            .filter(|need| is_cut_off(&scope.slots[need.step as usize]))
+            .map(name)
+            .collect();
         if !skipped.is_empty() {
             return Verdict::Skip(SkipReason::upstream(SkipWhy::UpstreamSkipped, skipped));
         }
@@ -161,15 +168,16 @@ impl RunState {
             }
             StepStatus::Failed | StepStatus::Skipped | StepStatus::Cancelled => self.failed(unit, failure),
             _ => {
+                let program = &self.scopes[unit.scope as usize].program;
+                // Settings of the call can name a step that the plan did not keep in reserve for this one.
+                let in_reserve = program.plan.steps[target as usize].standby
+                    && program.dependents(unit.step).contains(&target);
+                if !in_reserve {
+                    return self.failed(unit, failure);
+                }
                 self.slot(unit).more().stand_in = Some(target);
                 self.slot(stand_in).more().summoned = true;
-                let waits_for_caller = self.scopes[unit.scope as usize]
-                    .program
-                    .dependents(unit.step)
-                    .contains(&target);
-                if waits_for_caller {
-                    self.met(unit.scope, target);
-                }
+                self.met(unit.scope, target);
             }
         }
     }
@@ -213,4 +221,15 @@ impl RunState {
         self.made_below(unit, &output);
         self.succeed(unit, output);
     }
+}
+
+/// Whether it was skipped because something before it failed.
+fn is_cut_off(slot: &Slot) -> bool {
+    let skipped = slot.more.as_ref().and_then(|more| more.skipped.as_ref());
+    skipped.is_some_and(|skipped| {
+        matches!(
+            skipped.reason,
+            SkipWhy::UpstreamFailed | SkipWhy::UpstreamSkipped
+        )
+    })
 }

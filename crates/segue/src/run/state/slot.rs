@@ -15,6 +15,8 @@ pub(super) struct Slot {
     pub(super) status: StepStatus,
     /// Whether an attempt is running right now.
     pub(super) live: bool,
+    /// Whether it stands in the queue of units whose turn it is.
+    pub(super) queued: bool,
     /// How many steps it still waits for.
     pub(super) waits: u32,
     /// Attempts begun.
@@ -51,6 +53,8 @@ pub(super) struct More {
     pub(super) summoned: bool,
     /// A deadline is running over it.
     pub(super) deadline: bool,
+    /// Open questions at or below it, while which its deadline stands still.
+    pub(super) held: u32,
 }
 
 /// The items of a map, or the rounds of a repeat.
@@ -77,6 +81,7 @@ impl Slot {
         Self {
             status: StepStatus::Pending,
             live: false,
+            queued: false,
             waits,
             attempt: 0,
             output: None,

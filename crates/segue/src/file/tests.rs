@@ -1,0 +1,142 @@
+//! Whole files: what they become, what is wrong with them, and what hostile ones do.
+
+mod codes;
+mod effects;
+mod hostile;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{LoadOptions, Loaded, Rejected, load_from};
+use crate::agent::Agent;
+use crate::error::StepError;
+use crate::registry::Registry;
+use crate::run::Cx;
+use crate::tool::{Tool, ToolCx, ToolSpec};
+
+/// What every file of these tests can name: agent `house`, tools `app.fetch` and `search.web`, step `app.shout`.
+fn registry() -> Registry {
+    struct Named(&'static str);
+
+    impl Tool for Named {
+        fn spec(&self) -> ToolSpec {
+            let parameters = json!({
+                "type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"],
+                "additionalProperties": false,
+            });
+            ToolSpec::new(self.0, "finds things", parameters)
+        }
+
+        fn call<'a>(
+            &'a self,
+            _: ToolCx,
+            arguments: serde_json::Value,
+        ) -> futures_util::future::BoxFuture<'a, Result<serde_json::Value, StepError>> {
+            Box::pin(async move { Ok(arguments) })
+        }
+    }
+
+    async fn shout(_: Cx, text: String) -> crate::Result<String> {
+        Ok(text.to_uppercase())
+    }
+
+    let house = Agent::<String>::new("house").instructions("Answer.").model("local/extractive");
+    Registry::new().agent(&house).tool(Named("app.fetch")).tool(Named("search.web")).step("app.shout", shout)
+}
+
+/// Loads `main.yaml` of these files.
+fn load_files(files: &[(&str, &str)]) -> Result<Loaded, Box<Rejected>> {
+    let files: BTreeMap<String, String> =
+        files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    load_from(&files, "main.yaml", "main.yaml", &registry(), LoadOptions::default())
+}
+
+fn load(text: &str) -> Result<Loaded, Box<Rejected>> {
+    load_files(&[("main.yaml", text)])
+}
+
+/// The example files that are pipelines.
+fn examples() -> Vec<PathBuf> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut found = Vec::new();
+    for folder in [root.clone(), root.join("documents"), root.join("research")] {
+        for entry in std::fs::read_dir(folder).expect("the examples are there") {
+            let path = entry.expect("a readable folder").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.ends_with(".yaml") && name.matches('.').count() == 1 {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() >= 8, "{found:?}");
+    found
+}
+
+#[test]
+fn the_examples_load_without_a_warning() {
+    for path in examples() {
+        // The tools of `research` come from its program.
+        let result = super::load(&path, &registry(), LoadOptions::default());
+        match result {
+            Ok(loaded) => assert!(loaded.warnings.is_empty(), "{}:\n{}", path.display(), loaded.warnings),
+            Err(rejected) => panic!("{}:\n{rejected}", path.display()),
+        }
+    }
+}
+
+#[test]
+fn a_fault_is_shown_with_the_line_it_is_in() {
+    let text = "version: 1\nname: p\nsteps:\n  classify: { set: 1 }\n  fetch_user: { set: 2, needs: [clasify] }\n";
+    let rejected = load(text).expect_err("there is no such step");
+    assert_eq!(
+        rejected.to_string(),
+        "error[unknown_step]: step `clasify` does not exist\n\
+         \x20--> main.yaml:5:33\n\
+         \x20 |\n\
+         5 |   fetch_user: { set: 2, needs: [clasify] }\n\
+         \x20 |                                 ^^^^^^^\n\
+         hint: did you mean `classify`?"
+    );
+    let faults = rejected.faults.list();
+    assert_eq!(faults[0].pointer, "/steps/fetch_user/needs/0");
+    assert_eq!((faults[0].step.as_deref(), faults[0].suggestion.as_deref()), (Some("fetch_user"), Some("classify")));
+}
+
+#[test]
+fn faults_of_a_named_file_stand_in_that_file() {
+    let main = "version: 1\nname: p\nsteps:\n  a: { pipeline: sub/b.yaml }\n";
+    let inner = "version: 1\nname: b\nsteps:\n  x: { set: '{{ steps.y.output }}' }\n";
+    let rejected = load_files(&[("main.yaml", main), ("sub/b.yaml", inner)]).expect_err("no step y");
+    let faults = rejected.faults.list();
+    assert_eq!(faults.len(), 1, "{rejected}");
+    assert_eq!(faults[0].file.as_deref(), Some("sub/b.yaml"));
+    assert!(rejected.to_string().contains("4 |   x: { set: '{{ steps.y.output }}' }"), "{rejected}");
+}
+
+#[test]
+fn strict_makes_warnings_errors() {
+    let text = "version: 1\nname: p\ninputs: { x: string }\nsteps: { a: { set: 1 } }\n";
+    assert_eq!(load(text).expect("only a warning").warnings.list().len(), 1);
+    let files = BTreeMap::from([("p.yaml".to_owned(), text.to_owned())]);
+    let strict = LoadOptions { strict: true, ..LoadOptions::default() };
+    assert!(load_from(&files, "p.yaml", "p.yaml", &registry(), strict).is_err());
+}
+
+#[test]
+fn secrets_are_masked_wherever_the_file_is_shown() {
+    let key = format!("sk-proj-{}", "a1B2c3".repeat(8));
+    let text = format!(
+        "version: 1\nname: p\nagents:\n  w: {{ model: {key}, instructions: Hi. }}\nsteps: {{ a: {{ agent: w, prompt: x }} }}\n"
+    );
+    let rejected = load(&text).expect_err("a key is in it");
+    assert!(rejected.faults.list().iter().any(|fault| fault.code == crate::fault::Code::SecretLiteral));
+    let shown = rejected.to_string();
+    assert!(!shown.contains("a1B2c3"), "{shown}");
+    assert!(shown.contains("****"), "{shown}");
+    let json = serde_json::to_string(&rejected.faults).expect("faults are JSON");
+    assert!(!json.contains("a1B2c3"), "{json}");
+}

@@ -1,0 +1,1 @@
+//! Every key of the format: what it does to the plan.
