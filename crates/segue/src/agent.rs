@@ -169,28 +169,37 @@ impl<Out> Agent<Out> {
         self.edit(|agent| agent.model_settings.max_tokens = Some(tokens))
     }
 
+    /// Any settings of its steps at once; what they say wins over what was said before.
+    #[must_use]
+    pub fn settings(self, over: Settings) -> Self {
+        self.level(|mut settings| {
+            settings.lay(&over);
+            settings
+        })
+    }
+
     /// Deadline of one attempt of its steps; `None` switches off what the pipeline says.
     #[must_use]
     pub fn timeout(self, limit: impl Into<Setting<Duration>>) -> Self {
-        self.settings(|settings| settings.timeout(limit))
+        self.level(|settings| settings.timeout(limit))
     }
 
     /// Further attempts of its steps; `0` switches off what the pipeline says.
     #[must_use]
     pub fn retries(self, retries: u32) -> Self {
-        self.settings(|settings| settings.retries(retries))
+        self.level(|settings| settings.retries(retries))
     }
 
     /// Budget of each of its steps; `None` switches off what the pipeline says.
     #[must_use]
     pub fn budget(self, budget: impl Into<Setting<Budget>>) -> Self {
-        self.settings(|settings| settings.budget(budget))
+        self.level(|settings| settings.budget(budget))
     }
 
     /// What a final failure of its steps means.
     #[must_use]
     pub fn on_error(self, on_error: OnError) -> Self {
-        self.settings(|settings| settings.on_error(on_error))
+        self.level(|settings| settings.on_error(on_error))
     }
 
     pub(crate) fn planned(&self) -> Arc<PlannedAgent> {
@@ -201,7 +210,7 @@ impl<Out> Agent<Out> {
         &self.tools
     }
 
-    fn settings(self, edit: impl FnOnce(Settings) -> Settings) -> Self {
+    fn level(self, edit: impl FnOnce(Settings) -> Settings) -> Self {
         self.edit(|agent| agent.settings = edit(std::mem::take(&mut agent.settings)))
     }
 

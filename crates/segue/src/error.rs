@@ -375,13 +375,18 @@ impl Error {
         }))
     }
 
-    pub(crate) fn waiting(run: RunId, question: crate::question::Question) -> Self {
+    /// The error of a run that rests; `completed` adds what is known of it so far.
+    pub(crate) fn waiting(
+        run: RunId,
+        question: crate::question::Question,
+        completed: impl FnOnce(Failure) -> Failure,
+    ) -> Self {
         let message = format!("run {run} waits for an answer: {}", question.title);
         let failure = Failure::new(ErrorKind::Waiting, message)
             .hint("start it with a `Runner` to answer the question and go on");
         Self(Box::new(Inner {
             run: Some(run),
-            failure: failure.into(),
+            failure: completed(failure).into(),
             question: Some(Box::new(question)),
         }))
     }

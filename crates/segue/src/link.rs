@@ -51,6 +51,7 @@ impl Pipeline<Json, Json> {
     /// # Errors
     /// When the plan names agents, tools or steps that are not registered.
     pub fn from_plan(plan: &Arc<Plan>, registry: &Registry) -> Result<Self, Error> {
+        registry.check().map_err(|failure| Error::new(None, failure))?;
         let mut linker = Linker {
             registry,
             agents: Vec::new(),

@@ -13,7 +13,7 @@ use crate::plan::{
 use crate::run::{Parts, Program};
 use crate::runner::Start;
 use crate::schema::Schema;
-use crate::settings::{RetryLayer, Settings};
+use crate::settings::{OnError, RetryLayer, Setting, Settings};
 use crate::step::{IntoStep, StepDefinition, Use};
 use crate::tool::Tool;
 use crate::value::Data;
@@ -418,11 +418,39 @@ impl Build {
         at
     }
 
+    /// A step that stands in for another when that fails never starts by itself.
+    fn keep_stand_ins_in_reserve(&mut self) {
+        let levels = |step: &Step| {
+            let own = [&self.defaults, &step.settings];
+            own.into_iter().rev().find_map(|level| match &level.on_error {
+                Setting::Is(on_error) => Some(on_error.clone()),
+                Setting::Off => Some(OnError::Fail),
+                Setting::Inherit => None,
+            })
+        };
+        let mut targets = Vec::new();
+        for drafted in &self.steps {
+            if let Some(OnError::Run(target)) = levels(&drafted.step) {
+                targets.push((drafted.step.name.clone(), target));
+            }
+        }
+        for (step, target) in targets {
+            match self.steps.iter_mut().find(|drafted| drafted.step.name == target) {
+                Some(drafted) => drafted.step.standby = true,
+                None => {
+                    let message = format!("step `{step}` is to be replaced by `{target}`, and there is no such step");
+                    self.faults.push(Fault::new(Code::UnknownStep, message).step(step));
+                }
+            }
+        }
+    }
+
     fn finish(mut self, output: Source, input: Schema, output_schema: Schema) -> Result<Inner, PlanError> {
         if self.steps.is_empty() {
             let message = format!("pipeline `{}` has no steps", self.name);
             self.faults.push(Fault::new(Code::EmptyDefinition, message));
         }
+        self.keep_stand_ins_in_reserve();
         let mut acts = Vec::with_capacity(self.steps.len());
         let mut children = Vec::with_capacity(self.steps.len());
         let mut steps = Vec::with_capacity(self.steps.len());

@@ -15,7 +15,8 @@ use crate::value::{Data, Value};
 
 /// What a program registers by name.
 ///
-/// A name registered twice is an error when the registry is used, so that none silently replaces another.
+/// Agents, tools and steps share their names. One registered twice is an error when the registry is used, so that none
+/// silently replaces another.
 #[derive(Clone, Default)]
 pub struct Registry {
     agents: IndexMap<String, Arc<dyn NamedAgent>>,
@@ -82,24 +83,16 @@ impl Registry {
     /// Registers an agent under its name.
     #[must_use]
     pub fn agent<Out: 'static>(mut self, agent: &Agent<Out>) -> Self {
-        let name = agent.name().to_owned();
-        if self
-            .agents
-            .insert(name.clone(), Arc::new(agent.clone()))
-            .is_some()
-        {
-            self.twice.push(name);
-        }
+        let name = self.claim(agent.name().to_owned());
+        self.agents.insert(name, Arc::new(agent.clone()));
         self
     }
 
     /// Registers a tool under its name.
     #[must_use]
     pub fn tool(mut self, tool: impl Tool) -> Self {
-        let name = tool.spec().name;
-        if self.tools.insert(name.clone(), Arc::new(tool)).is_some() {
-            self.twice.push(name);
-        }
+        let name = self.claim(tool.spec().name);
+        self.tools.insert(name, Arc::new(tool));
         self
     }
 
@@ -110,21 +103,31 @@ impl Registry {
         S: crate::step::IntoStep<M>,
         S::In: Data,
     {
-        let name = name.into();
+        let name = self.claim(name.into());
         let body = step.into_definition().body;
-        if self
-            .steps
-            .insert(name.clone(), Arc::new(Registered(body)))
-            .is_some()
-        {
-            self.twice.push(name);
-        }
+        self.steps.insert(name, Arc::new(Registered(body)));
         self
     }
 
-    /// The first name that was registered twice.
-    pub(crate) fn twice(&self) -> Option<&str> {
-        self.twice.first().map(String::as_str)
+    /// Notes a name that is taken already, by whatever kind of thing.
+    fn claim(&mut self, name: String) -> String {
+        let is_taken = self.agents.contains_key(&name)
+            || self.tools.contains_key(&name)
+            || self.steps.contains_key(&name);
+        if is_taken {
+            self.twice.push(name.clone());
+        }
+        name
+    }
+
+    /// # Errors
+    /// When a name was registered twice.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let Some(name) = self.twice.first() else {
+            return Ok(());
+        };
+        let message = format!("`{name}` is registered twice");
+        Err(Failure::new(ErrorKind::InvalidDefinition, message).hint("agents, tools and steps are found by name; give each its own"))
     }
 
     pub(crate) fn agent_names(&self) -> impl Iterator<Item = &str> {
@@ -145,10 +148,11 @@ impl Registry {
 
     pub(crate) fn find_agent(&self, name: &str) -> Result<&Arc<dyn NamedAgent>, Failure> {
         self.agents.get(name).ok_or_else(|| {
-            let known: Vec<&str> = self.agent_names().chain(self.step_names()).take(12).collect();
-            let message = format!("no agent or step is registered as `{name}`");
+            let tools = self.tools.keys().map(String::as_str);
+            let known: Vec<&str> = self.agent_names().chain(self.step_names()).chain(tools).take(12).collect();
+            let message = format!("no agent, step or tool is registered as `{name}`");
             Failure::new(ErrorKind::NotFound, message).hint(match known.as_slice() {
-                [] => "register it with `Registry::agent` or `Registry::step`".to_owned(),
+                [] => "register it with `Registry::agent`, `step` or `tool`".to_owned(),
                 known => format!("registered are: {}", known.join(", ")),
             })
         })

@@ -127,13 +127,7 @@ impl RunnerBuilder {
     /// # Errors
     /// When a name is registered twice.
     pub fn build(self) -> Result<Runner, Error> {
-        if let Some(name) = self.env.registry.twice() {
-            let failure = Failure::new(
-                ErrorKind::InvalidDefinition,
-                format!("`{name}` is registered twice"),
-            );
-            return Err(Error::new(None, failure));
-        }
+        self.env.registry.check().map_err(|failure| Error::new(None, failure))?;
         Ok(Runner {
             env: Arc::new(self.env),
         })
@@ -382,7 +376,9 @@ impl<In: Data, Out: Data> IntoFuture for Start<In, Out> {
                     let question = shared.questions.list().into_iter().next();
                     shared.close();
                     Err(match question {
-                        Some(question) => Error::waiting(shared.id, question),
+                        Some(question) => {
+                            Error::waiting(shared.id, question, |failure| state.so_far(failure))
+                        }
                         None => Error::new(
                             Some(shared.id),
                             Failure::new(ErrorKind::Internal, "the run came to a halt"),

@@ -28,7 +28,13 @@ pub(super) struct Acted<'d> {
 
 impl<'d> Acted<'d> {
     pub(super) fn new(kind: Kind, action: Action, gives: Option<Schema>) -> Self {
-        Self { kind, action, gives, fits: Vec::new(), route: None }
+        Self {
+            kind,
+            action,
+            gives,
+            fits: Vec::new(),
+            route: None,
+        }
     }
 }
 
@@ -46,7 +52,10 @@ impl<'d> Reader<'_, '_, 'd> {
             "tool" => {
                 let (tool, with, fits) = self.call(section, owner)?;
                 let gives = self.loader.known.gives(&tool);
-                Some(Acted { fits, ..Acted::new(Kind::Tool, Action::Tool { tool, with }, gives) })
+                Some(Acted {
+                    fits,
+                    ..Acted::new(Kind::Tool, Action::Tool { tool, with }, gives)
+                })
             }
             "ask" => self.ask(section, owner),
             "route" => self.route(section, owner, graph?),
@@ -75,7 +84,16 @@ impl<'d> Reader<'_, '_, 'd> {
         };
         let agent = agent?.to_owned();
         let gives = over.output.clone().or_else(|| self.answer_of(&agent));
-        Some(Acted::new(Kind::Agent, Action::Agent(AgentStep { agent, prompt, images: None, over }), gives))
+        Some(Acted::new(
+            Kind::Agent,
+            Action::Agent(AgentStep {
+                agent,
+                prompt,
+                images: None,
+                over,
+            }),
+            gives,
+        ))
     }
 
     /// The agent under `agent`, if it exists.
@@ -86,7 +104,11 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// `tool` and `with`: a tool or a registered step, and its arguments.
-    pub(super) fn call(&mut self, section: &Section<'d>, owner: Owner) -> Option<(String, Json, Vec<Fit<'d>>)> {
+    pub(super) fn call(
+        &mut self,
+        section: &Section<'d>,
+        owner: Owner,
+    ) -> Option<(String, Json, Vec<Fit<'d>>)> {
         let node = section.get("tool")?;
         let tool = self.value(node, "`tool`", scalar::text)?;
         self.known_call(tool, node.span);
@@ -99,7 +121,11 @@ impl<'d> Reader<'_, '_, 'd> {
             arguments = self.templates(with, &place::WITH, owner);
         }
         match (with, takes) {
-            (Some(node), Some(takes)) => fits.push(Fit { node, takes, what: format!("tool {}", quote(tool)) }),
+            (Some(node), Some(takes)) => fits.push(Fit {
+                node,
+                takes,
+                what: format!("tool {}", quote(tool)),
+            }),
             (None, Some(takes)) if !takes.is_valid(&arguments) => {
                 let message = format!("tool {} takes arguments, and `with` is not there", quote(tool));
                 self.report(Code::SchemaMismatch, node.span, message);
@@ -129,7 +155,11 @@ impl<'d> Reader<'_, '_, 'd> {
         if let Some((node, value)) = &default {
             if let Some(violation) = form.violations(value).first() {
                 let message = format!("`default` is no answer: {}", violation.message);
-                self.report(Code::SchemaMismatch, node.nearest(&violation.pointer).span, message);
+                self.report(
+                    Code::SchemaMismatch,
+                    node.nearest(&violation.pointer).span,
+                    message,
+                );
             }
             if let (None, Some((key, _))) = (section.get("timeout"), section.entry("default")) {
                 let message = "`default` has a meaning only beside `timeout`";
@@ -138,15 +168,29 @@ impl<'d> Reader<'_, '_, 'd> {
         }
         let gives = Some(form.clone());
         let default = default.map(|(_, value)| value);
-        let asked = AskStep { title: title?, text, form, given, timeout, default };
+        let asked = AskStep {
+            title: title?,
+            text,
+            form,
+            given,
+            timeout,
+            default,
+        };
         Some(Acted::new(Kind::Question, Action::Ask(asked), gives))
     }
 
     fn pipeline_step(&mut self, section: &Section<'d>, owner: Owner) -> Option<Acted<'d>> {
         let (plan, with, fits) = self.called_pipeline(section, &place::WITH, owner)?;
         let gives = plan.output_schema.clone();
-        let action = Action::Pipeline { plan, with: Some(with), inputs: Vec::new() };
-        Some(Acted { fits, ..Acted::new(Kind::Pipeline, action, gives) })
+        let action = Action::Pipeline {
+            plan,
+            with: Some(with),
+            inputs: Vec::new(),
+        };
+        Some(Acted {
+            fits,
+            ..Acted::new(Kind::Pipeline, action, gives)
+        })
     }
 
     /// `pipeline` and `with`: another file, and its inputs.
@@ -167,19 +211,35 @@ impl<'d> Reader<'_, '_, 'd> {
         let path = self.value(node, "`pipeline`", scalar::text)?;
         let plan = self.nested(path, node.span)?;
         let fits = self.inputs_of(&plan, path, section, with.as_ref().map(|(node, _)| *node));
-        Some((plan, with.map_or_else(|| Json::Object(Map::new()), |(_, with)| with), fits))
+        Some((
+            plan,
+            with.map_or_else(|| Json::Object(Map::new()), |(_, with)| with),
+            fits,
+        ))
     }
 
     /// Checks that a pipeline is given the inputs it takes, by name.
-    fn inputs_of(&mut self, plan: &Plan, path: &str, section: &Section<'d>, with: Option<&'d Node>) -> Vec<Fit<'d>> {
-        let Input::Named(inputs) = &plan.input else { return Vec::new() };
+    fn inputs_of(
+        &mut self,
+        plan: &Plan,
+        path: &str,
+        section: &Section<'d>,
+        with: Option<&'d Node>,
+    ) -> Vec<Fit<'d>> {
+        let Input::Named(inputs) = &plan.input else {
+            return Vec::new();
+        };
         let entries = with.and_then(Node::as_mapping).unwrap_or_default();
         let mut fits = Vec::new();
         for (key, node) in entries {
             match inputs.get(&*key.name) {
                 Some(takes) => {
                     let what = format!("input {} of {}", quote(&key.name), quote(path));
-                    fits.push(Fit { node, takes: takes.clone(), what });
+                    fits.push(Fit {
+                        node,
+                        takes: takes.clone(),
+                        what,
+                    });
                 }
                 None => {
                     let message = format!("{} has no input {}", quote(path), quote(&key.name));
@@ -192,7 +252,10 @@ impl<'d> Reader<'_, '_, 'd> {
             let given = entries.iter().any(|(key, _)| *key.name == ***name);
             !given && schema.default_value().is_none() && !schema.may_be_null()
         });
-        let span = section.entry("with").or(section.entry("pipeline")).map_or(section.at, |(key, _)| key.span);
+        let span = section
+            .entry("with")
+            .or(section.entry("pipeline"))
+            .map_or(section.at, |(key, _)| key.span);
         for (name, _) in missing {
             let message = format!("{} is not given its input {}", quote(path), quote(name));
             self.report_with(Code::MissingKey, span, message, format!("add `{name}` to `with`"));
@@ -225,8 +288,10 @@ pub(super) fn shape(node: &Node) -> Option<Schema> {
 fn shape_json(node: &Node) -> Json {
     match &node.kind {
         NodeKind::Mapping(entries) => {
-            let properties: Map<String, Json> =
-                entries.iter().map(|(key, value)| (key.name.to_string(), shape_json(value))).collect();
+            let properties: Map<String, Json> = entries
+                .iter()
+                .map(|(key, value)| (key.name.to_string(), shape_json(value)))
+                .collect();
             let required: Vec<&str> = entries.iter().map(|(key, _)| &*key.name).collect();
             json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
         }

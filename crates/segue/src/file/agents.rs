@@ -25,9 +25,15 @@ impl<'d> Reader<'_, '_, 'd> {
             let name = &*key.name;
             if self.loader.known.agent(name).is_some() {
                 let message = format!("agent {} is also registered in the program", quote(name));
-                self.report_with(Code::DuplicateName, key.span, message, "give one of them another name");
+                self.report_with(
+                    Code::DuplicateName,
+                    key.span,
+                    message,
+                    "give one of them another name",
+                );
             }
-            let Some(section) = self.section(node, &keys::AGENT, key.span, format!("agent {}", quote(name))) else {
+            let Some(section) = self.section(node, &keys::AGENT, key.span, format!("agent {}", quote(name)))
+            else {
                 continue;
             };
             if let Some(declared) = self.agent(name, &section) {
@@ -52,7 +58,9 @@ impl<'d> Reader<'_, '_, 'd> {
             }
         };
         let description = self.literal(section, "description").map(str::to_owned);
-        let output = self.schema_of(section, "output").filter(|schema| !schema.is_plain_text());
+        let output = self
+            .schema_of(section, "output")
+            .filter(|schema| !schema.is_plain_text());
         let tools = self.tool_uses(section).unwrap_or_default();
         let max_turns = self.count(section, "max_turns", 1, 1000).unwrap_or(16);
         let max_tool_calls = self.count(section, "max_tool_calls", 0, 10_000).unwrap_or(64);
@@ -82,25 +90,46 @@ impl<'d> Reader<'_, '_, 'd> {
             strict,
             complete: asking.complete.clone().unwrap_or_default(),
         };
-        Some(Declared { planned: Arc::new(planned), asking, at: section.at })
+        Some(Declared {
+            planned: Arc::new(planned),
+            asking,
+            at: section.at,
+        })
     }
 
     /// Where an agent asks for strict schemas, those of its output and its tools have to be.
     fn check_strict(&mut self, name: &str, section: &Section<'d>, output: Option<&Schema>) {
         if let (Some(output), Some((key, _))) = (output, section.entry("output")) {
             for flaw in output.strict_flaws().into_iter().take(1) {
-                let message = format!("the output of agent {} is not strict: {}", quote(name), flaw.message);
+                let message = format!(
+                    "the output of agent {} is not strict: {}",
+                    quote(name),
+                    flaw.message
+                );
                 self.report(Code::NotStrict, key.span, message);
             }
         }
-        let Some((key, node)) = section.entry("tools") else { return };
+        let Some((key, node)) = section.entry("tools") else {
+            return;
+        };
         for item in node.as_sequence().unwrap_or_default() {
-            let Some(glob) = item.as_str().or_else(|| item.get("name")?.as_str()) else { continue };
-            let tools: Vec<String> = self.loader.known.tools_of(glob).map(|tool| tool.name.clone()).collect();
+            let Some(glob) = item.as_str().or_else(|| item.get("name")?.as_str()) else {
+                continue;
+            };
+            let tools: Vec<String> = self
+                .loader
+                .known
+                .tools_of(glob)
+                .map(|tool| tool.name.clone())
+                .collect();
             for tool in tools {
                 let schema = self.loader.known.takes(&tool);
                 if let Some(flaw) = schema.and_then(|schema| schema.strict_flaws().into_iter().next()) {
-                    let message = format!("the arguments of tool {} are not strict: {}", quote(&tool), flaw.message);
+                    let message = format!(
+                        "the arguments of tool {} are not strict: {}",
+                        quote(&tool),
+                        flaw.message
+                    );
                     self.report(Code::NotStrict, key.span, message);
                 }
             }
@@ -118,7 +147,14 @@ impl<'d> Reader<'_, '_, 'd> {
             known.extend(self.loader.known.agents().map(str::to_owned));
             known.sort();
             let message = format!("agent {} does not exist", quote(name));
-            self.unknown(Code::UnknownAgent, span, message, name, known.iter().map(String::as_str), "agents");
+            self.unknown(
+                Code::UnknownAgent,
+                span,
+                message,
+                name,
+                known.iter().map(String::as_str),
+                "agents",
+            );
             return false;
         }
         true

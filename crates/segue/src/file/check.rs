@@ -75,7 +75,9 @@ impl<'d> Graphs<'d> {
 
     /// Whether a reader is left out whenever an arm's step is: it is on the same arm, or needs only steps on arms.
     pub(super) fn goes_with(&self, reader: Owner, step: (GraphKind, StepIndex)) -> bool {
-        let Some((kind, at)) = reader.step() else { return false };
+        let Some((kind, at)) = reader.step() else {
+            return false;
+        };
         if kind != step.0 {
             return false;
         }
@@ -85,7 +87,10 @@ impl<'d> Graphs<'d> {
         if draft.step.arm.is_some() {
             return draft.step.arm.as_ref() == arm(step.1);
         }
-        let mut read = draft.edges.iter().filter(|(_, edge)| edge.kind > NeedKind::Settled);
+        let mut read = draft
+            .edges
+            .iter()
+            .filter(|(_, edge)| edge.kind > NeedKind::Settled);
         let route = arm(step.1).map(|arm| (arm.route, &arm.arm));
         read.all(|(at, _)| arm(*at).map(|arm| (arm.route, &arm.arm)) == route)
     }
@@ -128,7 +133,11 @@ pub(super) fn check<'d>(
         reader.check_prices(&graphs, &budget);
     }
     let steps = |graph: Graph<'_>| graph.drafts.into_iter().map(|draft| draft.step).collect();
-    Checked { main: steps(graphs.main), fallback: graphs.fallback.map(steps).unwrap_or_default(), output }
+    Checked {
+        main: steps(graphs.main),
+        fallback: graphs.fallback.map(steps).unwrap_or_default(),
+        output,
+    }
 }
 
 impl<'d> Reader<'_, '_, 'd> {
@@ -136,7 +145,9 @@ impl<'d> Reader<'_, '_, 'd> {
     fn stand_ins(&mut self, graph: &mut Graph<'d>) {
         for at in 0..graph.drafts.len() {
             let draft = &graph.drafts[at];
-            let Setting::Is(OnError::Run(name)) = &draft.step.settings.on_error else { continue };
+            let Setting::Is(OnError::Run(name)) = &draft.step.settings.on_error else {
+                continue;
+            };
             let name = name.clone();
             let said = draft.node.get("on_error").and_then(|node| node.get("run"));
             let span = said.map_or(draft.key.span, |node| node.span);
@@ -153,11 +164,22 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// The settings that hold for a step.
     fn resolved(&self, draft: &Draft<'_>) -> Resolved {
-        let agent = draft.step.action.agent().and_then(|name| self.names.agents.get(name));
+        let agent = draft
+            .step
+            .action
+            .agent()
+            .and_then(|name| self.names.agents.get(name));
         let agent = agent.map(|agent| &agent.planned.settings);
-        let levels: [Option<&Settings>; 3] =
-            [Some(&self.names.defaults.settings), agent, Some(&draft.step.settings)];
-        Resolved::of(levels.into_iter().flatten(), &draft.step.name, &self.names.policies)
+        let levels: [Option<&Settings>; 3] = [
+            Some(&self.names.defaults.settings),
+            agent,
+            Some(&draft.step.settings),
+        ];
+        Resolved::of(
+            levels.into_iter().flatten(),
+            &draft.step.name,
+            &self.names.policies,
+        )
     }
 
     /// What can only be said of a step once its settings and edges are known.
@@ -169,13 +191,27 @@ impl<'d> Reader<'_, '_, 'd> {
         if resolved.retry.when.is_some() && resolved.retry.max_attempts < 2 {
             let said = draft.node.get("retry").and_then(|node| node.entry("when"));
             let span = said.map_or(draft.key.span, |(key, _)| key.span);
-            let message = format!("step {} has one attempt: `retry.when` can ask for no other", quote(&draft.key.name));
+            let message = format!(
+                "step {} has one attempt: `retry.when` can ask for no other",
+                quote(&draft.key.name)
+            );
             self.report_with(Code::Conflict, span, message, "set `max_attempts` to 2 or more");
         }
-        let prompt = match &draft.step.action {
-            Action::Agent(step) | Action::Route { by: RouteBy::Agent(step), .. } => step.prompt.as_deref(),
+        let (prompt, written) = match &draft.step.action {
+            Action::Agent(step) => (step.prompt.as_deref(), draft.node.get("prompt")),
+            Action::Route {
+                by: RouteBy::Agent(step),
+                ..
+            } => (
+                step.prompt.as_deref(),
+                draft.node.get("route").and_then(|node| node.get("prompt")),
+            ),
             _ => return,
         };
+        if prompt.is_none() && written.is_some() {
+            // It has a fault of its own.
+            return;
+        }
         let has_context = match draft.step.context {
             Context::None => false,
             Context::Auto | Context::Needs | Context::All | Context::Window(_) | Context::Summary => {
@@ -191,29 +227,54 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// Models without a price under a budget in dollars.
     fn check_prices(&mut self, graphs: &Graphs<'d>, budget: &Budget) {
-        let in_dollars = budget.usd.or(budget.per_call.usd).or(budget.per_day.usd).is_some();
-        let Some(prices) = self.loader.options.prices.clone().filter(|_| in_dollars && !budget.allow_unpriced) else {
+        let in_dollars = budget
+            .usd
+            .or(budget.per_call.usd)
+            .or(budget.per_day.usd)
+            .is_some();
+        let Some(prices) = self
+            .loader
+            .options
+            .prices
+            .clone()
+            .filter(|_| in_dollars && !budget.allow_unpriced)
+        else {
             return;
         };
         let mut unpriced: Vec<(Span, String)> = Vec::new();
         for draft in graphs.kinds().iter().flat_map(|kind| &graphs.get(*kind).drafts) {
-            let (Action::Agent(step) | Action::Route { by: RouteBy::Agent(step), .. }) = &draft.step.action else {
+            let (Action::Agent(step)
+            | Action::Route {
+                by: RouteBy::Agent(step),
+                ..
+            }) = &draft.step.action
+            else {
                 continue;
             };
-            let of_agent = self.names.agents.get(&step.agent).map(|agent| (agent.at, agent.planned.models.as_slice()));
+            let of_agent = self
+                .names
+                .agents
+                .get(&step.agent)
+                .map(|agent| (agent.at, agent.planned.models.as_slice()));
             let own = step.over.models.as_deref().map(|models| (draft.key.span, models));
-            let Some((span, models)) = own.or(of_agent) else { continue };
+            let Some((span, models)) = own.or(of_agent) else {
+                continue;
+            };
             // What `auto` comes to mean is priced at the start; a local server sends no bill.
-            let known = models.iter().filter_map(|model| Some((model, model.name.split_once('/')?)));
+            let known = models
+                .iter()
+                .filter_map(|model| Some((model, model.name.split_once('/')?)));
             let billed = known.filter(|(_, (provider, _))| !matches!(*provider, "auto" | "ollama"));
-            let without = billed.filter(|(_, (provider, name))| prices.look_up(provider, name).price.is_none());
+            let without =
+                billed.filter(|(_, (provider, name))| prices.look_up(provider, name).price.is_none());
             unpriced.extend(without.map(|(model, _)| (span, model.name.clone())));
         }
         unpriced.sort_unstable_by(|a, b| (a.0.start, &a.1).cmp(&(b.0.start, &b.1)));
         unpriced.dedup();
         for (span, model) in unpriced {
             let message = format!("{} has no price, and the budget is in dollars", quote(&model));
-            let hint = "let the operator set its price, or say `allow_unpriced: true` and limit tokens or requests";
+            let hint =
+                "let the operator set its price, or say `allow_unpriced: true` and limit tokens or requests";
             self.report_with(Code::NoPrice, span, message, hint);
         }
     }
@@ -228,7 +289,11 @@ fn may_be_left_out(draft: &Draft<'_>, resolved: &Resolved) -> Option<Optional> {
 }
 
 /// A step that needs only steps on arms is left out with them.
-fn left_out_together(graph: &Graph<'_>, kind: GraphKind, optional: &mut HashMap<(GraphKind, StepIndex), Optional>) {
+fn left_out_together(
+    graph: &Graph<'_>,
+    kind: GraphKind,
+    optional: &mut HashMap<(GraphKind, StepIndex), Optional>,
+) {
     let is_read = |kind| kind > NeedKind::Settled;
     let mut readers = vec![Vec::new(); graph.drafts.len()];
     let mut sure = vec![0_usize; graph.drafts.len()];
@@ -238,7 +303,9 @@ fn left_out_together(graph: &Graph<'_>, kind: GraphKind, optional: &mut HashMap<
             sure[at] += 1;
         }
     }
-    let arms = optional.iter().filter(|(step, why)| step.0 == kind && **why == Optional::Arm);
+    let arms = optional
+        .iter()
+        .filter(|(step, why)| step.0 == kind && **why == Optional::Arm);
     let mut open: Vec<StepIndex> = arms.map(|(step, _)| step.1).collect();
     while let Some(step) = open.pop() {
         for reader in &readers[step as usize] {
@@ -263,7 +330,9 @@ fn output_of(draft: &Draft<'_>, resolved: &Resolved) -> Option<Schema> {
         OnError::Run(_) => return None,
         OnError::Keep if draft.step.each.is_some() => {
             // Each item is what it gave, or why it gave nothing.
-            let crate::schema::Known::Schema(gives) = gives.field(&[]) else { return None };
+            let crate::schema::Known::Schema(gives) = gives.field(&[]) else {
+                return None;
+            };
             let failed = serde_json::json!({
                 "type": "object", "properties": {"error": {"type": "object"}}, "required": ["error"],
             });

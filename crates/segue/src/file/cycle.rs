@@ -19,10 +19,16 @@ impl<'d> Reader<'_, '_, 'd> {
     pub(super) fn cycles(&mut self, graph: &Graph<'d>) {
         let waits = waits(graph);
         let left = in_cycles(&waits);
-        let Some(first) = left.iter().position(|left| *left) else { return };
+        let Some(first) = left.iter().position(|left| *left) else {
+            return;
+        };
         let cycle = shortest(&waits, &left, on_cycle(&waits, &left, first));
         let name = |at: StepIndex| quote(&graph.step(at).key.name);
-        let mut names: Vec<String> = cycle.iter().take(MAX_SHOWN).map(|(step, _)| name(*step)).collect();
+        let mut names: Vec<String> = cycle
+            .iter()
+            .take(MAX_SHOWN)
+            .map(|(step, _)| name(*step))
+            .collect();
         if cycle.len() > MAX_SHOWN {
             names.push(format!("({} more)", cycle.len() - MAX_SHOWN));
         }
@@ -33,7 +39,10 @@ impl<'d> Reader<'_, '_, 'd> {
         for (at, (step, said)) in cycle.iter().enumerate().take(MAX_SHOWN) {
             let next = cycle[(at + 1) % cycle.len()].0;
             // The edge is said by the step that waits.
-            fault = fault.related(self.doc.place(*said), format!("{} needs {}", name(next), name(*step)));
+            fault = fault.related(
+                self.doc.place(*said),
+                format!("{} needs {}", name(next), name(*step)),
+            );
         }
         self.push(fault.hint("leave out one of these edges"));
     }
@@ -55,7 +64,10 @@ fn waits(graph: &Graph<'_>) -> Waits {
             && let Some(step) = graph.index.get(name.as_str())
             && *step as usize != at
         {
-            let said = draft.node.get("on_error").map_or(draft.key.span, |node| node.span);
+            let said = draft
+                .node
+                .get("on_error")
+                .map_or(draft.key.span, |node| node.span);
             waits[*step as usize].push((at as StepIndex, said));
         }
     }

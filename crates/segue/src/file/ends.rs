@@ -12,9 +12,20 @@ use crate::plan::{Action, NeedKind, RouteBy};
 impl<'d> Reader<'_, '_, 'd> {
     /// Warns of what nothing uses, and reports what the output reads in vain.
     pub(super) fn unused(&mut self, used: &Used, types: &Types<'_, 'd>, top: &Section<'d>) {
-        let inputs = top.get("inputs").and_then(super::yaml::Node::as_mapping).unwrap_or_default();
+        self.unreachable(types);
+        // What a text with a fault reads is not known, so that nothing can be called unused.
+        if self.loader.faults.has_errors() {
+            return;
+        }
+        let inputs = top
+            .get("inputs")
+            .and_then(super::yaml::Node::as_mapping)
+            .unwrap_or_default();
         for (key, _) in inputs {
-            if !used.all_inputs && !used.inputs.contains(&*key.name) && self.names.inputs.contains_key(&*key.name) {
+            if !used.all_inputs
+                && !used.inputs.contains(&*key.name)
+                && self.names.inputs.contains_key(&*key.name)
+            {
                 let message = format!("nothing reads input {}", quote(&key.name));
                 self.report(Code::UnusedInput, key.span, message);
             }
@@ -30,7 +41,6 @@ impl<'d> Reader<'_, '_, 'd> {
             self.report(Code::UnusedAgent, span, message);
         }
         self.unused_steps(used, types.graphs, top);
-        self.unreachable(types);
     }
 
     /// A step whose output nothing reads is of use only by what it does.
@@ -48,7 +58,12 @@ impl<'d> Reader<'_, '_, 'd> {
             let is_read = is_needed[at] || used.steps.contains(&(GraphKind::Main, at as u32));
             if !is_read && !draft.step.standby && draft.is_whole && self.only_answers(draft) {
                 let message = format!("nothing reads step {}", quote(&draft.key.name));
-                self.report_with(Code::UnusedStep, draft.key.span, message, "leave it out, or read it in `output`");
+                self.report_with(
+                    Code::UnusedStep,
+                    draft.key.span,
+                    message,
+                    "leave it out, or read it in `output`",
+                );
             }
         }
     }
@@ -62,7 +77,11 @@ impl<'d> Reader<'_, '_, 'd> {
             Action::Set(_) => true,
             Action::Agent(step) => {
                 let tools = step.over.tools.as_ref().map(Vec::is_empty);
-                let of_agent = self.names.agents.get(&step.agent).map(|agent| agent.planned.tools.is_empty());
+                let of_agent = self
+                    .names
+                    .agents
+                    .get(&step.agent)
+                    .map(|agent| agent.planned.tools.is_empty());
                 tools.or(of_agent).unwrap_or(false)
             }
             _ => false,
@@ -73,9 +92,17 @@ impl<'d> Reader<'_, '_, 'd> {
     fn unreachable(&mut self, types: &Types<'_, 'd>) {
         let reached = reached(&types.graphs.main);
         for text in types.texts.iter().filter(|text| text.owner == Owner::End) {
-            for reference in text.references().iter().filter(|reference| reference.root == "steps") {
-                let (Some(name), Some(segment)) = (reference.field(0), reference.path.first()) else { continue };
-                let Some(step) = types.graphs.main.index.get(name) else { continue };
+            for reference in text
+                .references()
+                .iter()
+                .filter(|reference| reference.root == "steps")
+            {
+                let (Some(name), Some(segment)) = (reference.field(0), reference.path.first()) else {
+                    continue;
+                };
+                let Some(step) = types.graphs.main.index.get(name) else {
+                    continue;
+                };
                 if !reached[*step as usize] {
                     let place = text.place.name;
                     let message = format!("`{place}` reads step {}, which no run can reach", quote(name));
@@ -103,7 +130,10 @@ fn reached(graph: &Graph<'_>) -> Vec<bool> {
     let mut open: Vec<usize> = (0..count).filter(|step| !reached[*step]).collect();
     while let Some(step) = open.pop() {
         for reader in &readers[step] {
-            let mut read = graph.drafts[*reader].edges.iter().filter(|(_, edge)| edge.kind > NeedKind::Settled);
+            let mut read = graph.drafts[*reader]
+                .edges
+                .iter()
+                .filter(|(_, edge)| edge.kind > NeedKind::Settled);
             if reached[*reader] && read.all(|(step, _)| !reached[*step as usize]) {
                 reached[*reader] = false;
                 open.push(*reader);
@@ -115,12 +145,20 @@ fn reached(graph: &Graph<'_>) -> Vec<bool> {
 
 /// Whether a step itself says that it never runs: by its `when`, or by an arm of weight 0.
 fn is_never(graph: &Graph<'_>, draft: &Draft<'_>) -> bool {
-    if draft.step.when.as_deref().is_some_and(|when| when.trim() == "false") {
+    if draft
+        .step
+        .when
+        .as_deref()
+        .is_some_and(|when| when.trim() == "false")
+    {
         return true;
     }
     let Some(arm) = &draft.step.arm else { return false };
     match &graph.step(arm.route).step.action {
-        Action::Route { by: RouteBy::Split { weights, .. }, .. } => weights.get(&arm.arm) == Some(&0),
+        Action::Route {
+            by: RouteBy::Split { weights, .. },
+            ..
+        } => weights.get(&arm.arm) == Some(&0),
         _ => false,
     }
 }

@@ -42,8 +42,14 @@ impl Folder {
     /// # Errors
     /// When there is no such folder.
     pub(super) fn new(path: &Path) -> io::Result<Self> {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        Ok(Self { root: path.canonicalize()? })
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        Ok(Self {
+            root: path.canonicalize()?,
+        })
     }
 }
 
@@ -56,7 +62,9 @@ impl Files for Folder {
         let folder = self.root.join(folder).canonicalize().map_err(refused)?;
         let file = folder.join(path).canonicalize().map_err(refused)?;
         if !file.starts_with(&folder) {
-            return Err(Unreadable::Refused("leads out of the folder through a link".into()));
+            return Err(Unreadable::Refused(
+                "leads out of the folder through a link".into(),
+            ));
         }
         // Looked at before it is opened, because opening a pipe waits for somebody to write.
         let plain = |is_file: bool| match is_file {
@@ -67,7 +75,10 @@ impl Files for Folder {
         let opened = File::open(&file).map_err(refused)?;
         plain(opened.metadata().map_err(refused)?.is_file())?;
         let mut bytes = Vec::new();
-        opened.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(refused)?;
+        opened
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(refused)?;
         match bytes.len() as u64 > limit {
             true => Err(Unreadable::TooLarge),
             false => Ok(bytes),
@@ -141,13 +152,31 @@ mod tests {
 
     #[test]
     fn paths_stay_beneath_the_folder() {
-        let good = [("a.md", "a.md"), ("./a/b.md", "a/b.md"), ("a/../b.md", "b.md"), ("a//b", "a/b"), ("ü.md", "ü.md")];
+        let good = [
+            ("a.md", "a.md"),
+            ("./a/b.md", "a/b.md"),
+            ("a/../b.md", "b.md"),
+            ("a//b", "a/b"),
+            ("ü.md", "ü.md"),
+        ];
         for (written, plain) in good {
             assert_eq!(plain_path(written).as_deref(), Ok(plain), "{written}");
         }
         let bad = [
-            "", " ", "/etc/passwd", "~/x", "../x", "a/../../x", "a/..", ".", "C:/x", "a\\b", "a\0b", "file:///x",
-            "{{ inputs.path }}", "a\nb",
+            "",
+            " ",
+            "/etc/passwd",
+            "~/x",
+            "../x",
+            "a/../../x",
+            "a/..",
+            ".",
+            "C:/x",
+            "a\\b",
+            "a\0b",
+            "file:///x",
+            "{{ inputs.path }}",
+            "a\nb",
         ];
         for written in bad {
             assert!(plain_path(written).is_err(), "{written:?} was taken");
@@ -181,7 +210,10 @@ mod tests {
             assert!(matches!(read("", path), Err(Unreadable::Refused(_))), "{path}");
         }
         assert_eq!(read("", "sub/up.txt"), Ok(b"hello".to_vec()));
-        assert!(matches!(read("sub", "up.txt"), Err(Unreadable::Refused(_))), "it leaves the folder of the file");
+        assert!(
+            matches!(read("sub", "up.txt"), Err(Unreadable::Refused(_))),
+            "it leaves the folder of the file"
+        );
         std::fs::remove_dir_all(&dir).expect("it was made above");
     }
 }

@@ -19,7 +19,13 @@ impl<'d> Reader<'_, '_, 'd> {
             self.fit(types, fit.node, &fit.takes, &fit.what);
         }
         for kind in types.graphs.kinds() {
-            for Fit { node, takes, what } in types.graphs.get(*kind).drafts.iter().flat_map(|draft| &draft.fits) {
+            for Fit { node, takes, what } in types
+                .graphs
+                .get(*kind)
+                .drafts
+                .iter()
+                .flat_map(|draft| &draft.fits)
+            {
                 self.fit(types, node, takes, what);
             }
         }
@@ -38,7 +44,14 @@ impl<'d> Reader<'_, '_, 'd> {
                     Known::Missing { fields, .. } => {
                         let message = format!("{what} takes no {}", quote(&key.name));
                         let known = fields.iter().map(String::as_str);
-                        self.unknown(Code::SchemaMismatch, key.span, message, &key.name, known, "fields");
+                        self.unknown(
+                            Code::SchemaMismatch,
+                            key.span,
+                            message,
+                            &key.name,
+                            known,
+                            "fields",
+                        );
                     }
                 }
             }
@@ -52,14 +65,22 @@ impl<'d> Reader<'_, '_, 'd> {
             return;
         }
         let reason = match has_text(types, node) {
-            false => takes.violations(&node.to_json()).into_iter().next().map(|violation| violation.message),
+            false => takes
+                .violations(&node.to_json())
+                .into_iter()
+                .next()
+                .map(|violation| violation.message),
             true => match Schema::trusted(types.shape(node)).compatible(takes) {
                 Fits::No(reason) => Some(format!("it {reason}")),
                 Fits::Yes | Fits::Unknown => None,
             },
         };
         if let Some(reason) = reason {
-            self.report(Code::SchemaMismatch, node.span, format!("{what} cannot take this: {reason}"));
+            self.report(
+                Code::SchemaMismatch,
+                node.span,
+                format!("{what} cannot take this: {reason}"),
+            );
         }
     }
 
@@ -110,7 +131,14 @@ impl<'d> Reader<'_, '_, 'd> {
         for (arm, at) in &drawn.arms {
             if !names.iter().any(|name| name == arm) {
                 let message = format!("arm {} of route {} is never chosen", quote(arm), quote(route));
-                self.unknown(Code::UnknownRoute, *at, message, arm, names.iter().map(String::as_str), "values");
+                self.unknown(
+                    Code::UnknownRoute,
+                    *at,
+                    message,
+                    arm,
+                    names.iter().map(String::as_str),
+                    "values",
+                );
             }
         }
     }
@@ -169,7 +197,12 @@ fn has_text(types: &Types<'_, '_>, node: &Node) -> bool {
             return true;
         }
         open.extend(node.as_sequence().unwrap_or_default());
-        open.extend(node.as_mapping().unwrap_or_default().iter().map(|(_, value)| value));
+        open.extend(
+            node.as_mapping()
+                .unwrap_or_default()
+                .iter()
+                .map(|(_, value)| value),
+        );
     }
     false
 }

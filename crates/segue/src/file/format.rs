@@ -21,7 +21,9 @@ pub fn schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Pipeline file, version 1",
     });
-    let (Some(all), Value::Object(pipeline)) = (schema.as_object_mut(), section(&PIPELINE)) else { return schema };
+    let (Some(all), Value::Object(pipeline)) = (schema.as_object_mut(), section(&PIPELINE)) else {
+        return schema;
+    };
     all.extend(pipeline);
     let definitions = json!({
         "name": {"type": "string", "pattern": NAME},
@@ -35,8 +37,15 @@ pub fn schema() -> Value {
 }
 
 fn section(table: &'static Table) -> Value {
-    let properties: Map<String, Value> = table.keys().map(|key| (key.name.to_owned(), property(key))).collect();
-    let required: Vec<&str> = table.keys().filter(|key| key.required).map(|key| key.name).collect();
+    let properties: Map<String, Value> = table
+        .keys()
+        .map(|key| (key.name.to_owned(), property(key)))
+        .collect();
+    let required: Vec<&str> = table
+        .keys()
+        .filter(|key| key.required)
+        .map(|key| key.name)
+        .collect();
     json!({
         "type": "object", "properties": properties, "required": required, "additionalProperties": false,
     })
@@ -61,7 +70,9 @@ fn takes(takes_what: &'static Takes) -> Value {
         Takes::Number(least, most) => json!({"type": "number", "minimum": least, "maximum": most}),
         Takes::Duration => json!({"$ref": "#/$defs/duration"}),
         Takes::DurationOrNone => json!({"anyOf": [{"$ref": "#/$defs/duration"}, {"const": "none"}]}),
-        Takes::Money => json!({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": MONEY}]}),
+        Takes::Money => {
+            json!({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": MONEY}]})
+        }
         Takes::Words(words) => json!({"enum": words}),
         // `true` and numbers are expressions as YAML reads them.
         Takes::Expression => json!({"type": ["string", "boolean", "number"]}),

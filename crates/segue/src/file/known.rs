@@ -31,7 +31,11 @@ impl Known {
         };
         Self {
             agents: registry.agent_names().filter_map(agent).collect(),
-            tools: registry.tool_specs().into_iter().map(|spec| (spec.name.clone(), spec)).collect(),
+            tools: registry
+                .tool_specs()
+                .into_iter()
+                .map(|spec| (spec.name.clone(), spec))
+                .collect(),
             steps: registry.step_names().filter_map(step).collect(),
             parameters: HashMap::new(),
         }
@@ -77,7 +81,9 @@ impl Known {
         }
         let spec = self.tools.get(name)?;
         let schema = self.parameters.entry(name.to_owned());
-        schema.or_insert_with(|| Schema::from_json(spec.parameters.clone()).ok()).clone()
+        schema
+            .or_insert_with(|| Schema::from_json(spec.parameters.clone()).ok())
+            .clone()
     }
 
     /// The type of what a registered step gives.

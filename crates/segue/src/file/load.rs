@@ -147,12 +147,24 @@ pub fn load_from(
         Ok(bytes) => loader.pipeline(path, &bytes),
         Err(unreadable) => {
             let (code, message) = loader.unreadable(&unreadable, path, yaml::MAX_BYTES as u64);
-            let start = Place { line: 1, column: 1, len: 1 };
-            loader.faults.push(Fault::new(code, message).at(loader.shown(path), start));
+            let start = Place {
+                line: 1,
+                column: 1,
+                len: 1,
+            };
+            loader
+                .faults
+                .push(Fault::new(code, message).at(loader.shown(path), start));
             None
         }
     };
-    let Loader { mut faults, sources, secrets, options, .. } = loader;
+    let Loader {
+        mut faults,
+        sources,
+        secrets,
+        options,
+        ..
+    } = loader;
     if options.strict {
         faults.promote_warnings();
     }
@@ -160,8 +172,16 @@ pub fn load_from(
         faults = secret::masked(&faults, &secrets);
     }
     match plan {
-        Some(plan) if !faults.has_errors() => Ok(Loaded { plan, warnings: faults, sources }),
-        _ => Err(Box::new(Rejected { name: name.to_owned(), faults, sources })),
+        Some(plan) if !faults.has_errors() => Ok(Loaded {
+            plan,
+            warnings: faults,
+            sources,
+        }),
+        _ => Err(Box::new(Rejected {
+            name: name.to_owned(),
+            faults,
+            sources,
+        })),
     }
 }
 
@@ -220,7 +240,10 @@ impl Loader<'_> {
             return Err((Code::Cycle, format!("includes itself: {}", files.join(" → "))));
         }
         if self.open.len() == MAX_PIPELINES_DEEP {
-            return Err((Code::TooDeep, format!("is a pipeline more than {MAX_PIPELINES_DEEP} levels deep")));
+            return Err((
+                Code::TooDeep,
+                format!("is a pipeline more than {MAX_PIPELINES_DEEP} levels deep"),
+            ));
         }
         if let Some(plan) = self.plans.get(&full) {
             return Ok(plan.clone());
@@ -243,8 +266,12 @@ impl Loader<'_> {
         }
         let bytes = self.bytes(folder, &path, MAX_TEXT_BYTES)?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| (Code::BadEncoding, format!("is not UTF-8 at byte {}", error.valid_up_to())))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            (
+                Code::BadEncoding,
+                format!("is not UTF-8 at byte {}", error.valid_up_to()),
+            )
+        })?;
         let source = Arc::new(Source::new(self.shown(&full), text));
         self.add_source(&source);
         self.read.insert(full, source.clone());
@@ -253,13 +280,19 @@ impl Loader<'_> {
 
     fn bytes(&mut self, folder: &str, path: &str, limit: u64) -> Result<Vec<u8>, Refusal> {
         if self.read.len() + self.plans.len() >= MAX_FILES {
-            return Err((Code::TooLarge, format!("is one file too many: at most {MAX_FILES} are named")));
+            return Err((
+                Code::TooLarge,
+                format!("is one file too many: at most {MAX_FILES} are named"),
+            ));
         }
         let read = self.files.read(folder, path, limit.min(self.bytes_left));
         let bytes = read.map_err(|unreadable| match unreadable {
             Unreadable::TooLarge if self.bytes_left < limit => {
                 let most = MAX_FILES_BYTES >> 20;
-                (Code::TooLarge, format!("is too much: all files named may have {most} MB together"))
+                (
+                    Code::TooLarge,
+                    format!("is too much: all files named may have {most} MB together"),
+                )
             }
             Unreadable::TooLarge if limit == MAX_TEXT_BYTES => {
                 (Code::PathRefused, format!("has more than {limit} bytes"))
@@ -277,7 +310,10 @@ impl Loader<'_> {
         match unreadable {
             Unreadable::Missing => (Code::FileMissing, format!("file {shown} does not exist")),
             Unreadable::Refused(why) => (Code::PathRefused, format!("file {shown} {why}")),
-            Unreadable::TooLarge => (Code::TooLarge, format!("file {shown} has more than {limit} bytes")),
+            Unreadable::TooLarge => (
+                Code::TooLarge,
+                format!("file {shown} has more than {limit} bytes"),
+            ),
         }
     }
 
@@ -291,7 +327,8 @@ impl Loader<'_> {
         let found = secret::find(source.text());
         for range in &found {
             let length = range.len();
-            let message = format!("a provider key or password ({length} characters) is written into the file");
+            let message =
+                format!("a provider key or password ({length} characters) is written into the file");
             let span = crate::fault::Span::new(range.clone());
             self.faults.push(
                 Fault::new(Code::SecretLiteral, message)
@@ -302,7 +339,10 @@ impl Loader<'_> {
         }
         match found.is_empty() {
             true => self.sources.add(source.clone()),
-            false => self.sources.add(Arc::new(Source::new(source.name(), secret::blank(source.text(), &found)))),
+            false => self.sources.add(Arc::new(Source::new(
+                source.name(),
+                secret::blank(source.text(), &found),
+            ))),
         }
     }
 }

@@ -50,16 +50,25 @@ impl<'d> Reader<'_, '_, 'd> {
             return self.model_ref(node, at, subject).map(|model| vec![model]);
         };
         if items.is_empty() {
-            self.report(Code::EmptyDefinition, node.span, format!("{subject} has no models"));
+            self.report(
+                Code::EmptyDefinition,
+                node.span,
+                format!("{subject} has no models"),
+            );
             return None;
         }
         if items.len() > MAX_MODELS {
-            let message = format!("{subject} has {} models, at most {MAX_MODELS} are tried", items.len());
+            let message = format!(
+                "{subject} has {} models, at most {MAX_MODELS} are tried",
+                items.len()
+            );
             self.report(Code::TooLarge, node.span, message);
             return None;
         }
-        let models: Vec<Option<ModelRef>> =
-            items.iter().map(|item| self.model_ref(item, item.span, subject)).collect();
+        let models: Vec<Option<ModelRef>> = items
+            .iter()
+            .map(|item| self.model_ref(item, item.span, subject))
+            .collect();
         models.into_iter().collect()
     }
 
@@ -68,7 +77,11 @@ impl<'d> Reader<'_, '_, 'd> {
             let name = self.value(node, subject, scalar::text)?;
             return self.known_model(name, node).then(|| {
                 self.needs_file(name, false, node.span);
-                ModelRef { name: name.to_owned(), settings: ModelSettings::default(), file: None }
+                ModelRef {
+                    name: name.to_owned(),
+                    settings: ModelSettings::default(),
+                    file: None,
+                }
             });
         }
         let section = self.section(node, &keys::MODEL, at, format!("the model in {subject}"))?;
@@ -84,15 +97,28 @@ impl<'d> Reader<'_, '_, 'd> {
         if let Some((key, _)) = file
             && !matches!(name, "sim/script" | "sim/cassette")
         {
-            self.report(Code::Conflict, key.span, format!("`file` has no meaning for {}", quote(name)));
+            self.report(
+                Code::Conflict,
+                key.span,
+                format!("`file` has no meaning for {}", quote(name)),
+            );
         }
-        Some(ModelRef { name: name.to_owned(), settings, file: text.map(|source| source.text().to_owned()) })
+        Some(ModelRef {
+            name: name.to_owned(),
+            settings,
+            file: text.map(|source| source.text().to_owned()),
+        })
     }
 
     fn needs_file(&mut self, name: &str, has_file: bool, span: Span) {
         if matches!(name, "sim/script" | "sim/cassette") && !has_file {
             let message = format!("{} answers from a file and has none", quote(name));
-            self.report_with(Code::MissingKey, span, message, format!("write `{{use: {name}, file: PATH}}`"));
+            self.report_with(
+                Code::MissingKey,
+                span,
+                message,
+                format!("write `{{use: {name}, file: PATH}}`"),
+            );
         }
     }
 
@@ -117,14 +143,24 @@ impl<'d> Reader<'_, '_, 'd> {
         }
         let (kind, message) = match name.contains('/') {
             true => ("models", format!("there is no model {}", quote(name))),
-            false => ("models", format!("there is no model {}: it is `provider/model`", quote(name))),
+            false => (
+                "models",
+                format!("there is no model {}: it is `provider/model`", quote(name)),
+            ),
         };
         let near: Vec<String> = match model.is_empty() || OWN.iter().any(|own| own.starts_with(provider)) {
             true => Vec::new(),
-            false => PROVIDERS.iter().map(|provider| format!("{provider}/{model}")).collect(),
+            false => PROVIDERS
+                .iter()
+                .map(|provider| format!("{provider}/{model}"))
+                .collect(),
         };
         let declared: Vec<String> = self.names.models.keys().cloned().collect();
-        let known = declared.iter().map(String::as_str).chain(OWN).chain(near.iter().map(String::as_str));
+        let known = declared
+            .iter()
+            .map(String::as_str)
+            .chain(OWN)
+            .chain(near.iter().map(String::as_str));
         self.unknown(Code::UnknownModel, node.span, message, name, known, kind);
         false
     }
@@ -141,11 +177,13 @@ impl<'d> Reader<'_, '_, 'd> {
         }
         settings.top_p = self.read(section, "top_p", scalar::ratio);
         settings.seed = self.read(section, "seed", |node| scalar::count(node, 0..=i64::MAX as u64));
-        settings.stop = self.texts_of(section, "stop").map(|texts| {
-            texts.into_iter().map(|(text, _)| text.to_owned()).collect()
-        });
+        settings.stop = self
+            .texts_of(section, "stop")
+            .map(|texts| texts.into_iter().map(|(text, _)| text.to_owned()).collect());
         let words = &["none", "low", "medium", "high"];
-        settings.reasoning = self.read(section, "reasoning", |node| scalar::choice(node, words)).map(str::to_owned);
+        settings.reasoning = self
+            .read(section, "reasoning", |node| scalar::choice(node, words))
+            .map(str::to_owned);
         settings
     }
 }

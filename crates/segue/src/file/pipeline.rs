@@ -30,7 +30,14 @@ const MAX_LABELS: usize = 16;
 pub(super) fn read(loader: &mut Loader<'_>, doc: &Doc, folder: &str) -> Option<Plan> {
     // Kept apart, so that it is known whether this file has errors.
     let before = std::mem::take(&mut loader.faults);
-    let mut reader = Reader { loader, doc, folder, names: Names::default(), texts: Vec::new(), fallback_fits: Vec::new() };
+    let mut reader = Reader {
+        loader,
+        doc,
+        folder,
+        names: Names::default(),
+        texts: Vec::new(),
+        fallback_fits: Vec::new(),
+    };
     let plan = reader.pipeline();
     let found = std::mem::replace(&mut loader.faults, before);
     let plan = plan.filter(|_| !found.has_errors());
@@ -52,7 +59,12 @@ impl<'d> Reader<'_, '_, 'd> {
         let root = &self.doc.root;
         if root.as_mapping().is_some_and(<[_]>::is_empty) {
             let start = Span::default();
-            self.report_with(Code::EmptyDefinition, start, "there is nothing in it", "start with `version: 1`");
+            self.report_with(
+                Code::EmptyDefinition,
+                start,
+                "there is nothing in it",
+                "start with `version: 1`",
+            );
             return None;
         }
         self.version(root)?;
@@ -74,7 +86,10 @@ impl<'d> Reader<'_, '_, 'd> {
         let output_schema = self.schema_of(&top, "output_schema");
         let artifacts = self.artifacts(&top, &place::ARTIFACT, Owner::End);
         let mut fallback = self.fallback(&top);
-        let graphs = Graphs { main, fallback: fallback.as_mut().and_then(|fallback| fallback.graph.take()) };
+        let graphs = Graphs {
+            main,
+            fallback: fallback.as_mut().and_then(|fallback| fallback.graph.take()),
+        };
         let budget = run.budget;
         let checked = check::check(self, graphs, &top, output_schema.as_ref(), budget);
         let plan = Plan {
@@ -91,7 +106,12 @@ impl<'d> Reader<'_, '_, 'd> {
             defaults: self.names.defaults.settings.clone(),
             policies: std::mem::take(&mut self.names.policies),
             models: std::mem::take(&mut self.names.models),
-            agents: self.names.agents.iter().map(|(name, agent)| (name.clone(), agent.planned.clone())).collect(),
+            agents: self
+                .names
+                .agents
+                .iter()
+                .map(|(name, agent)| (name.clone(), agent.planned.clone()))
+                .collect(),
             tools: std::mem::take(&mut self.names.tools),
             artifacts,
             on_failure: None,
@@ -122,7 +142,9 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// Of another version nothing more can be said.
     fn version(&mut self, root: &'d Node) -> Option<()> {
-        let Some((_, node)) = root.entry("version") else { return Some(()) };
+        let Some((_, node)) = root.entry("version") else {
+            return Some(());
+        };
         match node.resolve() {
             Some(Resolved::Int(VERSION)) => Some(()),
             Some(Resolved::Int(other)) => {
@@ -141,17 +163,27 @@ impl<'d> Reader<'_, '_, 'd> {
     /// Secrets are never in scope, nor anything else in a pipeline file.
     fn secret_references(&mut self) {
         let text = self.doc.source.text();
-        let spans: Vec<Span> =
-            text.match_indices("secret://").map(|(at, word)| Span::new(at..at + word.len())).take(MAX_FAULTS).collect();
+        let spans: Vec<Span> = text
+            .match_indices("secret://")
+            .map(|(at, word)| Span::new(at..at + word.len()))
+            .take(MAX_FAULTS)
+            .collect();
         for span in spans {
             let hint = "secrets belong to the operator's `segue.toml`";
-            self.report_with(Code::SecretNotAllowed, span, "a pipeline file cannot name a secret", hint);
+            self.report_with(
+                Code::SecretNotAllowed,
+                span,
+                "a pipeline file cannot name a secret",
+                hint,
+            );
         }
     }
 
     fn labels(&mut self, top: &Section<'d>) -> IndexMap<String, String> {
         let mut labels = IndexMap::new();
-        let Some((key, node)) = top.entry("labels") else { return labels };
+        let Some((key, node)) = top.entry("labels") else {
+            return labels;
+        };
         for (name, value) in self.entries(node, "`labels`").unwrap_or_default() {
             if let Some(text) = self.value(value, &format!("label {}", quote(&name.name)), scalar::text) {
                 self.warn_of_braces(text, value, "labels");
@@ -159,7 +191,10 @@ impl<'d> Reader<'_, '_, 'd> {
             }
         }
         if labels.len() > MAX_LABELS {
-            let message = format!("`labels` has {} entries, at most {MAX_LABELS} are read", labels.len());
+            let message = format!(
+                "`labels` has {} entries, at most {MAX_LABELS} are read",
+                labels.len()
+            );
             self.report(Code::TooLarge, key.span, message);
         }
         labels
@@ -168,12 +203,17 @@ impl<'d> Reader<'_, '_, 'd> {
     fn inputs(&mut self, top: &Section<'d>) {
         for (key, node) in self.named(top, "inputs", MAX_NAMED) {
             let name = quote(&key.name);
-            let schema = self.schema(node, &format!("input {name}")).unwrap_or_else(Schema::any);
+            let schema = self
+                .schema(node, &format!("input {name}"))
+                .unwrap_or_else(Schema::any);
             if let Some(value) = schema.default_value()
                 && let Some(violation) = schema.violations(value).first()
             {
                 let span = node.get("default").map_or(node.span, |node| node.span);
-                let message = format!("the default of input {name} does not fit its type: {}", violation.message);
+                let message = format!(
+                    "the default of input {name} does not fit its type: {}",
+                    violation.message
+                );
                 self.report(Code::SchemaMismatch, span, message);
             }
             self.names.inputs.insert(key.name.to_string(), schema);
@@ -184,7 +224,9 @@ impl<'d> Reader<'_, '_, 'd> {
         for (key, node) in self.named(top, "models", MAX_NAMED) {
             let models = self.models(node, key.span, &format!("model {}", quote(&key.name)));
             // Known by name in any case, so that its users are not at fault.
-            self.names.models.insert(key.name.to_string(), models.unwrap_or_default());
+            self.names
+                .models
+                .insert(key.name.to_string(), models.unwrap_or_default());
         }
     }
 
@@ -192,16 +234,23 @@ impl<'d> Reader<'_, '_, 'd> {
         for (key, node) in self.named(top, "retries", MAX_NAMED) {
             let subject = format!("retry policy {}", quote(&key.name));
             let policy = self.retry(node, key.span, &subject, Level::SHARED);
-            self.names.policies.insert(key.name.to_string(), policy.unwrap_or_default());
+            self.names
+                .policies
+                .insert(key.name.to_string(), policy.unwrap_or_default());
         }
     }
 
     fn defaults(&mut self, top: &Section<'d>) {
-        let Some(section) = self.section_of(top, "defaults", &keys::DEFAULTS) else { return };
+        let Some(section) = self.section_of(top, "defaults", &keys::DEFAULTS) else {
+            return;
+        };
         let default_policy = top.get("retries").and_then(|node| node.entry("default"));
         for key in ["retries", "retry"] {
             if let (Some((policy, _)), Some((key, _))) = (default_policy, section.entry(key)) {
-                let message = format!("`{}` in `defaults` and the policy `default` say the same twice", key.name);
+                let message = format!(
+                    "`{}` in `defaults` and the policy `default` say the same twice",
+                    key.name
+                );
                 let fault = self
                     .fault(Code::Conflict, key.span, message)
                     .hint("keep one of them")
@@ -219,7 +268,11 @@ impl<'d> Reader<'_, '_, 'd> {
         let failed = model.is_none() && section.get("model").is_some();
         // A model with a fault is a model: its agents are not without one.
         let model = if failed { Some((None, Vec::new())) } else { model };
-        self.names.defaults = Defaults { settings, asking, model };
+        self.names.defaults = Defaults {
+            settings,
+            asking,
+            model,
+        };
     }
 
     fn run_settings(&mut self, top: &Section<'d>) -> RunSettings {
@@ -229,7 +282,9 @@ impl<'d> Reader<'_, '_, 'd> {
         if let Some(most) = self.count(top, "max_parallel", 1, keys::MAX_PARALLEL as u32) {
             run.max_parallel = most;
         }
-        if let Some("fail_fast") = self.read(top, "failure", |node| scalar::choice(node, &["continue", "fail_fast"])) {
+        if let Some("fail_fast") = self.read(top, "failure", |node| {
+            scalar::choice(node, &["continue", "fail_fast"])
+        }) {
             run.failure = FailurePolicy::FailFast;
         }
         run
@@ -240,7 +295,8 @@ impl<'d> Reader<'_, '_, 'd> {
         if node.as_mapping().is_some() || node.as_sequence().is_some() {
             return Some(Output::Template(self.templates(node, &place::OUTPUT, Owner::End)));
         }
-        self.expression(top, "output", &place::OUTPUT, Owner::End).map(Output::Expression)
+        self.expression(top, "output", &place::OUTPUT, Owner::End)
+            .map(Output::Expression)
     }
 
     fn fallback(&mut self, top: &Section<'d>) -> Option<Fallback<'d>> {
@@ -249,16 +305,28 @@ impl<'d> Reader<'_, '_, 'd> {
             return None;
         }
         let section = self.section(node, &keys::FALLBACK, key.span, "`on_failure`")?;
-        let after_budget = self.texts_of(&section, "also").unwrap_or_default().into_iter().any(|(word, node)| {
-            if word != "budget" {
-                self.report(Code::WrongType, node.span, format!("`also` needs `budget`, found {}", quote(word)));
-            }
-            word == "budget"
-        });
+        let after_budget = self
+            .texts_of(&section, "also")
+            .unwrap_or_default()
+            .into_iter()
+            .any(|(word, node)| {
+                if word != "budget" {
+                    self.report(
+                        Code::WrongType,
+                        node.span,
+                        format!("`also` needs `budget`, found {}", quote(word)),
+                    );
+                }
+                word == "budget"
+            });
         let (calls, writes) = (section.get("pipeline").is_some(), section.get("steps").is_some());
         if let (Some((first, _)), Some((second, _))) = (section.entry("pipeline"), section.entry("steps")) {
             let fault = self
-                .fault(Code::Conflict, second.span, "`on_failure` has both `pipeline` and `steps`")
+                .fault(
+                    Code::Conflict,
+                    second.span,
+                    "`on_failure` has both `pipeline` and `steps`",
+                )
                 .related(self.doc.place(first.span), "`pipeline` is here");
             self.push(fault);
         }
@@ -275,11 +343,21 @@ impl<'d> Reader<'_, '_, 'd> {
         if calls {
             let (plan, with, fits) = self.called_pipeline(&section, &place::FALLBACK, Owner::Fallback)?;
             self.fallback_fits = fits;
-            return Some(Fallback { called: Some((plan, with)), graph: None, output: None, after_budget });
+            return Some(Fallback {
+                called: Some((plan, with)),
+                graph: None,
+                output: None,
+                after_budget,
+            });
         }
         let graph = self.steps(&section, GraphKind::Fallback);
         let output = self.expression(&section, "output", &place::FALLBACK, Owner::FallbackEnd);
-        Some(Fallback { called: None, graph: Some(graph), output, after_budget })
+        Some(Fallback {
+            called: None,
+            graph: Some(graph),
+            output,
+            after_budget,
+        })
     }
 }
 
@@ -289,20 +367,30 @@ fn with_fallback(mut plan: Plan, fallback: Fallback<'_>, steps: Vec<Step>) -> Pl
     let (called, with) = match fallback.called {
         Some((plan, with)) => (plan, Some(with)),
         None => {
-            let output = fallback.output.map_or_else(|| Output::Last(last(&steps)), Output::Expression);
+            let output = fallback
+                .output
+                .map_or_else(|| Output::Last(last(&steps)), Output::Expression);
             let written = Plan {
                 title: None,
                 output,
                 output_schema: None,
                 steps,
-                run: RunSettings { budget: None, timeout: None, ..plan.run.clone() },
+                run: RunSettings {
+                    budget: None,
+                    timeout: None,
+                    ..plan.run.clone()
+                },
                 artifacts: Vec::new(),
                 ..plan.clone()
             };
             (Arc::new(written), None)
         }
     };
-    plan.on_failure = Some(Box::new(OnFailure { plan: called, with, after_budget }));
+    plan.on_failure = Some(Box::new(OnFailure {
+        plan: called,
+        with,
+        after_budget,
+    }));
     plan
 }
 
@@ -317,6 +405,10 @@ pub(super) fn last(steps: &[Step]) -> Vec<StepIndex> {
             is_needed[arm.route as usize] = true;
         }
     }
-    let ends = steps.iter().zip(&is_needed).enumerate().filter(|(_, (step, needed))| !**needed && !step.standby);
+    let ends = steps
+        .iter()
+        .zip(&is_needed)
+        .enumerate()
+        .filter(|(_, (step, needed))| !**needed && !step.standby);
     ends.map(|(at, _)| at as StepIndex).collect()
 }

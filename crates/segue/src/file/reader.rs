@@ -45,7 +45,11 @@ impl<'d> Section<'d> {
 
     /// Key and value under a key of the table.
     pub(super) fn entry(&self, key: &'static str) -> Option<&'d (Key, Node)> {
-        debug_assert!(self.table.key(key).is_some(), "`{key}` is in no table of {}", self.table.what);
+        debug_assert!(
+            self.table.key(key).is_some(),
+            "`{key}` is in no table of {}",
+            self.table.what
+        );
         #[cfg(test)]
         reads::note(self.table, key);
         self.entries.iter().find(|(name, _)| &*name.name == key)
@@ -72,7 +76,10 @@ impl<'d> Reader<'_, '_, 'd> {
         }
         fault.pointer = pointer(&self.doc.root, span);
         if let Some(rest) = fault.pointer.strip_prefix("/steps/") {
-            fault.step = rest.split('/').next().map(|step| step.replace("~1", "/").replace("~0", "~"));
+            fault.step = rest
+                .split('/')
+                .next()
+                .map(|step| step.replace("~1", "/").replace("~0", "~"));
         }
         fault
     }
@@ -88,7 +95,13 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Reports a fault at a span, with the way out.
-    pub(super) fn report_with(&mut self, code: Code, span: Span, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn report_with(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         let fault = self.fault(code, span, message).hint(hint);
         self.push(fault);
     }
@@ -145,7 +158,13 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The value of a key that takes a count of 32 bits.
-    pub(super) fn count(&mut self, section: &Section<'d>, key: &'static str, least: u32, most: u32) -> Option<u32> {
+    pub(super) fn count(
+        &mut self,
+        section: &Section<'d>,
+        key: &'static str,
+        least: u32,
+        most: u32,
+    ) -> Option<u32> {
         let range = u64::from(least)..=u64::from(most);
         let count = self.read(section, key, |node| scalar::count(node, range))?;
         u32::try_from(count).ok()
@@ -162,11 +181,21 @@ impl<'d> Reader<'_, '_, 'd> {
         let subject = subject.into();
         let entries = self.entries(node, &subject)?;
         self.unknown_keys(entries, table, &subject);
-        let section = Section { entries, table, at, subject };
+        let section = Section {
+            entries,
+            table,
+            at,
+            subject,
+        };
         for key in table.keys().filter(|key| key.required) {
             if !entries.iter().any(|(name, _)| &*name.name == key.name) {
                 let message = format!("{} has no `{}`", section.subject, key.name);
-                self.report_with(Code::MissingKey, at, message, key.doc.trim_end_matches('.').to_lowercase());
+                self.report_with(
+                    Code::MissingKey,
+                    at,
+                    message,
+                    key.doc.trim_end_matches('.').to_lowercase(),
+                );
             }
         }
         Some(section)
@@ -194,9 +223,18 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The entries of a map from names, each name checked; at most `most` of them.
-    pub(super) fn named(&mut self, section: &Section<'d>, key: &'static str, most: usize) -> Vec<(&'d Key, &'d Node)> {
-        let Some((name, node)) = section.entry(key) else { return Vec::new() };
-        let Some(entries) = self.entries(node, &format!("`{key}`")) else { return Vec::new() };
+    pub(super) fn named(
+        &mut self,
+        section: &Section<'d>,
+        key: &'static str,
+        most: usize,
+    ) -> Vec<(&'d Key, &'d Node)> {
+        let Some((name, node)) = section.entry(key) else {
+            return Vec::new();
+        };
+        let Some(entries) = self.entries(node, &format!("`{key}`")) else {
+            return Vec::new();
+        };
         if entries.len() > most {
             let message = format!("`{key}` has {} entries, at most {most} are read", entries.len());
             self.report(Code::TooLarge, name.span, message);
@@ -233,10 +271,16 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A list of texts under a key.
-    pub(super) fn texts_of(&mut self, section: &Section<'d>, key: &'static str) -> Option<Vec<(&'d str, &'d Node)>> {
+    pub(super) fn texts_of(
+        &mut self,
+        section: &Section<'d>,
+        key: &'static str,
+    ) -> Option<Vec<(&'d str, &'d Node)>> {
         let subject = format!("`{key}`");
         let items = self.list(section.get(key)?, &subject)?;
-        let read = items.iter().filter_map(|item| Some((self.value(item, &subject, scalar::text)?, item)));
+        let read = items
+            .iter()
+            .filter_map(|item| Some((self.value(item, &subject, scalar::text)?, item)));
         Some(read.collect())
     }
 
@@ -325,11 +369,21 @@ impl<'d> Reader<'_, '_, 'd> {
         let name = &*key.name;
         if let Some((word, entry)) = OPERATOR_WORDS.iter().find(|(word, _)| *word == name) {
             let message = format!("`{word}` is said by the operator, not in a pipeline file");
-            return self.report_with(Code::OperatorOnly, key.span, message, format!("in `segue.toml`:\n{entry}"));
+            return self.report_with(
+                Code::OperatorOnly,
+                key.span,
+                message,
+                format!("in `segue.toml`:\n{entry}"),
+            );
         }
         let message = format!("unknown key {} in {subject}", quote(name));
         if name == "<<" {
-            return self.report_with(Code::UnknownKey, key.span, message, "merge keys are not read; write the keys out");
+            return self.report_with(
+                Code::UnknownKey,
+                key.span,
+                message,
+                "merge keys are not read; write the keys out",
+            );
         }
         if table.wider.is_some_and(|wider| wider.key(name).is_some()) {
             let message = format!("`{name}` has no meaning in {}", table.what);
@@ -344,7 +398,11 @@ impl<'d> Reader<'_, '_, 'd> {
 fn named_schema(loader: &mut Loader<'_>, folder: &str, path: &str) -> Result<serde_json::Value, Refusal> {
     let source = loader.text(folder, path)?;
     let doc = super::yaml::parse(source.text().as_bytes(), source.name()).map_err(|faults| {
-        let why = faults.list().first().map(|fault| fault.message.clone()).unwrap_or_default();
+        let why = faults
+            .list()
+            .first()
+            .map(|fault| fault.message.clone())
+            .unwrap_or_default();
         (Code::BadSchema, format!("is no schema: {why}"))
     })?;
     Ok(doc.root.to_json())
@@ -354,7 +412,10 @@ fn named_schema(loader: &mut Loader<'_>, folder: &str, path: &str) -> Result<ser
 fn place_of(node: &Node, pointer: &str) -> Span {
     let (parent, last) = pointer.rsplit_once('/').unwrap_or(("", ""));
     let last = last.replace("~1", "/").replace("~0", "~");
-    match (node.at(pointer), node.at(parent).and_then(|parent| parent.entry(&last))) {
+    match (
+        node.at(pointer),
+        node.at(parent).and_then(|parent| parent.entry(&last)),
+    ) {
         (Some(value), Some((key, _))) if value.as_str().is_none() => key.span,
         (Some(value), _) => value.span,
         (None, _) => node.nearest(pointer).span,
@@ -370,7 +431,9 @@ fn pointer(root: &Node, span: Span) -> String {
         match &node.kind {
             Kind::Mapping(entries) => {
                 let next = entries.partition_point(|(key, _)| key.span.start <= span.start);
-                let Some((key, value)) = next.checked_sub(1).and_then(|at| entries.get(at)) else { break };
+                let Some((key, value)) = next.checked_sub(1).and_then(|at| entries.get(at)) else {
+                    break;
+                };
                 let on_key = holds(key.span);
                 if !on_key && !holds(value.span) {
                     break;
@@ -384,7 +447,9 @@ fn pointer(root: &Node, span: Span) -> String {
             }
             Kind::Sequence(items) => {
                 let next = items.partition_point(|item| item.span.start <= span.start);
-                let Some(at) = next.checked_sub(1).filter(|at| holds(items[*at].span)) else { break };
+                let Some(at) = next.checked_sub(1).filter(|at| holds(items[*at].span)) else {
+                    break;
+                };
                 pointer.push_str(&format!("/{at}"));
                 node = &items[at];
             }

@@ -12,7 +12,9 @@ use crate::plan::{Action, NeedKind, StepIndex};
 use crate::template::{Key, Reference, Segment};
 
 /// What can be read of a step.
-pub(super) const OF_STEP: &[&str] = &["output", "status", "error", "attempts", "usage", "cost", "arm", "items"];
+pub(super) const OF_STEP: &[&str] = &[
+    "output", "status", "error", "attempts", "usage", "cost", "arm", "items",
+];
 /// What can be read of an attempt.
 const OF_ATTEMPT: &[&str] = &["number", "reason", "previous"];
 /// What can be read of a run.
@@ -46,7 +48,12 @@ impl Reader<'_, '_, '_> {
         let root = reference.root.as_str();
         if root == "secrets" {
             let fault = self
-                .fault_at(Code::SecretNotAllowed, text, reference, "a pipeline file cannot read secrets")
+                .fault_at(
+                    Code::SecretNotAllowed,
+                    text,
+                    reference,
+                    "a pipeline file cannot read secrets",
+                )
                 .hint("tools are given secrets by the operator, in `segue.toml`");
             return self.push(fault);
         }
@@ -54,7 +61,11 @@ impl Reader<'_, '_, '_> {
         if item.is_some_and(|item| root == item || root == "index") {
             return;
         }
-        if !text.place.roots.contains(&root) {
+        let sees_error = matches!(
+            text.owner,
+            Owner::Fallback | Owner::FallbackStep(_) | Owner::FallbackEnd
+        );
+        if !text.place.roots.contains(&root) && !(sees_error && root == "error") {
             return self.out_of_scope(text, reference, item);
         }
         match root {
@@ -94,7 +105,12 @@ impl Reader<'_, '_, '_> {
         let name = match &segment.key {
             Key::Field(name) => name,
             Key::Index(_) => {
-                let fault = self.segment_fault(Code::UnknownInput, text, segment, "an input is named, not counted");
+                let fault = self.segment_fault(
+                    Code::UnknownInput,
+                    text,
+                    segment,
+                    "an input is named, not counted",
+                );
                 return self.push(fault);
             }
         };
@@ -102,18 +118,35 @@ impl Reader<'_, '_, '_> {
             used.inputs.insert(name.clone());
             return;
         }
-        if let Some(whole) = self.hyphenated(reference).filter(|whole| self.names.inputs.contains_key(*whole)) {
+        if let Some(whole) = self
+            .hyphenated(reference)
+            .filter(|whole| self.names.inputs.contains_key(*whole))
+        {
             used.inputs.insert(whole.to_owned());
         }
         let message = format!("input {} does not exist", quote(name));
         let fault = self.segment_fault(Code::UnknownInput, text, segment, message);
-        let fault = self.advise(fault, name, reference, self.names.inputs.keys().map(String::as_str), "inputs");
+        let fault = self.advise(
+            fault,
+            name,
+            reference,
+            self.names.inputs.keys().map(String::as_str),
+            "inputs",
+        );
         self.push(fault);
     }
 
-    fn find_step_read(&mut self, text: &Text<'_>, reference: &Reference, graphs: &mut Graphs<'_>, used: &mut Used) {
+    fn find_step_read(
+        &mut self,
+        text: &Text<'_>,
+        reference: &Reference,
+        graphs: &mut Graphs<'_>,
+        used: &mut Used,
+    ) {
         // Without a static name it is `dynamic_reference`, reported when the text was parsed.
-        let (Some(segment), Some(name)) = (reference.path.first(), reference.field(0)) else { return };
+        let (Some(segment), Some(name)) = (reference.path.first(), reference.field(0)) else {
+            return;
+        };
         let Some((kind, step)) = graphs.find(text.owner, name) else {
             let known = graphs.visible(text.owner);
             let message = format!("step {} does not exist", quote(name));
@@ -164,7 +197,9 @@ impl Reader<'_, '_, '_> {
         graphs: &Graphs<'_>,
         (kind, step): (GraphKind, StepIndex),
     ) {
-        let Some(segment) = reference.path.get(1) else { return };
+        let Some(segment) = reference.path.get(1) else {
+            return;
+        };
         let draft = graphs.get(kind).step(step);
         let name = quote(&draft.key.name);
         let wrong = match reference.field(1) {
@@ -182,7 +217,9 @@ impl Reader<'_, '_, '_> {
 
     /// A field of a name with a fixed set of fields.
     fn find_field(&mut self, text: &Text<'_>, reference: &Reference, fields: &[&str]) {
-        let (Some(segment), Some(field)) = (reference.path.first(), reference.field(0)) else { return };
+        let (Some(segment), Some(field)) = (reference.path.first(), reference.field(0)) else {
+            return;
+        };
         if !fields.contains(&field) {
             let message = format!("`{}` has no {}", reference.root, quote(field));
             let fault = self.segment_fault(Code::UnknownField, text, segment, message);
@@ -213,11 +250,22 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn segment_fault(&self, code: Code, text: &Text<'_>, segment: &Segment, message: impl Into<String>) -> Fault {
+    fn segment_fault(
+        &self,
+        code: Code,
+        text: &Text<'_>,
+        segment: &Segment,
+        message: impl Into<String>,
+    ) -> Fault {
         self.fault_in(code, text, segment.offset..segment.offset + segment.len, message)
     }
 
     fn fault_at(&self, code: Code, text: &Text<'_>, reference: &Reference, message: &str) -> Fault {
-        self.fault_in(code, text, reference.offset..reference.offset + reference.len, message)
+        self.fault_in(
+            code,
+            text,
+            reference.offset..reference.offset + reference.len,
+            message,
+        )
     }
 }

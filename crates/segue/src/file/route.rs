@@ -42,7 +42,12 @@ pub(super) enum Chooser<'d> {
 
 impl<'d> Reader<'_, '_, 'd> {
     /// Reads a route.
-    pub(super) fn route(&mut self, section: &Section<'d>, owner: Owner, graph: &Graph<'d>) -> Option<Acted<'d>> {
+    pub(super) fn route(
+        &mut self,
+        section: &Section<'d>,
+        owner: Owner,
+        graph: &Graph<'d>,
+    ) -> Option<Acted<'d>> {
         let mut fits = Vec::new();
         let chosen = self.chooser(section, owner, &mut fits);
         let (to, entries) = section.entry("to").map(|(key, node)| (key.span, node))?;
@@ -50,7 +55,10 @@ impl<'d> Reader<'_, '_, 'd> {
         if entries.is_empty() || entries.len() > MAX_ARMS {
             let (code, wrong) = match entries.is_empty() {
                 true => (Code::EmptyDefinition, "has no arms".to_owned()),
-                false => (Code::TooLarge, format!("has {} arms, at most {MAX_ARMS} are read", entries.len())),
+                false => (
+                    Code::TooLarge,
+                    format!("has {} arms, at most {MAX_ARMS} are read", entries.len()),
+                ),
             };
             self.report(code, to, format!("the route in {} {wrong}", section.subject));
             return None;
@@ -83,7 +91,11 @@ impl<'d> Reader<'_, '_, 'd> {
             to,
         };
         let action = Action::Route { by, arms, otherwise };
-        is_whole.then(|| Acted { fits, route: Some(drawn), ..Acted::new(Kind::Route, action, common_type(outputs)) })
+        is_whole.then(|| Acted {
+            fits,
+            route: Some(drawn),
+            ..Acted::new(Kind::Route, action, common_type(outputs))
+        })
     }
 
     fn chooser(
@@ -103,7 +115,9 @@ impl<'d> Reader<'_, '_, 'd> {
             ("split", &keys::ROUTE_SPLIT),
             ("first_of", &keys::ROUTE_FIRST_OF),
         ];
-        let form = forms.into_iter().find(|(form, _)| entries.iter().any(|(key, _)| *key.name == **form));
+        let form = forms
+            .into_iter()
+            .find(|(form, _)| entries.iter().any(|(key, _)| *key.name == **form));
         let Some((form, table)) = form else {
             let message = format!("the route in {} does not say how it chooses", section.subject);
             let hint = "write an expression, or a map with `agent`, `tool`, `split` or `first_of`";
@@ -116,7 +130,12 @@ impl<'d> Reader<'_, '_, 'd> {
                 let agent = self.agent_name(&inner);
                 let prompt = self.template_or_file(&inner, "prompt", &place::PROMPT, owner);
                 let agent = agent?.to_owned();
-                let step = AgentStep { agent, prompt, images: None, over: AgentOver::default() };
+                let step = AgentStep {
+                    agent,
+                    prompt,
+                    images: None,
+                    over: AgentOver::default(),
+                };
                 Some((RouteBy::Agent(step), Chooser::Open))
             }
             "tool" => {
@@ -147,11 +166,17 @@ impl<'d> Reader<'_, '_, 'd> {
         let mut weights = IndexMap::with_capacity(entries.len());
         for (name, node) in entries {
             let subject = format!("the weight of {}", quote(&name.name));
-            let weight = self.value(node, &subject, |node| scalar::count(node, 0..=u64::from(u32::MAX)))?;
+            let weight = self.value(node, &subject, |node| {
+                scalar::count(node, 0..=u64::from(u32::MAX))
+            })?;
             weights.insert(name.name.to_string(), u32::try_from(weight).unwrap_or(u32::MAX));
         }
         if weights.values().all(|weight| *weight == 0) {
-            self.report(Code::NumberRange, key.span, "the weights of `split` add up to nothing");
+            self.report(
+                Code::NumberRange,
+                key.span,
+                "the weights of `split` add up to nothing",
+            );
             return None;
         }
         Some(weights)
@@ -177,7 +202,11 @@ impl<'d> Reader<'_, '_, 'd> {
         if let Setting::Is(on_error @ (OnError::Run(_) | OnError::Keep)) = &draft.step.settings.on_error {
             let word = if *on_error == OnError::Keep { "keep" } else { "run" };
             let span = section.get("on_error").map_or(section.at, |node| node.span);
-            self.report(Code::Conflict, span, format!("`on_error: {word}` has no meaning in an inline arm"));
+            self.report(
+                Code::Conflict,
+                span,
+                format!("`on_error: {word}` has no meaning in an inline arm"),
+            );
         }
         fits.append(&mut draft.fits);
         draft.step.output_schema = draft.gives.take();
@@ -205,7 +234,10 @@ impl<'d> Reader<'_, '_, 'd> {
             let name = match node.as_str() {
                 Some(name) => name,
                 None => {
-                    let message = format!("{subject} needs a step, a list of steps or an action, found {}", node.describe());
+                    let message = format!(
+                        "{subject} needs a step, a list of steps or an action, found {}",
+                        node.describe()
+                    );
                     self.report(Code::WrongType, node.span, message);
                     return None;
                 }
@@ -227,7 +259,14 @@ impl<'d> Reader<'_, '_, 'd> {
         let is_arm = arms.iter().any(|(key, _)| &*key.name == name);
         if !is_arm {
             let message = format!("there is no arm {}", quote(name));
-            self.unknown(Code::UnknownRoute, span, message, name, arms.iter().map(|(key, _)| &*key.name), "arms");
+            self.unknown(
+                Code::UnknownRoute,
+                span,
+                message,
+                name,
+                arms.iter().map(|(key, _)| &*key.name),
+                "arms",
+            );
         }
         is_arm
     }
@@ -247,8 +286,14 @@ impl<'d> Reader<'_, '_, 'd> {
                 entries.iter().map(|(key, _)| (&*key.name, key.span)).collect()
             }
             Some(RouteBy::FirstOf(_)) => {
-                let items = route.get("first_of").and_then(Node::as_sequence).unwrap_or_default();
-                items.iter().filter_map(|item| Some((item.as_str()?, item.span))).collect()
+                let items = route
+                    .get("first_of")
+                    .and_then(Node::as_sequence)
+                    .unwrap_or_default();
+                items
+                    .iter()
+                    .filter_map(|item| Some((item.as_str()?, item.span)))
+                    .collect()
             }
             Some(RouteBy::Agent(_)) => return self.check_instead(section, arms),
             _ => return,
@@ -306,7 +351,11 @@ impl<'d> Reader<'_, '_, 'd> {
     fn join(&mut self, graph: &mut Graph<'d>, route: StepIndex, arm: String, member: StepIndex, span: Span) {
         let name = quote(&graph.step(member).key.name);
         if member == route {
-            return self.report(Code::SelfEdge, span, format!("route {name} is a step of its own arm"));
+            return self.report(
+                Code::SelfEdge,
+                span,
+                format!("route {name} is a step of its own arm"),
+            );
         }
         match &graph.step(member).step.arm {
             None => graph.drafts[member as usize].step.arm = Some(Membership { route, arm }),

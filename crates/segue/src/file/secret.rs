@@ -39,7 +39,8 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
             let length = rest.find(|c| !is_key_char(c)).unwrap_or(rest.len());
             let key = &rest[..length];
             // Words joined by hyphens are no key: those have digits among their letters.
-            let random = key.bytes().any(|b| b.is_ascii_digit()) && key.bytes().any(|b| b.is_ascii_alphabetic());
+            let random =
+                key.bytes().any(|b| b.is_ascii_digit()) && key.bytes().any(|b| b.is_ascii_alphabetic());
             if begins_a_word && length >= *fewest && random {
                 found.push(at..at + prefix.len() + length);
             }
@@ -65,7 +66,9 @@ pub(super) fn blank(text: &str, ranges: &[Range<usize>]) -> String {
     let mut at = 0;
     for range in ranges {
         blanked.push_str(&text[at..range.start]);
-        let stars = text[range.clone()].chars().map(|c| if matches!(c, '\n' | '\r') { c } else { '*' });
+        let stars = text[range.clone()]
+            .chars()
+            .map(|c| if matches!(c, '\n' | '\r') { c } else { '*' });
         blanked.extend(stars);
         at = range.end;
     }
@@ -82,7 +85,9 @@ pub(super) fn masked(faults: &Faults, secrets: &[String]) -> Faults {
             if text.contains(secret.as_str()) {
                 *text = text.replace(secret.as_str(), "***");
             } else if let Some(at) = text.find(&shown) {
-                let end = text[at..].find(|c| !is_key_char(c)).map_or(text.len(), |end| at + end);
+                let end = text[at..]
+                    .find(|c| !is_key_char(c))
+                    .map_or(text.len(), |end| at + end);
                 text.replace_range(at..end, "***");
             }
         }
@@ -92,7 +97,10 @@ pub(super) fn masked(faults: &Faults, secrets: &[String]) -> Faults {
         let mut fault = fault.clone();
         mask(&mut fault.message);
         mask(&mut fault.pointer);
-        for text in [&mut fault.hint, &mut fault.suggestion, &mut fault.step].into_iter().flatten() {
+        for text in [&mut fault.hint, &mut fault.suggestion, &mut fault.step]
+            .into_iter()
+            .flatten()
+        {
             mask(text);
         }
         for related in &mut fault.related {
@@ -119,14 +127,20 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(&text[found[0].clone()], key);
         assert_eq!(blank(&text, &found), text.replace(&key, &"*".repeat(key.len())));
-        for text in ["task-1234567890abcdefghijklmn", "sk-short1", "sk-only-words-joined-by-hyphens", "AKIA"] {
+        for text in [
+            "task-1234567890abcdefghijklmn",
+            "sk-short1",
+            "sk-only-words-joined-by-hyphens",
+            "AKIA",
+        ] {
             assert!(find(text).is_empty(), "{text}");
         }
     }
 
     #[test]
     fn private_keys_are_found_over_lines() {
-        let text = "k: |\n  -----BEGIN RSA PRIVATE KEY-----\n  MIIEow\n  AbC\n  -----END RSA PRIVATE KEY-----\n";
+        let text =
+            "k: |\n  -----BEGIN RSA PRIVATE KEY-----\n  MIIEow\n  AbC\n  -----END RSA PRIVATE KEY-----\n";
         let found = find(text);
         assert_eq!(found.len(), 1);
         let blanked = blank(text, &found);

@@ -32,7 +32,12 @@ impl Level {
 
     /// Settings of one step.
     pub(super) const fn of(owner: Owner) -> Self {
-        Self { owner, retry: &place::RETRY, nudge: &place::NUDGE, instead: &place::USE }
+        Self {
+            owner,
+            retry: &place::RETRY,
+            nudge: &place::NUDGE,
+            instead: &place::USE,
+        }
     }
 }
 
@@ -50,7 +55,9 @@ impl<'d> Reader<'_, '_, 'd> {
             settings.budget = off_or(self.budget(section, Days::Refused));
         }
         if section.has("on_error") {
-            settings.on_error = self.on_error(section, level).map_or(Setting::Inherit, Setting::Is);
+            settings.on_error = self
+                .on_error(section, level)
+                .map_or(Setting::Inherit, Setting::Is);
         }
         self.retries(section, level, &mut settings);
         settings
@@ -60,7 +67,11 @@ impl<'d> Reader<'_, '_, 'd> {
         let retries = self.count(section, "retries", 0, 100);
         if let (Some((key, _)), Some((other, _))) = (section.entry("retries"), section.entry("retry")) {
             let fault = self
-                .fault(Code::Conflict, key.span, "`retries` and `retry` say the same in two ways")
+                .fault(
+                    Code::Conflict,
+                    key.span,
+                    "`retries` and `retry` say the same in two ways",
+                )
                 .hint("keep one: `retries: n` is short for `retry: {max_attempts: n+1}`")
                 .related(self.doc.place(other.span), "`retry` is here");
             self.push(fault);
@@ -68,7 +79,9 @@ impl<'d> Reader<'_, '_, 'd> {
         if let Some(retries) = retries {
             *settings = std::mem::take(settings).retries(retries);
         }
-        let Some((key, node)) = section.entry("retry") else { return };
+        let Some((key, node)) = section.entry("retry") else {
+            return;
+        };
         match node.as_mapping() {
             Some(_) => {
                 let subject = format!("`retry` of {}", section.subject);
@@ -91,7 +104,13 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A retry policy.
-    pub(super) fn retry(&mut self, node: &'d Node, at: Span, subject: &str, level: Level) -> Option<RetryLayer> {
+    pub(super) fn retry(
+        &mut self,
+        node: &'d Node,
+        at: Span,
+        subject: &str,
+        level: Level,
+    ) -> Option<RetryLayer> {
         let section = self.section(node, &keys::RETRY, at, subject)?;
         let backoff = self.read(&section, "backoff", |node| scalar::choice(node, keys::BACKOFFS));
         Some(RetryLayer {
@@ -145,13 +164,20 @@ impl<'d> Reader<'_, '_, 'd> {
         budget.tokens = self.tokens(&section, "tokens");
         budget.requests = self.tokens(&section, "requests");
         if let Some(calls) = self.section_of(&section, "per_call", &keys::PER_CALL) {
-            budget.per_call =
-                PerCall { usd: self.read(&calls, "usd", scalar::money), tokens: self.tokens(&calls, "tokens") };
+            budget.per_call = PerCall {
+                usd: self.read(&calls, "usd", scalar::money),
+                tokens: self.tokens(&calls, "tokens"),
+            };
         }
         if let Some(limits) = self.section_of(&section, "per_day", &keys::PER_DAY) {
             if let Days::Refused = days {
                 let message = "`per_day` is a limit of a whole pipeline".to_owned();
-                self.report_with(Code::Conflict, limits.at, message, "say it in the `budget` at the top of the file");
+                self.report_with(
+                    Code::Conflict,
+                    limits.at,
+                    message,
+                    "say it in the `budget` at the top of the file",
+                );
             }
             budget.per_day = PerDay {
                 usd: self.read(&limits, "usd", scalar::money),
@@ -159,11 +185,15 @@ impl<'d> Reader<'_, '_, 'd> {
                 requests: self.tokens(&limits, "requests"),
             };
         }
-        match self.read(&section, "on_exceed", |node| scalar::choice(node, &["fail", "pause"])) {
+        match self.read(&section, "on_exceed", |node| {
+            scalar::choice(node, &["fail", "pause"])
+        }) {
             Some("pause") => budget.on_exceed = OnExceed::Pause,
             _ => budget.on_exceed = OnExceed::Fail,
         }
-        budget.allow_unpriced = self.read(&section, "allow_unpriced", scalar::boolean).unwrap_or_default();
+        budget.allow_unpriced = self
+            .read(&section, "allow_unpriced", scalar::boolean)
+            .unwrap_or_default();
         if let Some(least) = self.count(&section, "min_tokens", 1, u32::MAX) {
             budget.min_tokens = least;
         }
@@ -179,7 +209,10 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// Context and completion, where a section can have them.
     pub(super) fn asking(&mut self, section: &Section<'d>, level: Level) -> Asking {
-        Asking { context: self.context(section), complete: self.complete(section, level) }
+        Asking {
+            context: self.context(section),
+            complete: self.complete(section, level),
+        }
     }
 
     fn context(&mut self, section: &Section<'d>) -> Option<Context> {
@@ -206,14 +239,20 @@ impl<'d> Reader<'_, '_, 'd> {
             return Some(Complete::Schema);
         };
         let is_saved = entries.iter().any(|(name, _)| &*name.name == "saved");
-        let table: &'static Table = if is_saved { &keys::COMPLETE_SAVED } else { &keys::COMPLETE_MARKER };
+        let table: &'static Table = if is_saved {
+            &keys::COMPLETE_SAVED
+        } else {
+            &keys::COMPLETE_MARKER
+        };
         let section = self.section(node, table, key.span, subject)?;
         if is_saved {
             let names = self.texts_of(&section, "saved")?;
             for (name, node) in &names {
                 self.artifact_name(name, node.span);
             }
-            return Some(Complete::Saved(names.into_iter().map(|(name, _)| name.to_owned()).collect()));
+            return Some(Complete::Saved(
+                names.into_iter().map(|(name, _)| name.to_owned()).collect(),
+            ));
         }
         let marker = self.literal(&section, "marker");
         if let (Some(marker), Some(node)) = (marker, section.get("marker"))
@@ -223,7 +262,11 @@ impl<'d> Reader<'_, '_, 'd> {
         }
         let nudge = self.template(&section, "nudge", level.nudge, level.owner);
         let max_nudges = self.count(&section, "max_nudges", 0, 100).unwrap_or(3);
-        Some(Complete::Marker { marker: marker?.to_owned(), nudge: nudge?, max_nudges })
+        Some(Complete::Marker {
+            marker: marker?.to_owned(),
+            nudge: nudge?,
+            max_nudges,
+        })
     }
 }
 

@@ -99,7 +99,14 @@ impl Draft<'_> {
 
     /// The edges as the plan has them.
     pub(super) fn plan_needs(&self) -> Vec<Need> {
-        let mut needs: Vec<Need> = self.edges.iter().map(|(step, edge)| Need { step: *step, kind: edge.kind }).collect();
+        let mut needs: Vec<Need> = self
+            .edges
+            .iter()
+            .map(|(step, edge)| Need {
+                step: *step,
+                kind: edge.kind,
+            })
+            .collect();
         needs.sort_unstable_by_key(|need| need.step);
         needs
     }
@@ -111,7 +118,11 @@ impl<'d> Reader<'_, '_, 'd> {
         let mut named = self.named(section, "steps", MAX_STEPS);
         named.retain(|(key, _)| {
             if &*key.name == "on_failure" {
-                self.report(Code::BadName, key.span, "`on_failure` cannot be the name of a step");
+                self.report(
+                    Code::BadName,
+                    key.span,
+                    "`on_failure` cannot be the name of a step",
+                );
             }
             &*key.name != "on_failure"
         });
@@ -119,10 +130,22 @@ impl<'d> Reader<'_, '_, 'd> {
             && let Some((key, node)) = section.entry("steps")
             && node.as_mapping().is_some_and(<[_]>::is_empty)
         {
-            self.report(Code::EmptyDefinition, key.span, format!("{} has no steps", section.subject));
+            self.report(
+                Code::EmptyDefinition,
+                key.span,
+                format!("{} has no steps", section.subject),
+            );
         }
-        let index = named.iter().enumerate().map(|(at, (key, _))| (&*key.name, at as StepIndex)).collect();
-        let mut graph = Graph { index, drafts: Vec::with_capacity(named.len()), kind };
+        let index = named
+            .iter()
+            .enumerate()
+            .map(|(at, (key, _))| (&*key.name, at as StepIndex))
+            .collect();
+        let mut graph = Graph {
+            index,
+            drafts: Vec::with_capacity(named.len()),
+            kind,
+        };
         for (at, (key, node)) in named.iter().enumerate() {
             let draft = self.step(&graph, at as StepIndex, key, node);
             graph.drafts.push(draft);
@@ -144,8 +167,12 @@ impl<'d> Reader<'_, '_, 'd> {
         };
         let owner = graph.kind.step(at);
         let subject = format!("step {}", quote(&key.name));
-        let Some((table, action)) = self.table(node, key, &subject, keys::STEPS, &keys::STEP) else { return draft };
-        let Some(section) = self.section(node, table, key.span, subject) else { return draft };
+        let Some((table, action)) = self.table(node, key, &subject, keys::STEPS, &keys::STEP) else {
+            return draft;
+        };
+        let Some(section) = self.section(node, table, key.span, subject) else {
+            return draft;
+        };
         self.edges_said(graph, at, &section, &mut draft);
         draft.step.when = self.condition(&section, "when", &place::WHEN, owner);
         draft.step.each = self.each(&section, owner);
@@ -171,9 +198,16 @@ impl<'d> Reader<'_, '_, 'd> {
         draft.step.title = self.title(section);
         draft.step.settings = self.settings(section, level);
         draft.step.artifacts = self.artifacts(section, &place::STEP_ARTIFACT, owner);
-        let asking = if section.has("context") { self.asking(section, level) } else { Asking::default() };
+        let asking = if section.has("context") {
+            self.asking(section, level)
+        } else {
+            Asking::default()
+        };
         let acted = self.action(section, owner, action, graph);
-        let of_agent = acted.as_ref().and_then(|acted| acted.action.agent()).and_then(|name| self.names.agents.get(name));
+        let of_agent = acted
+            .as_ref()
+            .and_then(|acted| acted.action.agent())
+            .and_then(|name| self.names.agents.get(name));
         let nothing = Asking::default();
         let of_agent = of_agent.map_or(&nothing, |agent| &agent.asking);
         (draft.step.context, draft.step.complete) =
@@ -202,7 +236,9 @@ impl<'d> Reader<'_, '_, 'd> {
         all: &'static Table,
     ) -> Option<(&'static Table, &'static str)> {
         let entries = self.entries(node, subject)?;
-        let mut actions = entries.iter().filter(|(name, _)| tables.iter().any(|(action, _)| *action == &*name.name));
+        let mut actions = entries
+            .iter()
+            .filter(|(name, _)| tables.iter().any(|(action, _)| *action == &*name.name));
         match (actions.next(), actions.next()) {
             (None, _) => {
                 // A key that does not exist is probably the action, misspelled.
@@ -225,9 +261,10 @@ impl<'d> Reader<'_, '_, 'd> {
                 self.unknown_keys(entries, all, subject);
                 None
             }
-            (Some((name, _)), None) => {
-                tables.iter().find(|(action, _)| *action == &*name.name).map(|(action, table)| (table, *action))
-            }
+            (Some((name, _)), None) => tables
+                .iter()
+                .find(|(action, _)| *action == &*name.name)
+                .map(|(action, table)| (table, *action)),
         }
     }
 
@@ -236,7 +273,11 @@ impl<'d> Reader<'_, '_, 'd> {
         for (name, node) in self.texts_of(section, "needs").unwrap_or_default() {
             match self.find_step(graph, name, node.span) {
                 Some(step) if step == at => {
-                    self.report(Code::SelfEdge, node.span, format!("step {} needs itself", quote(name)));
+                    self.report(
+                        Code::SelfEdge,
+                        node.span,
+                        format!("step {} needs itself", quote(name)),
+                    );
                 }
                 Some(step) => draft.needs(step, NeedKind::Order, node.span),
                 None => {}
@@ -249,9 +290,21 @@ impl<'d> Reader<'_, '_, 'd> {
         let found = graph.index.get(name).copied();
         if found.is_none() {
             let message = format!("step {} does not exist", quote(name));
-            let mut names: Vec<(&StepIndex, &str)> = graph.index.iter().map(|(name, at)| (at, *name)).collect();
+            if self.loader.faults.is_full() {
+                self.report(Code::UnknownStep, span, message);
+                return None;
+            }
+            let mut names: Vec<(&StepIndex, &str)> =
+                graph.index.iter().map(|(name, at)| (at, *name)).collect();
             names.sort_unstable();
-            self.unknown(Code::UnknownStep, span, message, name, names.into_iter().map(|(_, name)| name), "steps");
+            self.unknown(
+                Code::UnknownStep,
+                span,
+                message,
+                name,
+                names.into_iter().map(|(_, name)| name),
+                "steps",
+            );
         }
         found
     }
@@ -269,10 +322,16 @@ impl<'d> Reader<'_, '_, 'd> {
             }
             return None;
         }
-        let reserved = ["inputs", "steps", "run", "step", "attempt", "output", "error", "index"];
+        let reserved = [
+            "inputs", "steps", "run", "step", "attempt", "output", "error", "index",
+        ];
         if let Some(name) = name.filter(|name| reserved.contains(name)) {
             let span = section.get("as").map_or(section.at, |node| node.span);
-            self.report(Code::BadName, span, format!("`as: {name}` would hide what `{name}` means already"));
+            self.report(
+                Code::BadName,
+                span,
+                format!("`as: {name}` would hide what `{name}` means already"),
+            );
         }
         Some(Each {
             list: Some(list?),
@@ -291,9 +350,18 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Artifacts by name under `artifacts`.
-    pub(super) fn artifacts(&mut self, section: &Section<'d>, place: &'static Place, owner: Owner) -> Vec<Artifact> {
-        let Some((_, node)) = section.entry("artifacts") else { return Vec::new() };
-        let Some(entries) = self.entries(node, "`artifacts`") else { return Vec::new() };
+    pub(super) fn artifacts(
+        &mut self,
+        section: &Section<'d>,
+        place: &'static Place,
+        owner: Owner,
+    ) -> Vec<Artifact> {
+        let Some((_, node)) = section.entry("artifacts") else {
+            return Vec::new();
+        };
+        let Some(entries) = self.entries(node, "`artifacts`") else {
+            return Vec::new();
+        };
         let mut artifacts = Vec::with_capacity(entries.len());
         for (key, node) in entries {
             self.artifact_name(&key.name, key.span);
@@ -322,7 +390,11 @@ impl<'d> Reader<'_, '_, 'd> {
                 if let (Some(name), Some(node)) = (&link, section.get("link"))
                     && let Err(why) = check_link(name)
                 {
-                    self.report(Code::BadName, node.span, format!("{} cannot be a link: {why}", quote(name)));
+                    self.report(
+                        Code::BadName,
+                        node.span,
+                        format!("{} cannot be a link: {why}", quote(name)),
+                    );
                 }
                 match self.read(&section, "type", |node| scalar::choice(node, keys::MEDIA)) {
                     Some("text") => media = Media::Text,
@@ -334,13 +406,22 @@ impl<'d> Reader<'_, '_, 'd> {
                 from?
             }
         };
-        Some(Artifact { name: name.to_owned(), from, link, media })
+        Some(Artifact {
+            name: name.to_owned(),
+            from,
+            link,
+            media,
+        })
     }
 
     /// Reports a name that no artifact can have.
     pub(super) fn artifact_name(&mut self, name: &str, span: Span) {
         if let Err(why) = check_name(name) {
-            self.report(Code::BadName, span, format!("{} cannot be an artifact: {why}", quote(name)));
+            self.report(
+                Code::BadName,
+                span,
+                format!("{} cannot be an artifact: {why}", quote(name)),
+            );
         }
     }
 }

@@ -74,11 +74,13 @@ pub(super) mod place {
     pub(in crate::file) static BY: Place = at("by", STEP, true);
     pub(in crate::file) static WHEN: Place = at("when", STEP, false);
     pub(in crate::file) static FOR_EACH: Place = at("for_each", STEP, false);
-    pub(in crate::file) static USE: Place = at("on_error", &["inputs", "steps", "run", "step", "error"], true);
+    pub(in crate::file) static USE: Place =
+        at("on_error", &["inputs", "steps", "run", "step", "error"], true);
     pub(in crate::file) static RETRY: Place = at("retry", JUDGE, true);
     pub(in crate::file) static SHARED_RETRY: Place =
         at("retry", &["inputs", "run", "step", "attempt", "output"], false);
-    pub(in crate::file) static SHARED_NUDGE: Place = at("nudge", &["inputs", "run", "step", "attempt"], false);
+    pub(in crate::file) static SHARED_NUDGE: Place =
+        at("nudge", &["inputs", "run", "step", "attempt"], false);
     pub(in crate::file) static SHARED_USE: Place = at("on_error", &["inputs", "run", "step", "error"], false);
     pub(in crate::file) static STEP_ARTIFACT: Place =
         at("artifacts", &["inputs", "steps", "run", "step", "output"], false);
@@ -86,7 +88,8 @@ pub(super) mod place {
     pub(in crate::file) static APPROVAL: Place = at("approval", &["args"], false);
     pub(in crate::file) static OUTPUT: Place = at("output", &["inputs", "steps", "run"], false);
     pub(in crate::file) static ARTIFACT: Place = at("artifacts", &["inputs", "steps", "run"], false);
-    pub(in crate::file) static FALLBACK: Place = at("on_failure", &["inputs", "steps", "run", "error"], false);
+    pub(in crate::file) static FALLBACK: Place =
+        at("on_failure", &["inputs", "steps", "run", "error"], false);
 }
 
 impl Text<'_> {
@@ -112,11 +115,17 @@ impl Text<'_> {
 
     /// The one reference that is all of it, so that its value is that of the reference.
     pub(super) fn only_reference(&self) -> Option<&Reference> {
-        let [reference] = self.references() else { return None };
+        let [reference] = self.references() else {
+            return None;
+        };
         let source = match &self.parsed {
             Parsed::Template(template) if template.is_value() => {
                 let inner = template.source().trim();
-                inner.strip_prefix("{{")?.strip_suffix("}}")?.trim_matches(['-', '+']).trim()
+                inner
+                    .strip_prefix("{{")?
+                    .strip_suffix("}}")?
+                    .trim_matches(['-', '+'])
+                    .trim()
             }
             Parsed::Template(_) => return None,
             Parsed::Expr(expr) | Parsed::Condition(expr) => expr.source().trim(),
@@ -161,7 +170,13 @@ impl<'d> Reader<'_, '_, 'd> {
     ) -> Option<String> {
         let source = self.bare(node, subject)?;
         match Expr::parse(source) {
-            Ok(expr) => self.texts.push(Text { node, file: None, parsed: Parsed::Expr(expr), place, owner }),
+            Ok(expr) => self.texts.push(Text {
+                node,
+                file: None,
+                parsed: Parsed::Expr(expr),
+                place,
+                owner,
+            }),
             Err(faults) => self.text_faults(faults, node, None),
         }
         Some(source.to_owned())
@@ -178,7 +193,13 @@ impl<'d> Reader<'_, '_, 'd> {
         let node = section.get(key)?;
         let source = self.bare(node, &format!("`{key}`"))?;
         match Expr::parse(source) {
-            Ok(expr) => self.texts.push(Text { node, file: None, parsed: Parsed::Condition(expr), place, owner }),
+            Ok(expr) => self.texts.push(Text {
+                node,
+                file: None,
+                parsed: Parsed::Condition(expr),
+                place,
+                owner,
+            }),
             Err(faults) => self.text_faults(faults, node, None),
         }
         Some(source.to_owned())
@@ -193,7 +214,9 @@ impl<'d> Reader<'_, '_, 'd> {
         owner: Owner,
     ) -> Option<String> {
         let node = section.get(key)?;
-        let Some([(name, path)]) = node.as_mapping() else { return self.template(section, key, place, owner) };
+        let Some([(name, path)]) = node.as_mapping() else {
+            return self.template(section, key, place, owner);
+        };
         if &*name.name != "file" {
             let message = format!("`{key}` needs text or `{{file: PATH}}`, found a map");
             self.report(Code::WrongType, node.span, message);
@@ -203,7 +226,13 @@ impl<'d> Reader<'_, '_, 'd> {
         match Template::parse(source.text()) {
             Ok(template) => {
                 let parsed = Parsed::Template(template);
-                self.texts.push(Text { node: path, file: Some(source.clone()), parsed, place, owner });
+                self.texts.push(Text {
+                    node: path,
+                    file: Some(source.clone()),
+                    parsed,
+                    place,
+                    owner,
+                });
             }
             Err(faults) => self.text_faults(faults, path, Some(&source)),
         }
@@ -211,7 +240,12 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// Any value whose strings are templates.
-    pub(super) fn templates(&mut self, node: &'d Node, place: &'static Place, owner: Owner) -> serde_json::Value {
+    pub(super) fn templates(
+        &mut self,
+        node: &'d Node,
+        place: &'static Place,
+        owner: Owner,
+    ) -> serde_json::Value {
         let mut open = vec![node];
         while let Some(node) = open.pop() {
             match &node.kind {
@@ -232,7 +266,13 @@ impl<'d> Reader<'_, '_, 'd> {
             // Plain text names nothing; most values are plain text.
             Ok(template) if template.is_literal() => {}
             Ok(template) => {
-                self.texts.push(Text { node, file: None, parsed: Parsed::Template(template), place, owner });
+                self.texts.push(Text {
+                    node,
+                    file: None,
+                    parsed: Parsed::Template(template),
+                    place,
+                    owner,
+                });
             }
             Err(faults) => self.text_faults(faults, node, None),
         }
@@ -244,7 +284,12 @@ impl<'d> Reader<'_, '_, 'd> {
             Kind::Scalar(scalar) if !node.is_null() => Some(&scalar.text),
             _ => {
                 let message = format!("{subject} needs an expression, found {}", node.describe());
-                self.report_with(Code::WrongType, node.span, message, "put an expression that YAML reads otherwise in quotes");
+                self.report_with(
+                    Code::WrongType,
+                    node.span,
+                    message,
+                    "put an expression that YAML reads otherwise in quotes",
+                );
                 None
             }
         }
@@ -258,10 +303,16 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// A fault inside a template or expression, at its place in the file.
-    pub(super) fn text_fault(&self, found: template::Fault, node: &Node, file: Option<&Arc<Source>>) -> Fault {
+    pub(super) fn text_fault(
+        &self,
+        found: template::Fault,
+        node: &Node,
+        file: Option<&Arc<Source>>,
+    ) -> Fault {
         let code = Code::ALL.iter().copied().find(|code| code.as_str() == found.code);
         let range = found.offset..found.offset + found.len;
-        let fault = Fault::new(code.unwrap_or(Code::TemplateSyntax), found.message).suggestion(found.suggestion);
+        let fault =
+            Fault::new(code.unwrap_or(Code::TemplateSyntax), found.message).suggestion(found.suggestion);
         let mut fault = self.at_text(fault, node, file, range);
         fault.hint = found.hint;
         fault

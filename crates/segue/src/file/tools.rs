@@ -14,16 +14,25 @@ const MAX_TOOLS: usize = 1000;
 impl<'d> Reader<'_, '_, 'd> {
     /// Reads `tools` at the top: limits by name or glob.
     pub(super) fn tool_limits(&mut self, top: &Section<'d>) {
-        let Some((key, node)) = top.entry("tools") else { return };
-        let Some(entries) = self.entries(node, "`tools`") else { return };
+        let Some((key, node)) = top.entry("tools") else {
+            return;
+        };
+        let Some(entries) = self.entries(node, "`tools`") else {
+            return;
+        };
         if entries.len() > MAX_TOOLS {
-            let message = format!("`tools` has {} entries, at most {MAX_TOOLS} are read", entries.len());
+            let message = format!(
+                "`tools` has {} entries, at most {MAX_TOOLS} are read",
+                entries.len()
+            );
             self.report(Code::TooLarge, key.span, message);
         }
         for (name, value) in entries.iter().take(MAX_TOOLS) {
             self.known_tool(&name.name, name.span);
             let subject = format!("tool {}", quote(&name.name));
-            let Some(section) = self.section(value, &keys::TOOL, name.span, subject) else { continue };
+            let Some(section) = self.section(value, &keys::TOOL, name.span, subject) else {
+                continue;
+            };
             let limits = self.limits(&section);
             self.names.tools.insert(name.name.to_string(), limits);
         }
@@ -34,7 +43,10 @@ impl<'d> Reader<'_, '_, 'd> {
         let (key, node) = section.entry("tools")?;
         let items = self.list(node, "`tools`")?;
         if items.len() > MAX_TOOLS {
-            let message = format!("`tools` has {} entries, at most {MAX_TOOLS} are read", items.len());
+            let message = format!(
+                "`tools` has {} entries, at most {MAX_TOOLS} are read",
+                items.len()
+            );
             self.report(Code::TooLarge, key.span, message);
             return None;
         }
@@ -62,7 +74,11 @@ impl<'d> Reader<'_, '_, 'd> {
                 None
             }
         };
-        Some(ToolUse { name: text.to_owned(), pipeline, limits })
+        Some(ToolUse {
+            name: text.to_owned(),
+            pipeline,
+            limits,
+        })
     }
 
     /// Limits of a tool, in a section that can have them.
@@ -102,8 +118,14 @@ impl<'d> Reader<'_, '_, 'd> {
             let section = self.section(node, &keys::TOOL_TELL, key.span, subject)?;
             return Some(ToolOnError::Text(self.literal(&section, "tell")?.to_owned()));
         }
-        let word = self.value(node, "`on_error`", |node| scalar::choice(node, keys::TOOL_ON_ERRORS))?;
-        Some(if word == "fail" { ToolOnError::Fail } else { ToolOnError::Tell })
+        let word = self.value(node, "`on_error`", |node| {
+            scalar::choice(node, keys::TOOL_ON_ERRORS)
+        })?;
+        Some(if word == "fail" {
+            ToolOnError::Fail
+        } else {
+            ToolOnError::Tell
+        })
     }
 
     /// Reports a tool, or a glob, that means none of the tools an agent can be given.
@@ -116,7 +138,14 @@ impl<'d> Reader<'_, '_, 'd> {
             false => format!("tool {} does not exist", quote(name)),
         };
         let known: Vec<String> = self.loader.known.tools().map(str::to_owned).collect();
-        self.unknown(Code::UnknownTool, span, message, name, known.iter().map(String::as_str), "tools");
+        self.unknown(
+            Code::UnknownTool,
+            span,
+            message,
+            name,
+            known.iter().map(String::as_str),
+            "tools",
+        );
     }
 
     /// Reports something a step cannot call.
@@ -126,6 +155,13 @@ impl<'d> Reader<'_, '_, 'd> {
         }
         let known: Vec<String> = self.loader.known.callable().map(str::to_owned).collect();
         let message = format!("tool {} does not exist", quote(name));
-        self.unknown(Code::UnknownTool, span, message, name, known.iter().map(String::as_str), "tools");
+        self.unknown(
+            Code::UnknownTool,
+            span,
+            message,
+            name,
+            known.iter().map(String::as_str),
+            "tools",
+        );
     }
 }

@@ -47,11 +47,28 @@ impl<'t, 'd> Types<'t, 'd> {
         inputs: &'t indexmap::IndexMap<String, Schema>,
         optional: &'t HashMap<(GraphKind, StepIndex), Optional>,
     ) -> Self {
-        let by_node = texts.iter().enumerate().map(|(at, text)| (std::ptr::from_ref(text.node), at)).collect();
+        let by_node = texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| (std::ptr::from_ref(text.node), at))
+            .collect();
         let (items, seen) = (HashMap::new(), RefCell::default());
-        let mut types = Self { graphs, texts, inputs, optional, items, by_node, seen };
-        for text in texts.iter().filter(|text| std::ptr::eq(text.place, &place::FOR_EACH)) {
-            let element = text.only_reference().and_then(|reference| types.schema(text, reference)?.element());
+        let mut types = Self {
+            graphs,
+            texts,
+            inputs,
+            optional,
+            items,
+            by_node,
+            seen,
+        };
+        for text in texts
+            .iter()
+            .filter(|text| std::ptr::eq(text.place, &place::FOR_EACH))
+        {
+            let element = text
+                .only_reference()
+                .and_then(|reference| types.schema(text, reference)?.element());
             if let (Some(step), Some(element)) = (text.owner.step(), element) {
                 types.items.insert(step, element);
             }
@@ -157,8 +174,10 @@ impl<'t, 'd> Types<'t, 'd> {
     pub(super) fn shape(&self, node: &Node) -> Json {
         match &node.kind {
             NodeKind::Mapping(entries) => {
-                let properties: Map<String, Json> =
-                    entries.iter().map(|(key, value)| (key.name.to_string(), self.shape(value))).collect();
+                let properties: Map<String, Json> = entries
+                    .iter()
+                    .map(|(key, value)| (key.name.to_string(), self.shape(value)))
+                    .collect();
                 let required: Vec<&str> = entries.iter().map(|(key, _)| &*key.name).collect();
                 json!({
                     "type": "object", "properties": properties, "required": required, "additionalProperties": false,
@@ -167,7 +186,9 @@ impl<'t, 'd> Types<'t, 'd> {
             NodeKind::Sequence(items) => {
                 let mut shapes = items.iter().map(|item| self.shape(item));
                 match shapes.next() {
-                    Some(first) if shapes.all(|shape| shape == first) => json!({"type": "array", "items": first}),
+                    Some(first) if shapes.all(|shape| shape == first) => {
+                        json!({"type": "array", "items": first})
+                    }
                     _ => json!({"type": "array"}),
                 }
             }
@@ -186,15 +207,21 @@ impl<'t, 'd> Types<'t, 'd> {
 
     /// The text at a value.
     pub(super) fn text_at(&self, node: &Node) -> Option<&'t Text<'d>> {
-        self.by_node.get(&std::ptr::from_ref(node)).map(|at| &self.texts[*at])
+        self.by_node
+            .get(&std::ptr::from_ref(node))
+            .map(|at| &self.texts[*at])
     }
 
     /// The type of what a text gives.
     pub(super) fn of_text(&self, text: &Text<'_>) -> Json {
         if let Some(reference) = text.only_reference() {
-            let Some(schema) = self.schema(text, reference) else { return json!({}) };
+            let Some(schema) = self.schema(text, reference) else {
+                return json!({});
+            };
             // Written out, so that it can stand inside another type.
-            let Known::Schema(mut schema) = schema.field(&[]) else { return json!({}) };
+            let Known::Schema(mut schema) = schema.field(&[]) else {
+                return json!({});
+            };
             if self.may_be_missing(text, reference).is_some() {
                 schema = schema.or_null();
             }
@@ -237,13 +264,19 @@ impl<'d> Reader<'_, '_, 'd> {
             .texts
             .iter()
             .filter(|text| std::ptr::eq(text.place, &place::WHEN))
-            .flat_map(|text| text.references().iter().map(move |reference| (text.owner, reference)))
+            .flat_map(|text| {
+                text.references()
+                    .iter()
+                    .map(move |reference| (text.owner, reference))
+            })
             .filter_map(|(owner, reference)| Some((owner, reference.field(0)?)))
             .collect();
         for text in types.texts {
             for reference in text.references() {
                 self.check_fields(types, text, reference);
-                let tested = reference.field(0).is_some_and(|name| tested.contains(&(text.owner, name)));
+                let tested = reference
+                    .field(0)
+                    .is_some_and(|name| tested.contains(&(text.owner, name)));
                 if !tested {
                     self.check_missing(types, text, reference);
                 }
@@ -253,8 +286,12 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     fn check_fields(&mut self, types: &Types<'_, 'd>, text: &Text<'d>, reference: &Reference) {
-        let Some((Known::Missing { at, fields }, skipped)) = types.look_up(text, reference) else { return };
-        let Some(segment) = reference.path.get(skipped + at) else { return };
+        let Some((Known::Missing { at, fields }, skipped)) = types.look_up(text, reference) else {
+            return;
+        };
+        let Some(segment) = reference.path.get(skipped + at) else {
+            return;
+        };
         let name = match &segment.key {
             Key::Field(name) => name.clone(),
             Key::Index(index) => index.to_string(),
@@ -280,8 +317,15 @@ impl<'d> Reader<'_, '_, 'd> {
         if reference.guarded || reference.path.len() < 3 {
             return;
         }
-        let Some(why) = types.may_be_missing(text, reference) else { return };
-        let Some(step) = reference.field(0).and_then(|name| types.graphs.find(text.owner, name)) else { return };
+        let Some(why) = types.may_be_missing(text, reference) else {
+            return;
+        };
+        let Some(step) = reference
+            .field(0)
+            .and_then(|name| types.graphs.find(text.owner, name))
+        else {
+            return;
+        };
         if why == Optional::Arm && types.graphs.goes_with(text.owner, step) {
             return;
         }
@@ -334,6 +378,8 @@ fn kind_of(schema: &Schema) -> Option<Kind> {
         (TypeSet::OBJECT, Kind::Map),
         (TypeSet::NULL, Kind::None),
     ];
-    let (_, kind) = kinds.into_iter().find(|(set, _)| types != TypeSet::NOTHING && set.contains(types))?;
+    let (_, kind) = kinds
+        .into_iter()
+        .find(|(set, _)| types != TypeSet::NOTHING && set.contains(types))?;
     Some(kind)
 }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::cx::{AttemptState, Cx};
 use super::shared::{Met, day_name};
 use crate::budget::ledger::{Ask, Decision, RefusalKind, Reservation};
+use crate::budget::limit::Amount;
 use crate::budget::{Budget, OnExceed};
 use crate::clock;
 use crate::error::{ErrorKind, Failure, Limit, Spent};
@@ -58,6 +59,7 @@ pub(super) async fn call(
         idempotency_key,
         request: shown,
     });
+    state.sent();
     let mut flight = Flight {
         state,
         id,
@@ -217,10 +219,18 @@ fn limit(reached: &crate::budget::limit::LimitReached) -> Limit {
             .ok()
             .and_then(|unit| unit.as_str().map(str::to_owned))
             .unwrap_or_default(),
-        limit: reached.limit.to_string(),
-        spent: Some(reached.spent.to_string()),
-        reserved: Some(reached.reserved.to_string()),
-        needed: reached.needed.map(|needed| needed.to_string()),
+        limit: figure(reached.limit),
+        spent: Some(figure(reached.spent)),
+        reserved: Some(figure(reached.reserved)),
+        needed: reached.needed.map(figure),
+    }
+}
+
+/// The bare figure of an amount; its unit stands beside it.
+fn figure(amount: Amount) -> String {
+    match amount {
+        Amount::Usd(money) => money.to_string(),
+        Amount::Tokens(count) | Amount::Requests(count) => count.to_string(),
     }
 }
 
@@ -303,6 +313,7 @@ impl Flight<'_> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
+        self.state.came_back();
         let Some(reserved) = self.reserved.take() else {
             return;
         };

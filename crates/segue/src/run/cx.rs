@@ -46,6 +46,8 @@ pub(crate) struct AttemptState {
     facts: Option<Arc<Facts>>,
     calls: AtomicU32,
     aborted: AtomicBool,
+    /// Calls that were sent and have not come back.
+    in_flight: AtomicU32,
     pub(crate) signal: Signal,
     inner: Mutex<Inner>,
 }
@@ -90,6 +92,7 @@ impl AttemptState {
             facts,
             calls: AtomicU32::new(0),
             aborted: AtomicBool::new(false),
+            in_flight: AtomicU32::new(0),
             signal: Signal::default(),
             inner: Mutex::default(),
         })
@@ -110,8 +113,22 @@ impl AttemptState {
         lock(&self.inner).spent.clone()
     }
 
+    /// The question it waits with, once the calls it makes beside that have come back: they are paid, so they count.
     pub(super) fn take_ask(&self) -> Option<Box<Ask>> {
+        if self.in_flight.load(Ordering::Acquire) > 0 {
+            return None;
+        }
         lock(&self.inner).ask.take()
+    }
+
+    /// A call was sent.
+    pub(super) fn sent(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It came back, or was given up.
+    pub(super) fn came_back(&self) {
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 
     pub(super) fn take_previous(&self) -> Option<Value> {

@@ -56,9 +56,11 @@ impl Retrying {
     ///
     /// # Errors
     /// A fatal error as it is; kind `exhausted` with every reason when no attempt is left and the last asked for another.
-    pub async fn run<T, F>(self, body: F) -> Result<T>
+    // Not `AsyncFn`: nothing can say yet that the future of one is `Send`, which every step has to be.
+    pub async fn run<T, F, Fut>(self, body: F) -> Result<T>
     where
-        F: AsyncFn(Attempt) -> Result<T>,
+        F: Fn(Attempt) -> Fut,
+        Fut: Future<Output = Result<T>>,
     {
         let Retrying { cx, label, attempts } = self;
         let mut causes: Vec<Cause> = Vec::new();

@@ -183,6 +183,11 @@ impl RunState {
         }
     }
 
+    /// A failure of the whole run, completed by what is known now: failed steps, partial outputs, everything spent.
+    pub(crate) fn so_far(&self, failure: Failure) -> Failure {
+        self.described(0, failure)
+    }
+
     /// Everything spent so far.
     pub(crate) fn spent(&self) -> &Spent {
         &self.spent

@@ -111,7 +111,7 @@ impl Call<'_> {
         if self.state().run.count_tool_call(self.name()) <= most {
             return Ok(());
         }
-        let message = format!("`{}` may be called {most} times in a run, and was", self.name());
+        let message = format!("`{}` has no call left in this run, of {most}", self.name());
         let mut failure = Failure::new(ErrorKind::Tool, message).limit("max_calls", "tool_calls", most);
         failure.retryable = false;
         Err(failure)

@@ -215,8 +215,9 @@ impl<Out: Data> RunHandle<Out> {
                 Failure::new(ErrorKind::InvalidInput, error.to_string()).hint("the question stays open")
             })?),
         };
-        let to = budget.unwrap_or(Budget::UNLIMITED);
-        let from = self.shared.env.budgets.raise(self.shared.id, &limit.name, to)?;
+        let limits = budget.unwrap_or(Budget::UNLIMITED);
+        let budgets = &self.shared.env.budgets;
+        let (from, to) = budgets.raise(self.shared.id, &limit.name, limits)?;
         let (name, by) = (limit.name.clone(), by.to_owned());
         self.shared.log.note(ROOT, EventKind::BudgetRaised { name, from, to, by });
         Ok(())

@@ -198,7 +198,7 @@ async fn max_calls_of_a_tool_is_told() {
         .rule(Rule::calls((1..=3).map(|ms| ("wait", json!({"ms": ms})))).times(1))
         .rule(Rule::reply("done"));
     ask(&agent().tool_with(wait {}, ToolLimits::new().max_calls(2)), &model).await.expect("it ends");
-    assert_eq!(tool_results(&model, 1), ["1", "2", "error: `wait` may be called 2 times, and was"]);
+    assert_eq!(tool_results(&model, 1), ["1", "2", "error: `wait` has no call left, of 2"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,116 +42,359 @@ const LARGE: &[Code] = &[
 
 const SMALL: &[(&[Code], &str)] = &[
     (&[Code::EmptyDefinition], "version: 1\nname: p\n¦steps: {}"),
-    (&[Code::EmptyDefinition], "steps: { r: { route: inputs.x, ¦to: {} } }\ninputs: { x: string }"),
+    (
+        &[Code::EmptyDefinition],
+        "steps: { r: { route: inputs.x, ¦to: {} } }\ninputs: { x: string }",
+    ),
     (&[Code::UnknownVersion], "version: ¦2\nname: p\nsteps: 7"),
-    (&[Code::WrongType], "version: ¦'1'\nname: p\nsteps: { a: { set: 1 } }"),
+    (
+        &[Code::WrongType],
+        "version: ¦'1'\nname: p\nsteps: { a: { set: 1 } }",
+    ),
     (&[Code::WrongType], "timeout: ¦30\nsteps: { a: { set: 1 } }"),
-    (&[Code::WrongType], "steps: { a: { set: 1, needs: ¦b }, b: { set: 1 } }"),
-    (&[Code::WrongType], "defaults: { retries: ¦\"3\" }\nsteps: { a: { set: 1 } }"),
-    (&[Code::WrongType], "retries: { x: { jitter: ¦yes } }\nsteps: { a: { set: 1 } }"),
+    (
+        &[Code::WrongType],
+        "steps: { a: { set: 1, needs: ¦b }, b: { set: 1 } }",
+    ),
+    (
+        &[Code::WrongType],
+        "defaults: { retries: ¦\"3\" }\nsteps: { a: { set: 1 } }",
+    ),
+    (
+        &[Code::WrongType],
+        "retries: { x: { jitter: ¦yes } }\nsteps: { a: { set: 1 } }",
+    ),
     (&[Code::WrongType], "timeout: ¦null\nsteps: { a: { set: 1 } }"),
     (&[Code::WrongType], "steps: ¦[a]"),
     (&[Code::NumberRange], "max_parallel: ¦0\nsteps: { a: { set: 1 } }"),
-    (&[Code::NumberRange], "budget: { usd: ¦-1 }\nsteps: { a: { set: 1 } }"),
-    (&[Code::NumberRange], "steps: { r: { route: { ¦split: { a: 0 } }, to: { a: { set: 1 } } } }"),
+    (
+        &[Code::NumberRange],
+        "budget: { usd: ¦-1 }\nsteps: { a: { set: 1 } }",
+    ),
+    (
+        &[Code::NumberRange],
+        "steps: { r: { route: { ¦split: { a: 0 } }, to: { a: { set: 1 } } } }",
+    ),
     (&[Code::BadName], "steps: { ¦Extract: { set: 1 } }"),
-    (&[Code::BadName], "steps: { ¦on_failure: { set: 1 }, a: { set: 1 } }"),
-    (&[Code::BadName], "steps: { a: { set: 1, artifacts: { ¦../x: output } } }"),
-    (&[Code::BadName], "steps: { a: { for_each: '[1]', as: ¦steps, set: 1 } }"),
+    (
+        &[Code::BadName],
+        "steps: { ¦on_failure: { set: 1 }, a: { set: 1 } }",
+    ),
+    (
+        &[Code::BadName],
+        "steps: { a: { set: 1, artifacts: { ¦../x: output } } }",
+    ),
+    (
+        &[Code::BadName],
+        "steps: { a: { for_each: '[1]', as: ¦steps, set: 1 } }",
+    ),
     (&[Code::UnknownKey], "steps: { a: { set: 1, ¦timout: 3s } }"),
     (&[Code::UnknownKey], "steps: { a: { set: 1, ¦prompt: x } }"),
     (&[Code::UnknownKey], "steps: { a: { set: 1, ¦max_parallel: 3 } }"),
     (&[Code::UnknownKey], "steps: { a: { ¦agnet: x } }"),
     (&[Code::UnknownKey], "¦start: manual\nsteps: { a: { set: 1 } }"),
-    (&[Code::UnknownKey], "steps: { a: { set: 1, ¦cache: { for: 1h } } }"),
-    (&[Code::UnknownKey], "steps: { a: { set: 1, ¦on_interrupt: ask } }"),
-    (&[Code::UnknownKey], "steps: { a: { ask: { title: T, ¦to: [me] } } }"),
-    (&[Code::UnknownKey], "budget: { ¦usdd: 1 }\nsteps: { a: { set: 1 } }"),
+    (
+        &[Code::UnknownKey],
+        "steps: { a: { set: 1, ¦cache: { for: 1h } } }",
+    ),
+    (
+        &[Code::UnknownKey],
+        "steps: { a: { set: 1, ¦on_interrupt: ask } }",
+    ),
+    (
+        &[Code::UnknownKey],
+        "steps: { a: { ask: { title: T, ¦to: [me] } } }",
+    ),
+    (
+        &[Code::UnknownKey],
+        "budget: { ¦usdd: 1 }\nsteps: { a: { set: 1 } }",
+    ),
     (&[Code::MissingKey], "¦version: 1\nsteps: { a: { set: 1 } }"),
-    (&[Code::MissingKey], "steps: { ¦r: { route: '1' } }"),
-    (&[Code::MissingKey], "models: { m: { use: ¦sim/script } }\nsteps: { a: { set: 1 } }"),
+    (
+        &[Code::MissingKey],
+        "inputs: { x: string }\nsteps: { ¦r: { route: inputs.x } }",
+    ),
+    (
+        &[Code::MissingKey],
+        "models: { m: { use: ¦sim/script } }\nsteps: { a: { set: 1 } }",
+    ),
     (&[Code::DuplicateName], "steps: { a: { set: 1 }, ¦a: { set: 2 } }"),
-    (&[Code::DuplicateName, Code::UnusedAgent], "agents: { ¦¦house: { instructions: Hi., model: auto/small } }\nsteps: { a: { set: 1 } }"),
-    (&[Code::UnknownStep], "steps: { extract: { set: 1 }, b: { set: 1, needs: [¦extarct] } }"),
-    (&[Code::UnknownStep], "steps: { a: { set: 'x {{ steps.¦b.output }}' } }"),
-    (&[Code::UnknownStep], "steps:\n  a:\n    set: |\n      one\n      two {{ steps.¦b.output }}\n"),
-    (&[Code::UnknownStep], "steps: { a: { set: \"tab\\t{{ steps['¦b'].output }}\" } }"),
-    (&[Code::UnknownStep], "steps: { a: { set: 1, on_error: { run: ¦b } } }"),
-    (&[Code::UnknownStep], "steps: { r: { route: inputs.x, to: { a: ¦b } } }\ninputs: { x: string }"),
+    (
+        &[Code::DuplicateName],
+        "agents: { ¦house: { instructions: Hi., model: auto/small } }\nsteps: { a: { set: 1 } }",
+    ),
+    (
+        &[Code::UnknownStep],
+        "steps: { extract: { set: 1 }, b: { set: 1, needs: [¦extarct] } }",
+    ),
+    (
+        &[Code::UnknownStep],
+        "steps: { a: { set: 'x {{ steps.¦b.output }}' } }",
+    ),
+    (
+        &[Code::UnknownStep],
+        "steps:\n  a:\n    set: |\n      one\n      two {{ steps.¦b.output }}\n",
+    ),
+    (
+        &[Code::UnknownStep],
+        "steps: { a: { set: \"tab\\t{{ steps[¦'b'].output }}\" } }",
+    ),
+    (
+        &[Code::UnknownStep],
+        "steps: { a: { set: 1, on_error: { run: ¦b } } }",
+    ),
+    (
+        &[Code::UnknownStep],
+        "steps: { r: { route: inputs.x, to: { a: ¦b } } }\ninputs: { x: string }",
+    ),
     (&[Code::UnknownAgent], "steps: { a: { agent: ¦hose, prompt: x } }"),
-    (&[Code::UnknownAgent], "steps: { a: { agent: house, prompt: x, tools: ['¦agent:x'] } }"),
-    (&[Code::UnknownModel], "agents: { w: { instructions: Hi., model: ¦openay/gpt-5 } }\nsteps: { a: { agent: w, prompt: x } }"),
-    (&[Code::UnknownModel], "agents: { w: { instructions: Hi., model: ¦fast } }\nsteps: { a: { agent: w, prompt: x } }"),
-    (&[Code::UnknownTool], "steps: { a: { tool: ¦app.fetsh, with: {} } }"),
-    (&[Code::UnknownTool], "steps: { a: { agent: house, prompt: x, tools: [¦find.*] } }"),
-    (&[Code::UnknownTool], "tools: { ¦x: { max_calls: 1 } }\nsteps: { a: { set: 1 } }"),
-    (&[Code::UnknownInput], "inputs: { limit: integer }\nsteps: { a: { set: '{{ inputs.¦limt + inputs.limit }}' } }"),
-    (&[Code::UnknownPolicy], "retries: { review: { max_attempts: 2 } }\nsteps: { a: { set: 1, retry: ¦reviw } }"),
+    (
+        &[Code::UnknownAgent],
+        "steps: { a: { agent: house, prompt: x, tools: [¦'agent:x'] } }",
+    ),
+    (
+        &[Code::UnknownModel],
+        "agents: { w: { instructions: Hi., model: ¦openay/gpt-5 } }\nsteps: { a: { agent: w, prompt: x } }",
+    ),
+    (
+        &[Code::UnknownModel],
+        "agents: { w: { instructions: Hi., model: ¦fast } }\nsteps: { a: { agent: w, prompt: x } }",
+    ),
+    (
+        &[Code::UnknownTool],
+        "steps: { a: { tool: ¦app.fetsh, with: {} } }",
+    ),
+    (
+        &[Code::UnknownTool],
+        "steps: { a: { agent: house, prompt: x, tools: [¦find.*] } }",
+    ),
+    (
+        &[Code::UnknownTool],
+        "tools: { ¦x: { max_calls: 1 } }\nsteps: { a: { set: 1 } }",
+    ),
+    (
+        &[Code::UnknownInput],
+        "inputs: { limit: integer }\nsteps: { a: { set: '{{ inputs.¦limt + inputs.limit }}' } }",
+    ),
+    (
+        &[Code::UnknownPolicy],
+        "retries: { review: { max_attempts: 2 } }\nsteps: { a: { set: 1, retry: ¦reviw } }",
+    ),
     (&[Code::UnknownPattern], "steps: { a: { pipeline: ¦'#quick' } }"),
-    (&[Code::UnknownRoute], "steps: { r: { route: inputs.x, to: { a: { set: 1 } }, else: ¦b } }\ninputs: { x: string }"),
-    (&[Code::UnknownRoute], "steps: { r: { route: inputs.x, to: { a: { set: 1 }, b: none, ¦c: none } } }\ninputs: { x: { enum: [a, b] } }"),
-    (&[Code::UnknownRoute], "steps: { r: { route: { first_of: [a, ¦b] }, to: { a: { set: 1 } } } }"),
-    (&[Code::UnknownRoute], "steps: { r: { route: { split: { a: 1 } }, to: { a: { set: 1 }, ¦b: { set: 1 } } } }"),
-    (&[Code::UnknownRoute], "steps: { r: { route: { agent: house, prompt: x }, to: { a: none }, on_error: { use: ¦b } } }"),
+    (
+        &[Code::UnknownRoute],
+        "steps: { r: { route: inputs.x, to: { a: { set: 1 } }, else: ¦b } }\ninputs: { x: string }",
+    ),
+    (
+        &[Code::UnknownRoute],
+        "steps: { r: { route: inputs.x, to: { a: { set: 1 }, b: none, ¦c: none } } }\ninputs: { x: { enum: [a, b] } }",
+    ),
+    (
+        &[Code::UnknownRoute],
+        "steps: { r: { route: { first_of: [a, ¦b] }, to: { a: { set: 1 } } } }",
+    ),
+    (
+        &[Code::UnknownRoute],
+        "steps: { r: { route: { split: { a: 1 } }, to: { a: { set: 1 }, ¦b: { set: 1 } } } }",
+    ),
+    (
+        &[Code::UnknownRoute],
+        "steps: { r: { route: { agent: house, prompt: x }, to: { a: none }, on_error: { use: ¦b } } }",
+    ),
     (&[Code::NoAction], "steps: { ¦a: { title: Nothing } }"),
     (&[Code::TwoActions], "steps: { a: { set: 1, ¦tool: app.fetch } }"),
-    (&[Code::Cycle], "steps: { ¦a: { set: 1, needs: [c] }, b: { set: 1, needs: [a] }, c: { set: '{{ steps.b.output }}' } }"),
-    (&[Code::Cycle], "steps: { x: { set: 1, needs: [b] }, ¦a: { set: 1, on_error: { run: b } }, b: { set: 1 }, c: { set: '{{ steps.a.output }}' }, d: { set: 1, needs: [c] } }\noutput: [\"{{ steps.d.output }}\", \"{{ steps.x.output }}\"]"),
+    (
+        &[Code::Cycle],
+        "steps: { ¦a: { set: 1, needs: [c] }, b: { set: 1, needs: [a] }, c: { set: '{{ steps.b.output }}' } }",
+    ),
+    (
+        &[Code::Cycle],
+        "steps: { ¦a: { set: 1, needs: [c], on_error: { run: b } }, b: { set: 1 }, c: { set: '{{ steps.b.output }}' } }",
+    ),
     (&[Code::SelfEdge], "steps: { a: { set: 1, needs: [¦a] } }"),
-    (&[Code::SelfEdge], "steps: { a: { set: '{{ steps.¦a.output }}' } }"),
-    (&[Code::NoPath], "steps: { r: { route: { split: { a: 0, b: 1 } }, to: { a: x, b: y } }, x: { set: 1 }, y: { set: 1 } }\noutput: [\"{{ steps.¦x.output }}\", \"{{ steps.y.output }}\"]"),
-    (&[Code::MissingArm], "inputs: { x: { enum: [a, b] } }\nsteps: { r: { route: inputs.x, ¦to: { a: none } } }"),
-    (&[Code::MissingArm], "inputs: { x: boolean }\nsteps: { r: { route: inputs.x, ¦to: { 'true': none } } }"),
-    (&[Code::ArmInTwoRoutes], "inputs: { x: string }\nsteps: { r: { route: inputs.x, to: { a: s } }, t: { route: inputs.x, to: { a: ¦s } }, s: { set: 1 } }"),
-    (&[Code::YamlSyntax], "steps: { a: [ ¦}"),
+    (
+        &[Code::SelfEdge],
+        "steps: { a: { set: '{{ steps.¦a.output }}' } }",
+    ),
+    (
+        &[Code::NoPath],
+        "steps: { r: { route: { split: { a: 0, b: 1 } }, to: { a: x, b: y } }, x: { set: 1 }, y: { set: 1 } }\noutput: [\"{{ steps.¦x.output }}\", \"{{ steps.y.output }}\"]",
+    ),
+    (
+        &[Code::MissingArm],
+        "inputs: { x: { enum: [a, b] } }\nsteps: { r: { route: inputs.x, ¦to: { a: none } } }",
+    ),
+    (
+        &[Code::MissingArm],
+        "inputs: { x: boolean }\nsteps: { r: { route: inputs.x, ¦to: { 'true': none } } }",
+    ),
+    (
+        &[Code::ArmInTwoRoutes],
+        "inputs: { x: string }\nsteps: { r: { route: inputs.x, to: { a: s } }, t: { route: inputs.x, to: { a: ¦s } }, s: { set: 1 } }",
+    ),
+    (&[Code::YamlSyntax], "steps: { a: ¦[ }"),
     (&[Code::TemplateSyntax], "steps: { a: { set: 'x {{ 1 + ¦}}' } }"),
-    (&[Code::BracesInExpression], "steps: { a: { set: 1, when: '¦{{ true }}' } }"),
-    (&[Code::UnknownReference], "steps: { a: { agent: house, prompt: '{{ ¦output }}' } }"),
+    (
+        &[Code::BracesInExpression],
+        "steps: { a: { set: 1, when: '¦{{ true }}' } }",
+    ),
+    (
+        &[Code::UnknownReference],
+        "steps: { a: { agent: house, prompt: '{{ ¦output }}' } }",
+    ),
     (&[Code::UnknownReference], "steps: { a: { set: 1, when: ¦item } }"),
-    (&[Code::UnknownReference], "agents: { w: { instructions: '{{ ¦steps.a.output }}', model: auto/small } }\nsteps: { a: { agent: w, prompt: x } }"),
-    (&[Code::UnknownField], "steps: { a: { set: { x: 1 } }, b: { set: '{{ steps.a.output.¦y }}' } }"),
-    (&[Code::UnknownField], "steps: { a: { set: { x: 1 } }, b: { set: '{{ steps.a.¦outputs }}' } }"),
-    (&[Code::UnknownField], "inputs: { x: { a: string } }\nsteps: { b: { set: '{{ inputs.x.a }} {{ inputs.x.¦b }}' } }"),
-    (&[Code::UnknownField], "steps: { a: { set: 1 }, b: { set: '{{ steps.a.¦arm }}' } }"),
-    (&[Code::UnknownField], "inputs: { x: [{ a: string }] }\nsteps: { b: { for_each: inputs.x, set: '{{ item.¦b }}' } }"),
-    (&[Code::UnknownFilter], "steps: { a: { set: '{{ 1 | ¦slugg }}' } }"),
-    (&[Code::DynamicReference], "inputs: { x: string }\nsteps: { a: { set: '{{ steps[¦inputs.x].output }}' } }"),
-    (&[Code::KindMismatch], "inputs: { x: string }\nsteps: { a: { set: 1, when: ¦inputs.x } }"),
-    (&[Code::KindMismatch], "inputs: { x: string }\nsteps: { a: { set: '{{ ¦inputs.x < 3 }}' } }"),
-    (&[Code::KindMismatch], "inputs: { x: string }\nsteps: { a: { for_each: ¦inputs.x, set: 1 } }"),
-    (&[Code::KindMismatch], "steps: { a: { set: 1 }, r: { route: ¦steps.a.output, to: { a: none } } }"),
-    (&[Code::SchemaMismatch], "inputs: { n: { type: integer, default: ¦x } }\nsteps: { a: { set: '{{ inputs.n }}' } }"),
-    (&[Code::SchemaMismatch], "inputs: { s: string }\nsteps: { a: { tool: app.fetch, with: { id: ¦'{{ inputs.s }}' } } }"),
-    (&[Code::SchemaMismatch], "steps: { a: { tool: app.fetch, with: ¦{} } }"),
-    (&[Code::SchemaMismatch], "steps: { a: { ask: { title: T, form: { n: integer }, timeout: 1h, default: { n: ¦x } } } }"),
-    (&[Code::SchemaMismatch], "output_schema: integer\noutput: ¦steps.a.output\nsteps: { a: { set: 'x' } }"),
+    (
+        &[Code::UnknownReference],
+        "agents: { w: { instructions: '{{ ¦steps.a.output }}', model: auto/small } }\nsteps: { a: { agent: w, prompt: x } }",
+    ),
+    (
+        &[Code::UnknownField],
+        "steps: { a: { set: { x: 1 } }, b: { set: '{{ steps.a.output.¦y }}' } }",
+    ),
+    (
+        &[Code::UnknownField],
+        "steps: { a: { set: { x: 1 } }, b: { set: '{{ steps.a.¦outputs }}' } }",
+    ),
+    (
+        &[Code::UnknownField],
+        "inputs: { x: { a: string } }\nsteps: { b: { set: '{{ inputs.x.a }} {{ inputs.x.¦b }}' } }",
+    ),
+    (
+        &[Code::UnknownField],
+        "steps: { a: { set: 1 }, b: { set: '{{ steps.a.¦arm }}' } }",
+    ),
+    (
+        &[Code::UnknownField],
+        "inputs: { x: [{ a: string }] }\nsteps: { b: { for_each: inputs.x, set: '{{ item.¦b }}' } }",
+    ),
+    (
+        &[Code::UnknownFilter],
+        "steps: { a: { set: '{{ 1 | ¦slugg }}' } }",
+    ),
+    (
+        &[Code::DynamicReference],
+        "inputs: { x: string }\nsteps: { a: { set: '{{ steps[¦inputs.x].output }}' } }",
+    ),
+    (
+        &[Code::KindMismatch],
+        "inputs: { x: string }\nsteps: { a: { set: 1, when: ¦inputs.x } }",
+    ),
+    (
+        &[Code::KindMismatch],
+        "inputs: { x: string }\nsteps: { a: { set: '{{ ¦inputs.x < 3 }}' } }",
+    ),
+    (
+        &[Code::KindMismatch],
+        "inputs: { x: string }\nsteps: { a: { for_each: ¦inputs.x, set: 1 } }",
+    ),
+    (
+        &[Code::KindMismatch],
+        "steps: { a: { set: 1 }, r: { route: ¦steps.a.output, to: { a: none } } }",
+    ),
+    (
+        &[Code::SchemaMismatch],
+        "inputs: { n: { type: integer, default: ¦x } }\nsteps: { a: { set: '{{ inputs.n }}' } }",
+    ),
+    (
+        &[Code::SchemaMismatch],
+        "inputs: { s: string }\nsteps: { a: { tool: app.fetch, with: { id: ¦'{{ inputs.s }}' } } }",
+    ),
+    (
+        &[Code::SchemaMismatch],
+        "steps: { a: { tool: app.fetch, with: ¦{} } }",
+    ),
+    (
+        &[Code::SchemaMismatch],
+        "steps: { a: { ask: { title: T, form: { n: integer }, timeout: 1h, default: { n: ¦x } } } }",
+    ),
+    (
+        &[Code::SchemaMismatch],
+        "output_schema: integer\noutput: ¦steps.a.output\nsteps: { a: { set: 'x' } }",
+    ),
     (&[Code::NoneInText], "steps: { a: { set: '{{ ¦1 ~ none }}' } }"),
-    (&[Code::Conflict], "steps: { a: { set: 1, ¦retries: 2, retry: { max_attempts: 3 } } }"),
-    (&[Code::Conflict], "steps: { a: { set: 1, retry: { ¦when: output == 2 } } }"),
-    (&[Code::Conflict], "retries: { default: { max_attempts: 2 } }\ndefaults: { ¦retries: 3 }\nsteps: { a: { set: 1 } }"),
+    (
+        &[Code::Conflict],
+        "steps: { a: { set: 1, ¦retries: 2, retry: { max_attempts: 3 } } }",
+    ),
+    (
+        &[Code::Conflict],
+        "steps: { a: { set: 1, retry: { ¦when: output == 2 } } }",
+    ),
+    (
+        &[Code::Conflict],
+        "retries: { default: { max_attempts: 2 } }\ndefaults: { ¦retries: 3 }\nsteps: { a: { set: 1 } }",
+    ),
     (&[Code::Conflict], "steps: { a: { set: 1, on_error: ¦keep } }"),
-    (&[Code::Conflict], "steps: { a: { set: 1, budget: { usd: 1, ¦per_day: { usd: 1 } } } }"),
-    (&[Code::NoModel], "agents: { ¦w: { instructions: Hi. } }\nsteps: { a: { agent: w, prompt: x } }"),
+    (
+        &[Code::Conflict],
+        "steps: { a: { set: 1, budget: { usd: 1, ¦per_day: { usd: 1 } } } }",
+    ),
+    (
+        &[Code::NoModel],
+        "agents: { ¦w: { instructions: Hi. } }\nsteps: { a: { agent: w, prompt: x } }",
+    ),
     (&[Code::NoPrompt], "steps: { ¦a: { agent: house } }"),
-    (&[Code::BadSchema], "inputs: { x: ¦strng }\nsteps: { a: { set: '{{ inputs.x }}' } }"),
-    (&[Code::BadPattern], "inputs: { x: { type: string, pattern: ¦'(' } }\nsteps: { a: { set: '{{ inputs.x }}' } }"),
-    (&[Code::NotStrict], "agents: { w: { instructions: Hi., model: auto/small, strict: true, ¦output: { type: object, properties: { a: string } } } }\nsteps: { a: { agent: w, prompt: x } }"),
-    (&[Code::PathRefused], "steps: { a: { agent: house, prompt: { file: ¦../x.md } } }"),
+    (
+        &[Code::BadSchema],
+        "inputs: { x: ¦strng }\nsteps: { a: { set: '{{ inputs.x }}' } }",
+    ),
+    (
+        &[Code::BadPattern],
+        "inputs: { x: { type: string, pattern: ¦'(' } }\nsteps: { a: { set: '{{ inputs.x }}' } }",
+    ),
+    (
+        &[Code::NotStrict],
+        "agents: { w: { instructions: Hi., model: auto/small, strict: true, ¦output: { type: object, properties: { a: string } } } }\nsteps: { a: { agent: w, prompt: x } }",
+    ),
+    (
+        &[Code::PathRefused],
+        "steps: { a: { agent: house, prompt: { file: ¦../x.md } } }",
+    ),
     (&[Code::PathRefused], "steps: { a: { pipeline: ¦/etc/passwd } }"),
-    (&[Code::FileMissing], "steps: { a: { agent: house, prompt: { file: ¦x.md } } }"),
+    (
+        &[Code::FileMissing],
+        "steps: { a: { agent: house, prompt: { file: ¦x.md } } }",
+    ),
     (&[Code::FileMissing], "steps: { a: { pipeline: ¦x.yaml } }"),
     (&[Code::TagRefused], "steps: { a: { set: ¦!!str 1 } }"),
     (&[Code::OneDocument], "steps: { a: { set: 1 } }\n¦---\nx: 1"),
-    (&[Code::SecretNotAllowed], "steps: { a: { set: '{{ ¦secrets.KEY }}' } }"),
-    (&[Code::SecretNotAllowed], "steps: { a: { set: '¦secret://KEY' } }"),
-    (&[Code::OperatorOnly], "tools: { app.fetch: { ¦command: [rm] } }\nsteps: { a: { set: 1 } }"),
+    (
+        &[Code::SecretNotAllowed],
+        "steps: { a: { set: '{{ ¦secrets.KEY }}' } }",
+    ),
+    (
+        &[Code::SecretNotAllowed],
+        "steps: { a: { set: '¦secret://KEY' } }",
+    ),
+    (
+        &[Code::OperatorOnly],
+        "tools: { app.fetch: { ¦command: [rm] } }\nsteps: { a: { set: 1 } }",
+    ),
     (&[Code::OperatorOnly], "¦providers: {}\nsteps: { a: { set: 1 } }"),
-    (&[Code::OperatorOnly], "models: { m: { use: openai/gpt-5, ¦base_url: x } }\nsteps: { a: { set: 1 } }"),
-    (&[Code::UnusedInput], "inputs: { ¦x: string }\nsteps: { a: { set: 1 } }"),
-    (&[Code::UnusedAgent], "agents: { ¦w: { instructions: Hi., model: auto/small } }\nsteps: { a: { set: 1 } }"),
-    (&[Code::UnusedStep], "steps: { a: { set: 1 }, ¦b: { set: 2 } }\noutput: steps.a.output"),
-    (&[Code::MaybeNone], "steps: { a: { set: { x: 1 }, when: 1 < 2 }, b: { set: '{{ ¦steps.a.output.x }}' } }"),
-    (&[Code::BracesInText], "title: ¦'{{ inputs.x }}'\nsteps: { a: { set: 1 } }"),
+    (
+        &[Code::OperatorOnly],
+        "models: { m: { use: openai/gpt-5, ¦base_url: x } }\nsteps: { a: { set: 1 } }",
+    ),
+    (
+        &[Code::UnusedInput],
+        "inputs: { ¦x: string }\nsteps: { a: { set: 1 } }",
+    ),
+    (
+        &[Code::UnusedAgent],
+        "agents: { ¦w: { instructions: Hi., model: auto/small } }\nsteps: { a: { set: 1 } }",
+    ),
+    (
+        &[Code::UnusedStep],
+        "steps: { a: { set: 1 }, ¦b: { set: 2 } }\noutput: steps.a.output",
+    ),
+    (
+        &[Code::MaybeNone],
+        "steps: { a: { set: { x: 1 }, when: 1 < 2 }, b: { set: '{{ ¦steps.a.output.x }}' } }",
+    ),
+    (
+        &[Code::BracesInText],
+        "title: ¦'{{ inputs.x }}'\nsteps: { a: { set: 1 } }",
+    ),
 ];
 
 /// Code, line and column of each fault, in order of place.
@@ -172,6 +415,7 @@ fn faults_of(text: &str) -> (Faults, String) {
 
 #[test]
 fn every_small_file_has_its_faults_at_their_places() {
+    let mut wrong = String::new();
     for (codes, marked) in SMALL {
         let full = match marked.trim_start_matches(MARK).starts_with("version") {
             true => (*marked).to_owned(),
@@ -189,8 +433,14 @@ fn every_small_file_has_its_faults_at_their_places() {
         }
         assert!(codes.next().is_none(), "a mark for each code: {marked}");
         let (faults, shown) = faults_of(&full.replace(MARK, ""));
-        assert_eq!(found(&faults), expected, "{marked}\n{shown}");
+        if found(&faults) != expected {
+            wrong.push_str(&format!(
+                "{marked}\nexpected {expected:?}\nfound    {:?}\n{shown}\n\n",
+                found(&faults)
+            ));
+        }
     }
+    assert!(wrong.is_empty(), "\n{wrong}");
 }
 
 #[test]
@@ -209,19 +459,36 @@ fn all_faults_come_at_once_in_order_of_place() {
     let codes: Vec<Code> = found(&faults).into_iter().map(|(code, ..)| code).collect();
     assert_eq!(
         codes,
-        [Code::UnknownKey, Code::UnknownStep, Code::UnknownAgent, Code::UnknownInput, Code::NoAction]
+        [
+            Code::UnknownKey,
+            Code::UnknownStep,
+            Code::UnknownAgent,
+            Code::UnknownInput,
+            Code::NoAction
+        ]
     );
 }
 
 #[test]
 fn limits_of_text_and_files() {
-    let deep = format!("version: 1\nname: p\nsteps: {}1{}\n", "[".repeat(70), "]".repeat(70));
+    let deep = format!(
+        "version: 1\nname: p\nsteps: {}1{}\n",
+        "[".repeat(70),
+        "]".repeat(70)
+    );
     let bomb: String = (1..=8)
         .map(|n| format!("l{n}: &l{n} [{}]\n", vec![format!("*l{}", n - 1); 9].join(", ")))
         .collect();
     let bomb = format!("l0: &l0 [x]\n{bomb}");
-    let long = format!("version: 1\nname: p\nsteps: {{ a: {{ set: '{}' }} }}\n", "x".repeat(300 << 10));
-    let nested = format!("version: 1\nname: p\nsteps: {{ a: {{ set: '{{{{ {}1{} }}}}' }} }}\n", "(".repeat(60), ")".repeat(60));
+    let long = format!(
+        "version: 1\nname: p\nsteps: {{ a: {{ set: '{}' }} }}\n",
+        "x".repeat(300 << 10)
+    );
+    let nested = format!(
+        "version: 1\nname: p\nsteps: {{ a: {{ set: '{{{{ {}1{} }}}}' }} }}\n",
+        "(".repeat(60),
+        ")".repeat(60)
+    );
     for (code, text) in [
         (Code::TooDeep, deep.as_str()),
         (Code::AliasLimit, &bomb),
@@ -229,7 +496,10 @@ fn limits_of_text_and_files() {
         (Code::TemplateLimit, &nested),
     ] {
         let (faults, shown) = faults_of(text);
-        assert!(found(&faults).iter().any(|(found, ..)| *found == code), "{code}: {shown}");
+        assert!(
+            found(&faults).iter().any(|(found, ..)| *found == code),
+            "{code}: {shown}"
+        );
     }
 }
 
@@ -244,10 +514,20 @@ fn a_named_file_has_to_be_text_of_some_size() {
     impl crate::file::Files for Latin {
         fn read(&self, _: &str, path: &str, _: u64) -> Result<Vec<u8>, crate::file::Unreadable> {
             let main = "version: 1\nname: p\nsteps: { a: { agent: house, prompt: { file: x.md } } }\n";
-            Ok(if path == "x.md" { b"caf\xe9".to_vec() } else { main.as_bytes().to_vec() })
+            Ok(if path == "x.md" {
+                b"caf\xe9".to_vec()
+            } else {
+                main.as_bytes().to_vec()
+            })
         }
     }
-    let rejected = load_from(&Latin, "main.yaml", "main.yaml", &registry(), LoadOptions::default());
+    let rejected = load_from(
+        &Latin,
+        "main.yaml",
+        "main.yaml",
+        &registry(),
+        LoadOptions::default(),
+    );
     let rejected = rejected.expect_err("not UTF-8");
     assert_eq!(found(&rejected.faults), [(Code::BadEncoding, 3, 45)]);
 }
@@ -266,22 +546,35 @@ fn eight_pipelines_deep_and_no_deeper() {
     let files = |deepest: usize| -> Vec<(String, String)> {
         (0..deepest)
             .map(|n| {
-                let name = if n == 0 { "main.yaml".to_owned() } else { format!("p{n}.yaml") };
+                let name = if n == 0 {
+                    "main.yaml".to_owned()
+                } else {
+                    format!("p{n}.yaml")
+                };
                 let action = match n + 1 < deepest {
                     true => format!("pipeline: p{}.yaml", n + 1),
                     false => "set: 1".to_owned(),
                 };
-                (name, format!("version: 1\nname: p{n}\nsteps: {{ a: {{ {action} }} }}\n"))
+                (
+                    name,
+                    format!("version: 1\nname: p{n}\nsteps: {{ a: {{ {action} }} }}\n"),
+                )
             })
             .collect()
     };
     let load_all = |files: &[(String, String)]| {
-        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
         load_files(&files)
     };
     assert!(load_all(&files(8)).is_ok());
     let rejected = load_all(&files(9)).expect_err("nine");
-    assert_eq!(found(&rejected.faults).first().map(|found| found.0), Some(Code::TooDeep));
+    assert_eq!(
+        found(&rejected.faults).first().map(|found| found.0),
+        Some(Code::TooDeep)
+    );
 }
 
 #[test]
@@ -289,7 +582,13 @@ fn a_model_without_a_price_under_a_budget_in_dollars() {
     let text = "version: 1\nname: p\nbudget: { usd: 1 }\nagents: { w: { instructions: Hi., model: openai/house-model } }\nsteps: { a: { agent: w, prompt: x } }\n";
     let files = std::collections::BTreeMap::from([("p.yaml".to_owned(), text.to_owned())]);
     let prices = std::sync::Arc::new(crate::price::PriceBook::new(std::time::SystemTime::UNIX_EPOCH));
-    let options = LoadOptions { prices: Some(prices), ..LoadOptions::default() };
+    let options = LoadOptions {
+        prices: Some(prices),
+        ..LoadOptions::default()
+    };
     let rejected = load_from(&files, "p.yaml", "p.yaml", &registry(), options).expect_err("no price");
-    assert_eq!(found(&rejected.faults), [(Code::NoPrice, 4, 11), (Code::UnknownModel, 4, 43)]);
+    assert_eq!(
+        found(&rejected.faults),
+        [(Code::NoPrice, 4, 11), (Code::UnknownModel, 4, 42)]
+    );
 }

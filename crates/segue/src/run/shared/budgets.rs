@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::lock;
 use crate::budget::ledger::{AccountId, Ask, Decision, Ledger, Reservation};
 use crate::budget::limit::BudgetState;
-use crate::budget::{Budget, BudgetError};
+use crate::budget::{Budget, BudgetError, PerCall};
 use crate::error::{ErrorKind, Failure};
 use crate::id::RunId;
 use crate::money::Nanousd;
@@ -62,7 +62,10 @@ impl Budgets {
             let id = match inner.days.get(pipeline) {
                 Some((known, id)) if *known == day => *id,
                 _ => {
-                    let id = inner.ledger.open(day_name(pipeline), budget, None).map_err(internal)?;
+                    let id = inner
+                        .ledger
+                        .open(day_name(pipeline), budget, None)
+                        .map_err(internal)?;
                     inner.days.insert(pipeline.to_owned(), (day, id));
                     id
                 }
@@ -97,14 +100,14 @@ impl Budgets {
         self.freed.notify_waiters();
     }
 
-    /// Replaces the limits of an account of a run, by its name; gives those it had.
+    /// Lays limits over those of an account of a run, by the name that a refusal gave; gives what held before and what
+    /// holds now. What the limits do not name stays as it was; without any, the account's are lifted.
     ///
     /// # Errors
     /// When the run has no such account, or the limits contradict each other.
-    pub(crate) fn raise(&self, run: RunId, name: &str, budget: Budget) -> Result<Budget, Failure> {
-        budget
-            .check()
-            .map_err(|error: BudgetError| Failure::new(ErrorKind::Usage, error.to_string()))?;
+    pub(crate) fn raise(&self, run: RunId, name: &str, limits: Budget) -> Result<(Budget, Budget), Failure> {
+        // A limit on single calls is named after its account.
+        let account = name.strip_suffix("/call").unwrap_or(name);
         let inner = &mut *lock(&self.inner);
         let mine = inner
             .accounts
@@ -112,17 +115,20 @@ impl Budgets {
             .filter(|((of, _), _)| *of == run)
             .map(|(_, id)| *id);
         let days = inner.days.values().map(|(_, id)| *id);
-        let found = mine.chain(days).find(|id| inner.ledger.name(*id) == Ok(name));
+        let found = mine.chain(days).find(|id| inner.ledger.name(*id) == Ok(account));
         let Some(id) = found else {
             return Err(Failure::new(
                 ErrorKind::NotFound,
                 format!("the run has no budget `{name}`"),
             ));
         };
-        let before = inner.ledger.budget(id).map_err(internal)?;
-        inner.ledger.raise(id, budget).map_err(internal)?;
+        let from = inner.ledger.budget(id).map_err(internal)?;
+        let to = raised(from, limits, account != name);
+        to.check()
+            .map_err(|error: BudgetError| Failure::new(ErrorKind::Usage, error.to_string()))?;
+        inner.ledger.raise(id, to).map_err(internal)?;
         self.freed.notify_waiters();
-        Ok(before)
+        Ok((from, to))
     }
 
     /// Where the budgets of a run stand.
@@ -170,6 +176,27 @@ pub(crate) enum Met<'a> {
     Budget(&'a str, &'a Budget),
     /// The call is reserved.
     Granted(&'a Reservation),
+}
+
+/// `limits` laid over `from`, on all calls together or on each.
+fn raised(from: Budget, limits: Budget, of_each_call: bool) -> Budget {
+    fn lay<T>(lifts: bool, from: Option<T>, to: Option<T>) -> Option<T> {
+        if lifts { None } else { to.or(from) }
+    }
+    let lifts = limits == Budget::UNLIMITED;
+    if of_each_call {
+        let per_call = PerCall {
+            usd: lay(lifts, from.per_call.usd, limits.usd),
+            tokens: lay(lifts, from.per_call.tokens, limits.tokens),
+        };
+        return Budget { per_call, ..from };
+    }
+    Budget {
+        usd: lay(lifts, from.usd, limits.usd),
+        tokens: lay(lifts, from.tokens, limits.tokens),
+        requests: lay(lifts, from.requests, limits.requests),
+        ..from
+    }
 }
 
 fn internal(error: crate::budget::ledger::LedgerError) -> Failure {

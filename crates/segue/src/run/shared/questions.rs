@@ -96,6 +96,7 @@ impl Questions {
     pub(crate) fn list(&self) -> Vec<Question> {
         lock(&self.open)
             .iter()
+            .filter(|open| open.answered_by.is_none())
             .map(|open| open.question.clone())
             .collect()
     }
@@ -148,6 +149,9 @@ impl Questions {
             return Err(Failure::new(ErrorKind::InvalidInput, message).hint("the question stays open"));
         }
         found.answered_by = Some(id);
+        // The run goes on from here, though it has not taken up the answer yet.
+        self.resting
+            .send_if_modified(|resting| std::mem::replace(resting, false));
         Ok(found.unit)
     }
 

@@ -50,7 +50,10 @@ impl RunState {
             );
         }
         let slot = self.slot(unit);
-        let deadline = slot.more.as_mut().is_some_and(|more| std::mem::take(&mut more.deadline));
+        let deadline = slot
+            .more
+            .as_mut()
+            .is_some_and(|more| std::mem::take(&mut more.deadline));
         if !deadline || slot.status != StepStatus::Running {
             return;
         }
@@ -115,15 +118,9 @@ impl RunState {
     }
 
     /// Aborts the items of a map that are under way after one of them failed.
-    pub(super) fn abort_items(&mut self, unit: Unit, failed: u32) {
-        let Some(items) = self.slot(unit).more().items.as_ref() else {
-            return;
-        };
-        let started: Vec<u32> = (0..items.next).filter(|item| *item != failed).collect();
+    pub(super) fn abort_items(&mut self, unit: Unit) {
         let mut pending = Vec::new();
-        for item in started {
-            self.kill(unit.item(item), "another item of the map failed", &mut pending);
-        }
+        self.kill_below(unit, "another item of the map failed", &mut pending);
         if !pending.is_empty() {
             self.dooms.push(Doom {
                 unit,
@@ -181,53 +178,60 @@ impl RunState {
         false
     }
 
-    /// Cancels everything below a scope that has no outcome yet. Collects the attempts that must come back.
+    /// Cancels everything in and below a scope that has no outcome yet. Collects the attempts that must come back.
     fn kill_scope(&mut self, scope: u32, reason: &str, pending: &mut Vec<Unit>) {
-        let top = scope;
-        let mut open = vec![scope];
-        while let Some(scope) = open.pop() {
-            if scope != top {
-                self.scopes[scope as usize].stage = Stage::Over;
-            }
-            for step in 0..self.scopes[scope as usize].slots.len() as u32 {
-                let unit = Unit::whole(scope, step);
-                self.kill(unit, reason, pending);
-                let Some(more) = &self.slot(unit).more else {
-                    continue;
-                };
-                open.extend(more.child);
-                if let Some(items) = &more.items {
-                    open.extend(items.slots.iter().filter_map(|slot| slot.more.as_ref()?.child));
-                }
-            }
-            let end = Unit {
-                scope,
-                step: Unit::FINISH,
-                item: Unit::WHOLE,
-            };
-            self.stop(end, pending);
-            self.slot(end).status = StepStatus::Cancelled;
-            open.extend(self.slot(end).more.as_ref().and_then(|more| more.child));
-        }
+        let mut open = Vec::new();
+        self.kill_steps(scope, reason, pending, &mut open);
+        self.kill_scopes(open, reason, pending);
     }
 
     /// Cancels what runs below a unit: its items and the scopes it opened.
     fn kill_below(&mut self, unit: Unit, reason: &str, pending: &mut Vec<Unit>) {
-        let Some(more) = &self.slot(unit).more else { return };
-        let mut scopes: Vec<u32> = more.child.into_iter().collect();
-        let mut started = 0;
-        if let Some(items) = &more.items {
-            started = items.next;
-            scopes.extend(items.slots.iter().filter_map(|slot| slot.more.as_ref()?.child));
-        }
-        for item in 0..started {
-            self.kill(unit.item(item), reason, pending);
-        }
-        for scope in scopes {
-            if self.scopes[scope as usize].stage != Stage::Over {
-                self.kill_scope(scope, reason, pending);
-                self.scopes[scope as usize].stage = Stage::Over;
+        let mut open = Vec::new();
+        self.kill_items(unit, reason, pending, &mut open);
+        self.kill_scopes(open, reason, pending);
+    }
+
+    fn kill_scopes(&mut self, mut open: Vec<u32>, reason: &str, pending: &mut Vec<Unit>) {
+        while let Some(scope) = open.pop() {
+            let stage = &mut self.scopes[scope as usize].stage;
+            if std::mem::replace(stage, Stage::Over) != Stage::Over {
+                self.kill_steps(scope, reason, pending, &mut open);
             }
+        }
+    }
+
+    /// Cancels the steps of a scope and its end; adds the scopes right below it to `open`.
+    fn kill_steps(&mut self, scope: u32, reason: &str, pending: &mut Vec<Unit>, open: &mut Vec<u32>) {
+        for step in 0..self.scopes[scope as usize].slots.len() as u32 {
+            let unit = Unit::whole(scope, step);
+            self.kill(unit, reason, pending);
+            self.kill_items(unit, reason, pending, open);
+        }
+        let end = Unit {
+            scope,
+            step: Unit::FINISH,
+            item: Unit::WHOLE,
+        };
+        self.stop(end, pending);
+        let end = self.slot(end);
+        end.status = StepStatus::Cancelled;
+        open.extend(end.more.as_ref().and_then(|more| more.child));
+    }
+
+    /// Cancels the items of a unit; adds the scopes right below it and them to `open`.
+    fn kill_items(&mut self, unit: Unit, reason: &str, pending: &mut Vec<Unit>, open: &mut Vec<u32>) {
+        let Some(more) = &self.slot(unit).more else { return };
+        open.extend(more.child);
+        let started = more.items.as_ref().map_or(0, |items| items.next);
+        for item in (0..started).filter(|_| !unit.is_item()) {
+            self.kill(unit.item(item), reason, pending);
+            open.extend(
+                self.slot(unit.item(item))
+                    .more
+                    .as_ref()
+                    .and_then(|more| more.child),
+            );
         }
     }
 
@@ -239,13 +243,10 @@ impl RunState {
         }
         self.stop(unit, pending);
         self.slot(unit).status = StepStatus::Cancelled;
-        if unit.is_item() {
-            let mut below = Vec::new();
-            self.kill_below(unit, reason, &mut below);
-            pending.append(&mut below);
-            if let Some(items) = self.slot(unit.of_step()).more().items.as_mut() {
-                items.open -= 1;
-            }
+        if unit.is_item()
+            && let Some(items) = self.slot(unit.of_step()).more().items.as_mut()
+        {
+            items.open -= 1;
         }
         self.record(
             unit,
@@ -263,7 +264,10 @@ impl RunState {
         let live = slot.live;
         let more = slot.more.as_mut();
         let (slept, timed) = more.map_or((false, false), |more| {
-            (std::mem::take(&mut more.sleeps), std::mem::take(&mut more.deadline))
+            (
+                std::mem::take(&mut more.sleeps),
+                std::mem::take(&mut more.deadline),
+            )
         });
         self.sleeping -= u32::from(slept);
         if slept || timed || waited {

@@ -124,7 +124,7 @@ impl RunState {
         }
         if !keep && self.items(unit).failed.is_none() {
             self.items(unit).failed = Some(failure);
-            self.abort_items(whole, unit.item);
+            self.abort_items(whole);
         }
         self.settled(unit);
     }

@@ -371,7 +371,7 @@ impl RunState {
 
     /// A failure of a scope, completed by what is known: every failed step in declaration order, partial outputs,
     /// everything spent. A failure without text gets that of the first failed step.
-    fn described(&self, scope: u32, mut failure: Failure) -> Failure {
+    pub(super) fn described(&self, scope: u32, mut failure: Failure) -> Failure {
         let here = &self.scopes[scope as usize];
         failure.failed_steps.clear();
         for (step, slot) in here.slots.iter().enumerate() {

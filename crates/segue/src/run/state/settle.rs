@@ -226,10 +226,6 @@ impl RunState {
 /// Whether it was skipped because something before it failed.
 fn is_cut_off(slot: &Slot) -> bool {
     let skipped = slot.more.as_ref().and_then(|more| more.skipped.as_ref());
-    skipped.is_some_and(|skipped| {
-        matches!(
-            skipped.reason,
-            SkipWhy::UpstreamFailed | SkipWhy::UpstreamSkipped
-        )
-    })
+    skipped
+        .is_some_and(|skipped| matches!(skipped.reason, SkipWhy::UpstreamFailed | SkipWhy::UpstreamSkipped))
 }

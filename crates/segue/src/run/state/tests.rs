@@ -33,12 +33,18 @@ fn ends(case: &Case) -> (Vec<model::Ended>, String) {
         }
         let order = case.order[at % case.order.len()];
         at += 1;
-        let next = order.checked_rem(hand.pending.len()).expect("a run without an outcome awaits something");
+        let next = order
+            .checked_rem(hand.pending.len())
+            .expect("a run without an outcome awaits something");
         let next = hand.pending[next];
         state.apply(hand.result(next));
     }
     let ends = state.scopes[0].slots.iter().map(|slot| {
-        let why = slot.more.as_ref().and_then(|more| more.skipped.as_ref()).map(|why| why.reason);
+        let why = slot
+            .more
+            .as_ref()
+            .and_then(|more| more.skipped.as_ref())
+            .map(|why| why.reason);
         (slot.status, why)
     });
     let outcome = engine::described(state.outcome().expect("the loop ends with an outcome"));
@@ -47,7 +53,11 @@ fn ends(case: &Case) -> (Vec<model::Ended>, String) {
 
 /// So many cases; a case that failed is written out above instead of being kept in a file.
 fn configured(cases: u32) -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, max_shrink_iters: 5_000, ..ProptestConfig::with_cases(cases) }
+    ProptestConfig {
+        failure_persistence: None,
+        max_shrink_iters: 5_000,
+        ..ProptestConfig::with_cases(cases)
+    }
 }
 
 proptest! {
@@ -110,5 +120,8 @@ fn an_impure_decision_is_found() {
     let mut found = (1..400).filter_map(|lost| run(&case, &[lost], |process| process as u128).err());
     let found = found.next();
     let found = found.expect("another jitter is another operation");
-    assert!(found.contains("Sleep") || found.contains("retry_in_ms"), "{found}");
+    assert!(
+        found.contains("Sleep") || found.contains("retry_in_ms"),
+        "{found}"
+    );
 }

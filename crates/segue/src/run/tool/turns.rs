@@ -112,7 +112,7 @@ impl<'a> ToolTurns<'a> {
             let made = self.made.entry(call.tool.clone()).or_default();
             *made += 1;
             if *made > most {
-                let text = format!("error: `{}` may be called {most} times, and was", call.tool);
+                let text = format!("error: `{}` has no call left, of {most}", call.tool);
                 return Ok(Step::Tell(text));
             }
         }

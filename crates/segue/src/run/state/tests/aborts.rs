@@ -30,7 +30,10 @@ fn blow() -> impl Strategy<Value = (usize, Blow)> {
 }
 
 fn cancel() -> OpResult {
-    OpResult::Cancel { by: "somebody".into(), reason: None }
+    OpResult::Cancel {
+        by: "somebody".into(),
+        reason: None,
+    }
 }
 
 /// A run that is struck from outside, and what it wrote down.
@@ -41,7 +44,11 @@ struct Struck {
 }
 
 fn strike(case: &Case, blows: &[(usize, Blow)]) -> Struck {
-    let mut struck = Struck { state: begin(case, 1), hand: Hand::new(case), records: Vec::new() };
+    let mut struck = Struck {
+        state: begin(case, 1),
+        hand: Hand::new(case),
+        records: Vec::new(),
+    };
     let (mut ops, mut new, mut is_ending) = (Vec::new(), Vec::new(), false);
     for at in 0.. {
         let Struck { state, hand, records } = &mut struck;
@@ -51,7 +58,10 @@ fn strike(case: &Case, blows: &[(usize, Blow)]) -> Struck {
         new.iter().for_each(|(unit, what)| hand.noted(*unit, what));
         records.append(&mut new);
         for op in ops.drain(..) {
-            assert!(!is_ending || !matches!(op, Op::Attempt(_)), "{op:?} begins after the end was decided");
+            assert!(
+                !is_ending || !matches!(op, Op::Attempt(_)),
+                "{op:?} begins after the end was decided"
+            );
             hand.started(&op);
         }
         if state.outcome().is_some() {
@@ -72,7 +82,9 @@ fn strike(case: &Case, blows: &[(usize, Blow)]) -> Struck {
         }
         if !struck_now {
             let order = case.order[at % case.order.len()];
-            let next = order.checked_rem(hand.pending.len()).expect("the run came to a halt");
+            let next = order
+                .checked_rem(hand.pending.len())
+                .expect("the run came to a halt");
             state.apply(hand.result(hand.pending[next]));
         }
     }

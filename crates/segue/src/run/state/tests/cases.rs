@@ -22,9 +22,20 @@ use crate::value::Value;
 pub(super) fn every_kind() -> Case {
     let mut runner = TestRunner::deterministic();
     let cases = plans::case(Just(FailurePolicy::Continue));
-    let wanted = ["Sleep", "Ask {", "Recover", "StepExpanded", "RouteChosen", "Release", "UpstreamFailed"];
+    let wanted = [
+        "Sleep",
+        "Ask {",
+        "Recover",
+        "StepExpanded",
+        "RouteChosen",
+        "Release",
+        "UpstreamFailed",
+    ];
     loop {
-        let case = cases.new_tree(&mut runner).expect("a case can be drawn").current();
+        let case = cases
+            .new_tree(&mut runner)
+            .expect("a case can be drawn")
+            .current();
         let journal = run(&case, &[], |_| 1).expect("nothing is lost").journal;
         let all: String = journal.ops.concat() + &journal.records.concat();
         if wanted.iter().all(|word| all.contains(word)) && journal.results.len() < 120 {
@@ -42,7 +53,10 @@ struct Driven {
 impl Driven {
     fn new(steps: Vec<Step>, run: RunSettings, start: Start) -> Self {
         let state = RunState::new(program(steps, run, None), Value::null(), start);
-        let mut driven = Self { state, ops: Vec::new() };
+        let mut driven = Self {
+            state,
+            ops: Vec::new(),
+        };
         driven.ready();
         driven
     }
@@ -62,7 +76,11 @@ impl Driven {
     }
 
     fn ends(&mut self, unit: Unit, end: End) -> &[String] {
-        self.apply(OpResult::Attempt { unit, end, spent: Some(Box::new(price())) })
+        self.apply(OpResult::Attempt {
+            unit,
+            end,
+            spent: Some(Box::new(price())),
+        })
     }
 }
 
@@ -89,7 +107,10 @@ fn step(at: u32) -> Unit {
 }
 
 fn many(max_parallel: u32) -> Start {
-    Start { max_parallel, ..Start::default() }
+    Start {
+        max_parallel,
+        ..Start::default()
+    }
 }
 
 fn failed(retryable: bool) -> End {
@@ -107,17 +128,32 @@ fn asks() -> End {
 }
 
 fn map(settings: Settings) -> Step {
-    let each = Each { list: None, name: "item".into(), max_parallel: 8, max_items: 10 };
-    Step { each: Some(each), kind: Kind::Map, ..function("map", settings, &[]) }
+    let each = Each {
+        list: None,
+        name: "item".into(),
+        max_parallel: 8,
+        max_items: 10,
+    };
+    Step {
+        each: Some(each),
+        kind: Kind::Map,
+        ..function("map", settings, &[])
+    }
 }
 
 #[test]
 fn a_step_that_is_late_while_its_next_attempt_has_its_turn_does_not_begin_again() {
-    let retried = Settings::new().retries(3).backoff(Backoff::None).step_timeout(plans::LONG);
+    let retried = Settings::new()
+        .retries(3)
+        .backoff(Backoff::None)
+        .step_timeout(plans::LONG);
     let steps = vec![
         function("late", retried.on_error(OnError::Run("instead".into())), &[]),
         function("other", Settings::new(), &[]),
-        Step { standby: true, ..function("instead", Settings::new(), &[]) },
+        Step {
+            standby: true,
+            ..function("instead", Settings::new(), &[])
+        },
     ];
     let mut run = Driven::new(steps, RunSettings::default(), many(1));
     assert_eq!(run.ops, ["attempt 1 of 0", "deadline 0"]);
@@ -133,7 +169,10 @@ fn a_step_that_is_late_while_its_next_attempt_has_its_turn_does_not_begin_again(
 #[test]
 fn the_deadline_of_a_map_stands_still_while_one_of_its_items_waits_for_a_person() {
     let steps = vec![map(Settings::new().step_timeout(plans::LONG))];
-    let start = Start { timeout: Some(plans::LONG), ..many(8) };
+    let start = Start {
+        timeout: Some(plans::LONG),
+        ..many(8)
+    };
     let mut run = Driven::new(steps, RunSettings::default(), start);
     assert_eq!(run.ops, ["deadline run", "attempt 1 of 0", "deadline 0"]);
     run.ends(step(0), End::Did(Done::Expand(vec![Value::null(); 2])));
@@ -157,7 +196,10 @@ fn an_item_that_fails_takes_the_questions_and_waits_of_the_others_back() {
     run.ends(step(0).item(0), asks());
     run.ends(step(0).item(1), failed(true));
     assert!(run.ops[0].starts_with("sleep 0[1]"), "{:?}", run.ops);
-    assert_eq!(run.ends(step(0).item(2), failed(false)), ["release 0[0]", "release 0[1]"]);
+    assert_eq!(
+        run.ends(step(0).item(2), failed(false)),
+        ["release 0[0]", "release 0[1]"]
+    );
     assert!(matches!(run.state.outcome(), Some(RunOutcome::Failed(_))));
 }
 
@@ -172,18 +214,33 @@ fn an_incomplete_round_of_a_repeat_is_completed_and_the_next_one_begins() {
     let ask = Ask::incomplete(serde_json::json!({"a": 1}), vec!["b".into()]);
     assert_eq!(run.ends(step(0).item(0), End::Waits(Box::new(ask))), ["ask 0[0]"]);
     let value = Value::json(serde_json::json!({"b": 2}));
-    let answered = OpResult::Answered { unit: step(0).item(0), value, by: "somebody".into() };
+    let answered = OpResult::Answered {
+        unit: step(0).item(0),
+        value,
+        by: "somebody".into(),
+    };
     assert_eq!(run.apply(answered), ["attempt 1 of 0[1]"]);
 }
 
 #[test]
 fn a_cancel_ends_the_run_when_the_last_attempt_is_back_and_nothing_resurrects_it() {
-    let late = Settings::new().step_timeout(plans::LONG).on_error(OnError::Use(Value::null()));
-    let steps = vec![function("late", late, &[]), function("after", Settings::new(), &[0])];
+    let late = Settings::new()
+        .step_timeout(plans::LONG)
+        .on_error(OnError::Use(Value::null()));
+    let steps = vec![
+        function("late", late, &[]),
+        function("after", Settings::new(), &[0]),
+    ];
     let mut run = Driven::new(steps, RunSettings::default(), many(2));
     assert_eq!(run.apply(OpResult::Deadline(step(0))), ["abort 0"]);
-    let cancel = OpResult::Cancel { by: "somebody".into(), reason: None };
-    assert!(run.apply(cancel).is_empty(), "the attempt is being aborted already");
+    let cancel = OpResult::Cancel {
+        by: "somebody".into(),
+        reason: None,
+    };
+    assert!(
+        run.apply(cancel).is_empty(),
+        "the attempt is being aborted already"
+    );
     assert!(run.state.outcome().is_none());
     assert!(run.ends(step(0), End::Aborted).is_empty());
     let Some(RunOutcome::Cancelled(failure)) = run.state.outcome() else {
@@ -194,24 +251,48 @@ fn a_cancel_ends_the_run_when_the_last_attempt_is_back_and_nothing_resurrects_it
     run.state.take_records(&mut records);
     let of_late = records.iter().filter(|(unit, _)| *unit == step(0)).last();
     assert!(matches!(of_late, Some((_, What::Other(_)))), "{of_late:?}");
-    assert!(!records.iter().any(|(_, what)| matches!(what, What::Succeeded(..))), "{records:?}");
+    assert!(
+        !records
+            .iter()
+            .any(|(_, what)| matches!(what, What::Succeeded(..))),
+        "{records:?}"
+    );
 }
 
 #[test]
 fn settings_of_the_call_that_name_no_reserve_fail_the_step() {
-    let steps = vec![function("a", Settings::new(), &[]), function("b", Settings::new(), &[0])];
+    let steps = vec![
+        function("a", Settings::new(), &[]),
+        function("b", Settings::new(), &[0]),
+    ];
     let plan = program(steps, RunSettings::default(), None);
-    let over = plan.plan.resolve(0, Some(&Settings::new().on_error(OnError::Run("b".into()))));
-    let start = Start { overrides: vec![(0, std::sync::Arc::new(over))], ..many(1) };
+    let over = plan
+        .plan
+        .resolve(0, Some(&Settings::new().on_error(OnError::Run("b".into()))));
+    let start = Start {
+        overrides: vec![(0, std::sync::Arc::new(over))],
+        ..many(1)
+    };
     let mut state = RunState::new(plan, Value::null(), start);
     state.ready(&mut Vec::new());
-    state.apply(OpResult::Attempt { unit: step(0), end: failed(false), spent: None });
-    assert!(matches!(state.outcome(), Some(RunOutcome::Failed(_))), "{:?}", state.outcome());
+    state.apply(OpResult::Attempt {
+        unit: step(0),
+        end: failed(false),
+        spent: None,
+    });
+    assert!(
+        matches!(state.outcome(), Some(RunOutcome::Failed(_))),
+        "{:?}",
+        state.outcome()
+    );
 }
 
 #[test]
 fn the_deadline_of_the_run_goes_on_when_a_waiting_step_is_late_elsewhere() {
-    let start = Start { timeout: Some(Duration::from_secs(9)), ..many(2) };
+    let start = Start {
+        timeout: Some(Duration::from_secs(9)),
+        ..many(2)
+    };
     let steps = vec![function("asks", Settings::new(), &[])];
     let mut run = Driven::new(steps, RunSettings::default(), start);
     assert_eq!(run.ends(step(0), asks()), ["ask 0", "hold run"]);

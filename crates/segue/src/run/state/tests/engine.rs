@@ -57,7 +57,9 @@ pub(super) fn run(case: &Case, losses: &[usize], seeds: impl Fn(usize) -> u128) 
             left: losses.get(number).copied(),
             difference: None,
         };
-        let driven = drive(&mut state, &mut process).now_or_never().ok_or("the engine never waits")?;
+        let driven = drive(&mut state, &mut process)
+            .now_or_never()
+            .ok_or("the engine never waits")?;
         if let Some(difference) = process.difference {
             return Err(difference);
         }
@@ -69,7 +71,12 @@ pub(super) fn run(case: &Case, losses: &[usize], seeds: impl Fn(usize) -> u128) 
             Driven::Ended(outcome) => described(&outcome),
             Driven::Resting => return Err("the run came to a halt".to_owned()),
         };
-        return Ok(Ended { outcome, journal, attempts, spent: state.spent().usage.requests });
+        return Ok(Ended {
+            outcome,
+            journal,
+            attempts,
+            spent: state.spent().usage.requests,
+        });
     }
     Err("every process was lost".to_owned())
 }

@@ -27,14 +27,25 @@ pub(super) enum Pending {
 
 /// What one attempt costs in a test.
 pub(super) fn price() -> Spent {
-    let usage = Usage { requests: 1, ..Usage::default() };
-    Spent { usage, cost: Cost::of(Nanousd::from_nanos(7).expect("seven is a small number")) }
+    let usage = Usage {
+        requests: 1,
+        ..Usage::default()
+    };
+    Spent {
+        usage,
+        cost: Cost::of(Nanousd::from_nanos(7).expect("seven is a small number")),
+    }
 }
 
 /// A state at the beginning of a case.
 pub(super) fn begin(case: &Case, seed: u128) -> RunState {
     let timeout = Some(LONG);
-    let start = Start { max_parallel: case.max_parallel, timeout, seed, ..Start::default() };
+    let start = Start {
+        max_parallel: case.max_parallel,
+        timeout,
+        seed,
+        ..Start::default()
+    };
     RunState::new(case.program.clone(), Value::json(1.into()), start)
 }
 
@@ -98,12 +109,17 @@ impl Hand {
             What::Succeeded(..) => true,
             What::Other(kind) => matches!(
                 **kind,
-                EventKind::StepFailed { .. } | EventKind::StepSkipped { .. } | EventKind::StepCancelled { .. }
+                EventKind::StepFailed { .. }
+                    | EventKind::StepSkipped { .. }
+                    | EventKind::StepCancelled { .. }
             ),
             _ => false,
         };
         if settles {
-            assert!(self.settled.insert(unit), "{unit:?} has two outcomes; the second is {what:?}");
+            assert!(
+                self.settled.insert(unit),
+                "{unit:?} has two outcomes; the second is {what:?}"
+            );
         }
     }
 
@@ -127,12 +143,18 @@ impl Hand {
                 self.held.remove(unit);
             }
             Op::Abort(unit) => {
-                assert!(self.pending.contains(&Pending::Attempt(*unit)), "{unit:?} is aborted and does not run");
+                assert!(
+                    self.pending.contains(&Pending::Attempt(*unit)),
+                    "{unit:?} is aborted and does not run"
+                );
                 assert!(self.aborted.insert(*unit), "{unit:?} is aborted twice");
             }
             Op::Hold(unit) => {
                 assert!(self.deadlines.contains(unit), "{unit:?} has no deadline to hold");
-                assert!(self.held.insert(*unit), "the deadline of {unit:?} stands still already");
+                assert!(
+                    self.held.insert(*unit),
+                    "the deadline of {unit:?} stands still already"
+                );
             }
             Op::Resume(unit) => assert!(self.held.remove(unit), "the deadline of {unit:?} runs already"),
         }
@@ -154,10 +176,23 @@ impl Hand {
         };
         self.begins(Pending::Attempt(unit));
         let asked = self.asked.get(&unit).map_or(0, |(count, _)| *count);
-        assert!(self.once.insert((unit, call.attempt, part, asked)), "the same attempt twice: {call:?}");
-        assert!(!self.settled.contains(&unit), "{unit:?} is settled and begins again");
-        let running = self.pending.iter().filter(|pending| matches!(pending, Pending::Attempt(_))).count();
-        assert!(running <= self.max_parallel as usize, "{running} attempts at once");
+        assert!(
+            self.once.insert((unit, call.attempt, part, asked)),
+            "the same attempt twice: {call:?}"
+        );
+        assert!(
+            !self.settled.contains(&unit),
+            "{unit:?} is settled and begins again"
+        );
+        let running = self
+            .pending
+            .iter()
+            .filter(|pending| matches!(pending, Pending::Attempt(_)))
+            .count();
+        assert!(
+            running <= self.max_parallel as usize,
+            "{running} attempts at once"
+        );
         if unit.step < Unit::SCOPE {
             let (program, parent) = &self.scopes[unit.scope as usize];
             let planned = &program.plan.steps[unit.step as usize];
@@ -165,17 +200,30 @@ impl Hand {
             for need in planned.needs.iter().map(|need| need.step).chain(route) {
                 let need = Unit::whole(unit.scope, need);
                 let stands_in = planned.standby;
-                assert!(self.settled.contains(&need) || stands_in, "{unit:?} begins before {need:?} is settled");
+                assert!(
+                    self.settled.contains(&need) || stands_in,
+                    "{unit:?} begins before {need:?} is settled"
+                );
             }
             for above in parent.iter().copied().chain([unit.of_step()]) {
-                assert!(!self.settled.contains(&above), "{unit:?} begins below {above:?}, which is settled");
+                assert!(
+                    !self.settled.contains(&above),
+                    "{unit:?} begins below {above:?}, which is settled"
+                );
             }
             let items = self.pending.iter().filter(|pending| {
                 matches!(pending, Pending::Attempt(item) if item.of_step() == unit.of_step() && item.is_item())
             });
             let most = planned.each.as_ref().map_or(u32::MAX, |each| each.max_parallel);
-            let aborted = self.aborted.iter().filter(|item| item.of_step() == unit.of_step()).count();
-            assert!(items.count() <= most as usize + aborted, "more than {most} items of {unit:?} at once");
+            let aborted = self
+                .aborted
+                .iter()
+                .filter(|item| item.of_step() == unit.of_step())
+                .count();
+            assert!(
+                items.count() <= most as usize + aborted,
+                "more than {most} items of {unit:?} at once"
+            );
         }
         let answered = matches!(call.before.as_deref(), Some(Before { answers, .. }) if !answers.is_empty());
         self.calls.insert(unit, (call.attempt, part, answered));
@@ -193,15 +241,23 @@ impl Hand {
                 let aborted = self.aborted.remove(&unit) && self.attempts % 3 != 0;
                 let end = if aborted { End::Aborted } else { self.end(unit) };
                 *self.paid.entry(self.own_step(unit)).or_default() += 1;
-                OpResult::Attempt { unit, end, spent: Some(Box::new(price())) }
+                OpResult::Attempt {
+                    unit,
+                    end,
+                    spent: Some(Box::new(price())),
+                }
             }
         }
     }
 
     /// A deadline that runs passes.
     pub(super) fn late(&mut self, chosen: usize) -> Option<OpResult> {
-        let running: Vec<Unit> =
-            self.deadlines.iter().filter(|unit| !self.held.contains(unit)).copied().collect();
+        let running: Vec<Unit> = self
+            .deadlines
+            .iter()
+            .filter(|unit| !self.held.contains(unit))
+            .copied()
+            .collect();
         let unit = running[chosen.checked_rem(running.len())?];
         self.deadlines.retain(|deadline| *deadline != unit);
         Some(OpResult::Deadline(unit))
@@ -234,7 +290,11 @@ impl Hand {
             return OpResult::Expired(unit);
         }
         let value = Value::json(serde_json::json!({"missing": 2}));
-        OpResult::Answered { unit, value, by: "somebody".into() }
+        OpResult::Answered {
+            unit,
+            value,
+            by: "somebody".into(),
+        }
     }
 
     fn end(&self, unit: Unit) -> End {
@@ -255,24 +315,33 @@ impl Hand {
             return fatal();
         }
         let choose = |arm: &str| {
-            let choice = Choice { arm: arm.into(), by: "value", reason: None, key: None };
+            let choice = Choice {
+                arm: arm.into(),
+                by: "value",
+                reason: None,
+                key: None,
+            };
             End::Did(Done::Choose(Box::new(choice)))
         };
         match &spec.body {
-            Body::Map { items, .. } if is_whole => {
-                End::Did(Done::Expand(vec![Value::null(); items.len()]))
-            }
+            Body::Map { items, .. } if is_whole => End::Did(Done::Expand(vec![Value::null(); items.len()])),
             Body::Map { nested: true, .. } | Body::Pipeline => End::Did(Done::Enter(Value::null())),
             Body::Route(arm) => choose(ARMS.get(*arm).unwrap_or(&"nowhere")),
             Body::FirstOf(_) => choose(ARMS[0]),
             _ if attempt <= script.refused => match script.asks_again {
-                true => End::Again { reason: format!("attempt {attempt}"), previous: None },
+                true => End::Again {
+                    reason: format!("attempt {attempt}"),
+                    previous: None,
+                },
                 false => End::Failed(Box::new(Failure::new(ErrorKind::Network, "no answer"))),
             },
             Body::Repeat(rounds) => match body(script.then, answered, output) {
                 End::Did(_) => {
                     let last = unit.item as usize + 1 == rounds.len();
-                    End::Did(Done::Round { output: output(), last })
+                    End::Did(Done::Round {
+                        output: output(),
+                        last,
+                    })
                 }
                 other => other,
             },
@@ -301,6 +370,8 @@ fn body(then: Then, answered: bool, output: impl Fn() -> Value) -> End {
             serde_json::json!({"known": 1}),
             vec!["missing".to_owned()],
         ))),
-        Then::AsksResume | Then::AsksExpires => End::Waits(Box::new(Ask::new("really?", Schema::of::<bool>()))),
+        Then::AsksResume | Then::AsksExpires => {
+            End::Waits(Box::new(Ask::new("really?", Schema::of::<bool>())))
+        }
     }
 }

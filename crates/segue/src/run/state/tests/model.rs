@@ -28,7 +28,11 @@ pub(super) fn outcome(specs: &Specs, plan: &str) -> (bool, bool) {
 
 /// Where every step of a plan ends.
 pub(super) fn ends(specs: &Specs, plan: &str) -> Vec<Ended> {
-    let mut model = Model { specs, steps: &specs.plans[plan], known: BTreeMap::new() };
+    let mut model = Model {
+        specs,
+        steps: &specs.plans[plan],
+        known: BTreeMap::new(),
+    };
     (0..model.steps.len()).map(|step| model.end(step)).collect()
 }
 
@@ -72,22 +76,26 @@ impl Model<'_> {
     /// The join table.
     fn left_out(&mut self, step: usize) -> Option<SkipWhy> {
         let spec = &self.steps[step];
-        let callers: Vec<usize> =
-            (0..self.steps.len()).filter(|caller| self.steps[*caller].on_error == Error::Run(step)).collect();
+        let callers: Vec<usize> = (0..self.steps.len())
+            .filter(|caller| self.steps[*caller].on_error == Error::Run(step))
+            .collect();
         let mut called = callers.iter().map(|caller| self.own(*caller));
         if spec.standby && !called.any(|own| own == FAILED) {
             return Some(SkipWhy::NotSelected);
         }
-        let cut_off = |ended: &Ended| {
-            matches!(ended.1, Some(SkipWhy::UpstreamFailed | SkipWhy::UpstreamSkipped))
-        };
+        let cut_off =
+            |ended: &Ended| matches!(ended.1, Some(SkipWhy::UpstreamFailed | SkipWhy::UpstreamSkipped));
         if let Some((route, arm)) = spec.arm {
             let taken = match self.steps[route].body {
                 Body::Route(choice) => ARMS.get(choice).copied(),
                 _ => None,
             };
             // A caller that waits for this step has not failed yet.
-            let ended = if callers.contains(&route) { self.waiting(route) } else { self.end(route) };
+            let ended = if callers.contains(&route) {
+                self.waiting(route)
+            } else {
+                self.end(route)
+            };
             let ran = ended == MADE && self.body(&self.steps[route]) == MADE;
             match ended {
                 FAILED => return Some(SkipWhy::UpstreamFailed),
@@ -98,10 +106,19 @@ impl Model<'_> {
         }
         let mut needs = Vec::new();
         for (need, kind) in &spec.needs {
-            let ended = if callers.contains(need) { self.waiting(*need) } else { self.end(*need) };
+            let ended = if callers.contains(need) {
+                self.waiting(*need)
+            } else {
+                self.end(*need)
+            };
             needs.push((ended, *kind));
         }
-        let strict = || needs.iter().filter(|(_, kind)| *kind != NeedKind::Settled).map(|(ended, _)| ended);
+        let strict = || {
+            needs
+                .iter()
+                .filter(|(_, kind)| *kind != NeedKind::Settled)
+                .map(|(ended, _)| ended)
+        };
         if strict().any(|ended| *ended == FAILED) {
             return Some(SkipWhy::UpstreamFailed);
         }
@@ -131,7 +148,9 @@ impl Model<'_> {
             _ if spec.script.then == Then::Skips => skipped(SkipWhy::WhenFalse),
             _ if spec.script.then == Then::Fatal => FAILED,
             Body::Map { keep: true, .. } => MADE,
-            Body::Map { items, nested: true, .. } => whole(items.is_empty() || below(0)),
+            Body::Map {
+                items, nested: true, ..
+            } => whole(items.is_empty() || below(0)),
             Body::Map { items, .. } => whole(all_made(items)),
             Body::Route(choice) => whole(*choice < ARMS.len()),
             Body::FirstOf(arms) => whole((0..*arms).any(below)),

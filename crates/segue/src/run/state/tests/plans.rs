@@ -105,7 +105,11 @@ pub(super) struct Case {
 
 impl std::fmt::Debug for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:#?}\nmax_parallel {}, order {:?}", self.specs, self.max_parallel, self.order)
+        write!(
+            f,
+            "{:#?}\nmax_parallel {}, order {:?}",
+            self.specs, self.max_parallel, self.order
+        )
     }
 }
 
@@ -159,11 +163,33 @@ fn drawn(below: BoxedStrategy<Vec<Drawn>>) -> BoxedStrategy<Drawn> {
         (0..8u8, any::<usize>()),
         prop::bool::weighted(0.15),
     );
-    let body = (0..12u8, script(), 1..4u32, any::<usize>(), vec(script(), 0..4), any::<bool>(), below);
+    let body = (
+        0..12u8,
+        script(),
+        1..4u32,
+        any::<usize>(),
+        vec(script(), 0..4),
+        any::<bool>(),
+        below,
+    );
     (place, body)
-        .prop_map(|((needs, arm, on_error, standby), (kind, script, attempts, choice, scripts, keep, below))| {
-            Drawn { kind, script, attempts, needs, arm, on_error, standby, choice, scripts, keep, below }
-        })
+        .prop_map(
+            |((needs, arm, on_error, standby), (kind, script, attempts, choice, scripts, keep, below))| {
+                Drawn {
+                    kind,
+                    script,
+                    attempts,
+                    needs,
+                    arm,
+                    on_error,
+                    standby,
+                    choice,
+                    scripts,
+                    keep,
+                    below,
+                }
+            },
+        )
         .boxed()
 }
 
@@ -171,16 +197,37 @@ fn drawn(below: BoxedStrategy<Vec<Drawn>>) -> BoxedStrategy<Drawn> {
 pub(super) fn case(policy: impl Strategy<Value = FailurePolicy>) -> impl Strategy<Value = Case> {
     let leaves = vec(drawn(Just(Vec::new()).boxed()), 1..4).boxed();
     let nested = vec(drawn(leaves), 1..4).boxed();
-    let policies = (policy, prop_oneof![Just(FailurePolicy::Continue), Just(FailurePolicy::FailFast)]);
+    let policies = (
+        policy,
+        prop_oneof![Just(FailurePolicy::Continue), Just(FailurePolicy::FailFast)],
+    );
     let more = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    (vec(drawn(nested), 1..30), policies, more, 1..5u32, vec(any::<usize>(), 40..200)).prop_map(
-        |(steps, (policy, below), (reversed, reads_facts, finishes, falls_back), max_parallel, order)| {
-            let mut made = Made { specs: Specs::default(), below, reversed, reads_facts, finishes };
-            let fallback = falls_back.then(|| steps[..1].to_vec());
-            let program = made.plan(&steps, policy, fallback.as_deref());
-            Case { program, specs: Arc::new(made.specs), max_parallel, order }
-        },
+    (
+        vec(drawn(nested), 1..30),
+        policies,
+        more,
+        1..5u32,
+        vec(any::<usize>(), 40..200),
     )
+        .prop_map(
+            |(steps, (policy, below), (reversed, reads_facts, finishes, falls_back), max_parallel, order)| {
+                let mut made = Made {
+                    specs: Specs::default(),
+                    below,
+                    reversed,
+                    reads_facts,
+                    finishes,
+                };
+                let fallback = falls_back.then(|| steps[..1].to_vec());
+                let program = made.plan(&steps, policy, fallback.as_deref());
+                Case {
+                    program,
+                    specs: Arc::new(made.specs),
+                    max_parallel,
+                    order,
+                }
+            },
+        )
 }
 
 /// Turns what was drawn into plans.
@@ -212,7 +259,9 @@ impl Made {
             specs.reverse();
             children.reverse();
             for spec in &mut specs {
-                spec.needs.iter_mut().for_each(|(need, _)| *need = count - 1 - *need);
+                spec.needs
+                    .iter_mut()
+                    .for_each(|(need, _)| *need = count - 1 - *need);
                 if let Some((route, _)) = &mut spec.arm {
                     *route = count - 1 - *route;
                 }
@@ -223,14 +272,23 @@ impl Made {
         }
         let on_failure = fallback.map(|fallback| {
             let program = self.plan(fallback, self.below, None);
-            self.specs.fallback.insert(name.clone(), program.plan.name.clone());
+            self.specs
+                .fallback
+                .insert(name.clone(), program.plan.name.clone());
             program
         });
         let plan = Plan {
-            run: RunSettings { failure: policy, ..RunSettings::default() },
+            run: RunSettings {
+                failure: policy,
+                ..RunSettings::default()
+            },
             on_failure: on_failure.as_ref().map(|program| {
                 let plan = program.plan.clone();
-                Box::new(OnFailure { plan, with: None, after_budget: true })
+                Box::new(OnFailure {
+                    plan,
+                    with: None,
+                    after_budget: true,
+                })
             }),
             ..bare(&name, planned(&specs, &children))
         };
@@ -256,17 +314,26 @@ impl Made {
             }
         }
         needs.sort_unstable();
-        let routes: Vec<usize> =
-            (0..at).filter(|step| matches!(before[*step].body, Body::Route(_))).collect();
+        let routes: Vec<usize> = (0..at)
+            .filter(|step| matches!(before[*step].body, Body::Route(_)))
+            .collect();
         let arm = (drawn.arm.0 < 4 && !routes.is_empty())
             .then(|| (routes[drawn.arm.1 % routes.len()], ARMS[drawn.arm.0 as usize % 3]));
         let mut children = Vec::new();
         let has_below = !drawn.below.is_empty();
         let body = match drawn.kind {
-            0 | 1 => Body::Map { items: drawn.scripts.clone(), keep: drawn.keep, nested: false },
+            0 | 1 => Body::Map {
+                items: drawn.scripts.clone(),
+                keep: drawn.keep,
+                nested: false,
+            },
             2 if has_below => {
                 children.push((String::new(), self.plan(&drawn.below, self.below, None)));
-                Body::Map { items: drawn.scripts.clone(), keep: drawn.keep, nested: true }
+                Body::Map {
+                    items: drawn.scripts.clone(),
+                    keep: drawn.keep,
+                    nested: true,
+                }
             }
             3 if !drawn.scripts.is_empty() => Body::Repeat(drawn.scripts.clone()),
             4..=6 => Body::Route(drawn.choice % 4),
@@ -292,7 +359,10 @@ impl Made {
             arm,
             on_error: Error::Fail,
             standby: drawn.standby,
-            below: children.iter().map(|(_, program)| program.plan.name.clone()).collect(),
+            below: children
+                .iter()
+                .map(|(_, program)| program.plan.name.clone())
+                .collect(),
         };
         (spec, children)
     }
@@ -326,7 +396,11 @@ fn waits_in_a_ring(specs: &[Spec], caller: usize, target: usize) -> bool {
     let (begin, end) = (|step: usize| 2 * step, |step: usize| 2 * step + 1);
     let mut after: Vec<Vec<usize>> = vec![Vec::new(); 2 * specs.len()];
     for (step, spec) in specs.iter().enumerate() {
-        let needs = spec.needs.iter().map(|(need, _)| *need).chain(spec.arm.map(|(route, _)| route));
+        let needs = spec
+            .needs
+            .iter()
+            .map(|(need, _)| *need)
+            .chain(spec.arm.map(|(route, _)| route));
         after[begin(step)].extend(needs.filter(|need| stands_in(*need) != Some(step)).map(end));
         after[end(step)].push(begin(step));
         if let Some(target) = stands_in(step) {
@@ -350,7 +424,10 @@ fn waits_in_a_ring(specs: &[Spec], caller: usize, target: usize) -> bool {
 fn planned(specs: &[Spec], children: &[Vec<(String, Arc<Program>)>]) -> Vec<Step> {
     let members = |route: usize, arm: &str| -> Vec<u32> {
         let is_member = |spec: &Spec| spec.arm.is_some_and(|(of, name)| of == route && name == arm);
-        (0..specs.len()).filter(|step| is_member(&specs[*step])).map(|step| step as u32).collect()
+        (0..specs.len())
+            .filter(|step| is_member(&specs[*step]))
+            .map(|step| step as u32)
+            .collect()
     };
     let step = |(at, spec): (usize, &Spec)| {
         let mut settings = Settings::new().retries(spec.attempts - 1).backoff(match at % 3 {
@@ -366,8 +443,16 @@ fn planned(specs: &[Spec], children: &[Vec<(String, Arc<Program>)>]) -> Vec<Step
             Error::Run(target) => settings.on_error(OnError::Run(format!("s{target}"))),
         };
         let below = |arm: usize| children[at][arm].1.plan.clone();
-        let pipeline = || Action::Pipeline { plan: below(0), with: None, inputs: vec![Source::Input] };
-        let plain = |rounds| Action::Function { inputs: vec![Source::Input], agent: None, rounds };
+        let pipeline = || Action::Pipeline {
+            plan: below(0),
+            with: None,
+            inputs: vec![Source::Input],
+        };
+        let plain = |rounds| Action::Function {
+            inputs: vec![Source::Input],
+            agent: None,
+            rounds,
+        };
         let mut each = None;
         let (kind, action) = match &spec.body {
             Body::Plain => (Kind::Function, plain(None)),
@@ -376,27 +461,63 @@ fn planned(specs: &[Spec], children: &[Vec<(String, Arc<Program>)>]) -> Vec<Step
                 if *keep {
                     settings = settings.on_error(OnError::Keep);
                 }
-                each = Some(Each { list: None, name: "item".into(), max_parallel: 2, max_items: 3 });
+                each = Some(Each {
+                    list: None,
+                    name: "item".into(),
+                    max_parallel: 2,
+                    max_items: 3,
+                });
                 (Kind::Map, if *nested { pipeline() } else { plain(None) })
             }
             Body::Pipeline => (Kind::Pipeline, pipeline()),
             Body::Route(_) => {
                 let by = RouteBy::Value(Source::Input);
-                let arms = ARMS.iter().map(|arm| ((*arm).to_owned(), Arm::Steps(members(at, arm)))).collect();
-                (Kind::Route, Action::Route { by, arms, otherwise: None })
+                let arms = ARMS
+                    .iter()
+                    .map(|arm| ((*arm).to_owned(), Arm::Steps(members(at, arm))))
+                    .collect();
+                (
+                    Kind::Route,
+                    Action::Route {
+                        by,
+                        arms,
+                        otherwise: None,
+                    },
+                )
             }
             Body::FirstOf(count) => {
                 let names: Vec<String> = ARMS[..*count].iter().map(|arm| (*arm).to_owned()).collect();
                 let inline = |arm: usize| Arm::Inline(Box::new(below(arm).steps[0].clone()));
-                let arms: IndexMap<String, Arm> =
-                    names.iter().cloned().enumerate().map(|(at, name)| (name, inline(at))).collect();
-                (Kind::Route, Action::Route { by: RouteBy::FirstOf(names), arms, otherwise: None })
+                let arms: IndexMap<String, Arm> = names
+                    .iter()
+                    .cloned()
+                    .enumerate()
+                    .map(|(at, name)| (name, inline(at)))
+                    .collect();
+                (
+                    Kind::Route,
+                    Action::Route {
+                        by: RouteBy::FirstOf(names),
+                        arms,
+                        otherwise: None,
+                    },
+                )
             }
         };
         Step {
             each,
-            needs: spec.needs.iter().map(|(step, kind)| Need { step: *step as u32, kind: *kind }).collect(),
-            arm: spec.arm.map(|(route, arm)| Membership { route: route as u32, arm: arm.to_owned() }),
+            needs: spec
+                .needs
+                .iter()
+                .map(|(step, kind)| Need {
+                    step: *step as u32,
+                    kind: *kind,
+                })
+                .collect(),
+            arm: spec.arm.map(|(route, arm)| Membership {
+                route: route as u32,
+                arm: arm.to_owned(),
+            }),
             standby: spec.standby,
             settings,
             ..plain_step(format!("s{at}"), kind, action)
@@ -463,16 +584,29 @@ pub(super) fn program(steps: Vec<Step>, run: RunSettings, below: Option<Arc<Prog
         reads_facts: false,
         borrows: false,
     };
-    let plan = Plan { run, ..bare("written", steps) };
+    let plan = Plan {
+        run,
+        ..bare("written", steps)
+    };
     Arc::new(Program::new(Arc::new(plan), parts))
 }
 
 /// A function step with settings and needs.
 pub(super) fn function(name: &str, settings: Settings, needs: &[u32]) -> Step {
-    let action = Action::Function { inputs: vec![Source::Input], agent: None, rounds: None };
+    let action = Action::Function {
+        inputs: vec![Source::Input],
+        agent: None,
+        rounds: None,
+    };
     Step {
         settings,
-        needs: needs.iter().map(|step| Need { step: *step, kind: NeedKind::Data }).collect(),
+        needs: needs
+            .iter()
+            .map(|step| Need {
+                step: *step,
+                kind: NeedKind::Data,
+            })
+            .collect(),
         ..plain_step(name.to_owned(), Kind::Function, action)
     }
 }

@@ -1,0 +1,230 @@
+//! Following: a run that goes on, shown as it goes, asked about, and cancelled by Ctrl-C.
+//!
+//! The run itself never waits for what is shown of it. What is known at the end is a fold of its events, the same that
+//! were written or drawn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use segue::log::Events;
+use segue::{Budget, Event, EventKind, Plan, RunHandle, RunStatus, RunView};
+use serde_json::Value as Json;
+
+use crate::clock;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::signals::Signals;
+use crate::terminal::ask::{self, Keyboard};
+use crate::terminal::live::Live;
+use crate::terminal::{Screen, lines, report, tree};
+
+/// Time between two frames: smooth to the eye, and nothing beside the work of a run.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// A run to be followed.
+pub(crate) struct Following<'a> {
+    /// The run.
+    pub(crate) run: RunHandle<Json>,
+    /// Its plan.
+    pub(crate) plan: Arc<Plan>,
+    /// Its total.
+    pub(crate) budget: Option<Budget>,
+    /// Where progress goes.
+    pub(crate) screen: Screen,
+    /// Where each event goes, one line each.
+    pub(crate) events: Option<&'a mut Output>,
+    /// Whether a person is there who can be asked.
+    pub(crate) may_ask: bool,
+}
+
+/// Where a run was left.
+pub(crate) struct Followed {
+    /// What is known of it.
+    pub(crate) view: RunView,
+    /// How the program should end.
+    pub(crate) exit: Exit,
+}
+
+/// What became of the questions of a run.
+enum Asked {
+    Answered,
+    Nobody,
+    Interrupted,
+}
+
+impl Following<'_> {
+    /// Follows the run until it has ended, rests with nobody to ask, or is left by a second Ctrl-C.
+    ///
+    /// # Errors
+    /// When the process cannot listen for signals.
+    pub(crate) async fn follow(mut self) -> std::io::Result<Followed> {
+        let mut view = RunView::new(Some(self.plan.clone()));
+        let mut events = self.run.events();
+        let mut signals = Signals::listen()?;
+        let mut interrupted = false;
+        let mut keys = Keyboard::default();
+        let mut picture = Picture { live: self.screen.is_live().then(Live::default), tick: 0 };
+        let mut frames = tokio::time::interval(FRAME);
+        loop {
+            tokio::select! {
+                event = events.next() => {
+                    let Some(event) = event else { break };
+                    self.take(&event, &mut view, &mut picture);
+                    if !matches!(event.kind, EventKind::RunWaiting { .. }) {
+                        continue;
+                    }
+                    picture.draw(&view, self.screen);
+                    if !self.may_ask || interrupted {
+                        break;
+                    }
+                    picture.leave();
+                    match self.ask(&mut view, &mut events, &mut signals, &mut keys, &mut picture).await {
+                        Asked::Answered => {}
+                        Asked::Nobody => break,
+                        Asked::Interrupted => {
+                            interrupted = true;
+                            self.cancel(&view, &mut picture);
+                        }
+                    }
+                }
+                () = signals.next() => {
+                    if interrupted {
+                        drop(picture);
+                        return Ok(Followed { view, exit: Exit::Cancelled });
+                    }
+                    interrupted = true;
+                    self.cancel(&view, &mut picture);
+                }
+                _ = frames.tick(), if picture.live.is_some() => picture.draw(&view, self.screen),
+            }
+        }
+        picture.draw(&view, self.screen);
+        picture.leave();
+        let exit = Exit::of_run(&view);
+        self.close(&view);
+        Ok(Followed { view, exit })
+    }
+
+    /// Takes an event into the view and shows it.
+    fn take(&mut self, event: &Event, view: &mut RunView, picture: &mut Picture) {
+        view.apply(event);
+        if let Some(events) = &mut self.events {
+            events.line(event);
+        }
+        let style = self.screen.style();
+        if matches!(event.kind, EventKind::RunQueued { .. }) {
+            self.screen.progress(&report::first(view, self.budget.as_ref(), style));
+            if let Some(banner) = report::banner(view, style) {
+                self.screen.progress(&banner);
+            }
+        } else if picture.live.is_none()
+            && !self.screen.is_quiet()
+            && let Some(line) = lines::line(event, view, style)
+        {
+            self.screen.line(&line);
+        }
+    }
+
+    /// Asks every open question. Events go on being taken: a question may expire while somebody thinks.
+    async fn ask(
+        &mut self,
+        view: &mut RunView,
+        events: &mut Events,
+        signals: &mut Signals,
+        keys: &mut Keyboard,
+        picture: &mut Picture,
+    ) -> Asked {
+        let screen = self.screen;
+        loop {
+            let next = view.open_questions().next().cloned();
+            let Some(question) = next else { break };
+            ask::show(&question, screen);
+            let given = {
+                let answer = ask::answer(&question, keys, screen);
+                tokio::pin!(answer);
+                loop {
+                    tokio::select! {
+                        given = &mut answer => break given,
+                        event = events.next() => {
+                            let Some(event) = event else { return Asked::Answered };
+                            self.take(&event, view, picture);
+                            if view.open_questions().all(|open| open.id != question.id) {
+                                screen.line("");
+                                return Asked::Answered;
+                            }
+                        }
+                        () = signals.next() => return Asked::Interrupted,
+                    }
+                }
+            };
+            let Some(given) = given else { return Asked::Nobody };
+            if let Err(refused) = self.run.answer(question.id, given, "cli") {
+                screen.error(&refused.failure().message, &refused.failure().hints);
+                continue;
+            }
+            // The answer is in the log now; the view learns it from there.
+            while view.open_questions().any(|open| open.id == question.id) {
+                let Some(event) = events.next().await else { return Asked::Answered };
+                self.take(&event, view, picture);
+            }
+        }
+        screen.line("");
+        Asked::Answered
+    }
+
+    fn cancel(&self, view: &RunView, picture: &mut Picture) {
+        if self.run.cancel("cli", Some("interrupted at the terminal")) {
+            picture.clear();
+            self.screen.progress(&self.screen.style().magenta("cancelling; once more leaves at once"));
+            picture.draw(view, self.screen);
+        }
+    }
+
+    /// What is said when the run has come to rest.
+    fn close(&self, view: &RunView) {
+        let screen = self.screen;
+        if view.status() == RunStatus::Failed {
+            screen.text(&report::failures(view, screen.style()));
+        }
+        if view.status() == RunStatus::Waiting {
+            for question in view.open_questions() {
+                ask::show(question, screen);
+                ask::show_form(question, screen);
+            }
+            screen.line("");
+        }
+        screen.progress(&report::last(view, screen.style()));
+        if view.status() == RunStatus::Waiting {
+            let hint = "run it at a terminal to be asked; to answer later, a run needs a durable store, which this release does not have";
+            screen.line(&format!("{} {hint}", screen.style().cyan("hint:")));
+        }
+    }
+}
+
+/// The live tree, where there is one.
+struct Picture {
+    live: Option<Live>,
+    tick: usize,
+}
+
+impl Picture {
+    fn draw(&mut self, view: &RunView, screen: Screen) {
+        let Some(live) = &mut self.live else { return };
+        let Some((rows, columns)) = Screen::size() else { return };
+        self.tick = self.tick.wrapping_add(1);
+        let frame = tree::Frame { now: clock::now(), tick: self.tick, rows, columns };
+        live.draw(&tree::draw(view, frame, screen.style()), columns);
+    }
+
+    fn clear(&mut self) {
+        if let (Some(live), Some((_, columns))) = (&mut self.live, Screen::size()) {
+            live.clear(columns);
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.leave();
+        }
+    }
+}

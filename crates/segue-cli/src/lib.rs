@@ -1,0 +1,41 @@
+//! The command line of Segue: checks, plans, draws and runs pipeline files.
+//!
+//! The binary `segue` is [`main`] with an empty registry. A program that registers agents, tools or steps of its own
+//! calls it with its registry and has the same command line, with its names known to every pipeline file:
+//!
+//! ```no_run
+//! use segue::{Cx, Registry, Result};
+//!
+//! async fn shout(_cx: Cx, text: String) -> Result<String> {
+//!     Ok(text.to_uppercase())
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     segue_cli::main(Registry::new().step("app.shout", shout))
+//! }
+//! ```
+//!
+//! Results go to stdout and everything else to stderr, so a pipe never sees progress. What a verb prints about a run is
+//! a fold of the run's events, the same that any other program can read with `--output ndjson`.
+
+mod arguments;
+mod bounds;
+mod clock;
+mod exit;
+mod flags;
+mod follow;
+mod holes;
+mod inputs;
+mod output;
+mod pipelines;
+mod planned;
+mod problem;
+mod program;
+mod signals;
+mod sites;
+mod start;
+mod templates;
+mod terminal;
+mod verb;
+
+pub use program::main;

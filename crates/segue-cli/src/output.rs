@@ -1,0 +1,73 @@
+//! Output: what a program may read on stdout. Results only, in one of three forms.
+//!
+//! Every verb writes its result through [`Output`] and nothing else through it. When the reader has gone away, what is
+//! left is dropped quietly: a closed pipe ends the viewer, never the work.
+
+use std::io::{self, IsTerminal, StdoutLock, Write};
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::terminal::words;
+
+/// Stdout until its reader goes away.
+pub(crate) struct Output {
+    to: Option<StdoutLock<'static>>,
+    is_terminal: bool,
+}
+
+impl Output {
+    /// The process's stdout.
+    pub(crate) fn stdout() -> Self {
+        let stdout = io::stdout().lock();
+        Self { is_terminal: stdout.is_terminal(), to: Some(stdout) }
+    }
+
+    /// One JSON object, indented.
+    pub(crate) fn object(&mut self, object: &impl Serialize) {
+        let text = serde_json::to_string_pretty(object);
+        // What is written here was made of JSON, or has only text keys.
+        self.write(text.expect("the published shapes can be written as JSON").as_bytes(), true);
+    }
+
+    /// One line of newline-delimited JSON, there to be read at once.
+    pub(crate) fn line(&mut self, object: &impl Serialize) {
+        let text = serde_json::to_string(object).expect("the published shapes can be written as JSON");
+        self.write(text.as_bytes(), true);
+    }
+
+    /// Whether a person reads it.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// The output of a run: text as it is, null as nothing, anything else as indented JSON. A terminal would act on
+    /// control characters, so there they are spelled out.
+    pub(crate) fn value(&mut self, value: &Json) {
+        match value {
+            Json::Null => {}
+            Json::String(text) if self.is_terminal => self.write(words::visible(text).as_bytes(), true),
+            Json::String(text) => self.write(text.as_bytes(), true),
+            value => self.object(value),
+        }
+    }
+
+    /// A document, ending with exactly one newline.
+    pub(crate) fn document(&mut self, text: &str) {
+        self.write(text.strip_suffix('\n').unwrap_or(text).as_bytes(), true);
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.write(bytes, false);
+    }
+
+    fn write(&mut self, bytes: &[u8], newline: bool) {
+        let Some(to) = &mut self.to else { return };
+        let end: &[u8] = if newline { b"\n" } else { b"" };
+        let written = to.write_all(bytes).and_then(|()| to.write_all(end)).and_then(|()| to.flush());
+        if written.is_err() {
+            self.to = None;
+        }
+    }
+}

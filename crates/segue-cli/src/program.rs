@@ -1,0 +1,161 @@
+//! The program: arguments in, an exit code out. The one place that puts the parts together.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind as Wrong;
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use segue::file::Loaded;
+use segue::{ErrorKind, Failure, Registry};
+
+use crate::arguments::{Arguments, Color, Common, Verb};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::problem::{Problem, error_document};
+use crate::start::Start;
+use crate::terminal::Screen;
+use crate::{flags, pipelines, verb};
+
+/// What every verb works with.
+pub(crate) struct Program {
+    /// What the program registers by name.
+    pub(crate) registry: Registry,
+    /// Flags that every verb has.
+    pub(crate) common: Common,
+    /// Where everything but results goes.
+    pub(crate) screen: Screen,
+    /// Where results go.
+    pub(crate) output: Output,
+}
+
+/// The command line with what a program registers by name; reads the arguments of the process.
+pub fn main(registry: Registry) -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    start(registry, &arguments).into()
+}
+
+fn start(registry: Registry, arguments: &[OsString]) -> Exit {
+    let mut command = Arguments::command();
+    command.build();
+    let pipeline = own_pipeline(&command, arguments, &registry);
+    let mut full = Arguments::command();
+    if let Some((verb, Ok((_, loaded)))) = &pipeline {
+        let plan = loaded.plan.clone();
+        let taken = flags::taken(&command, verb);
+        full = full.mut_subcommand(*verb, |command| flags::with_inputs(command, taken, &plan));
+    }
+    let matches = match full.try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // A flag nobody knows may be an input of a pipeline that cannot be read: that it cannot is the news.
+            if error.kind() == Wrong::UnknownArgument
+                && let Some((_, Err(problem))) = pipeline
+            {
+                return refuse(&problem, &guessed(arguments));
+            }
+            return misused(&error, arguments);
+        }
+    };
+    let parsed = match Arguments::from_arg_matches(&matches) {
+        Ok(parsed) => parsed,
+        Err(error) => return misused(&error, arguments),
+    };
+    let screen = Screen::new(&parsed.common);
+    let mut program = Program { registry, screen, common: parsed.common, output: Output::stdout() };
+    if program.common.version {
+        verb::version::print(&mut program);
+        return Exit::Done;
+    }
+    let Some(verb) = parsed.verb else {
+        screen.text(&Arguments::command().render_help().to_string());
+        return Exit::Refused;
+    };
+    let pipeline = pipeline.map(|(_, loaded)| loaded);
+    match dispatch(verb, pipeline, &matches, &mut program) {
+        Ok(exit) => exit,
+        Err(problem) => refuse(&problem, &program.common),
+    }
+}
+
+type Opened = Result<(PathBuf, Loaded), Problem>;
+
+fn dispatch(verb: Verb, pipeline: Option<Opened>, matches: &ArgMatches, program: &mut Program) -> Result<Exit, Problem> {
+    let (_, own) = matches.subcommand().ok_or_else(|| Problem::usage("no verb was given"))?;
+    // Where the scan saw no verb, clap has: only odd spellings get here, and they have no flags of their own.
+    let open = |named: Option<&str>| match pipeline {
+        Some(opened) => opened,
+        None => open(named, &program.registry),
+    };
+    match verb {
+        Verb::Check(arguments) => verb::check::check(&arguments, program),
+        Verb::Plan(arguments) => {
+            let opened = open(arguments.start.pipeline.as_deref())?;
+            verb::plan::plan(Start::read(opened, arguments.start, own)?, program)
+        }
+        Verb::Run(mut arguments) => {
+            let opened = open(arguments.start.pipeline.as_deref())?;
+            let start = std::mem::take(&mut arguments.start);
+            verb::run::run(Start::read(opened, start, own)?, &arguments, program)
+        }
+        Verb::Graph(arguments) => verb::graph::graph(&arguments, program),
+        Verb::Schema(arguments) => verb::schema::schema(&arguments, program),
+        Verb::Init(arguments) => verb::init::init(&arguments, program),
+        Verb::Demo(arguments) => verb::demo::demo(&arguments, program),
+        Verb::Completions(arguments) => verb::completions::completions(&arguments, program),
+        Verb::Man(arguments) => verb::man::man(&arguments, program),
+    }
+}
+
+/// The pipeline whose inputs become flags, for the verbs that have such.
+fn own_pipeline<'a>(
+    command: &Command,
+    arguments: &'a [OsString],
+    registry: &Registry,
+) -> Option<(&'a str, Opened)> {
+    let (verb, named) = flags::scan(command, arguments)?;
+    matches!(verb, "run" | "plan").then(|| (verb, open(named, registry)))
+}
+
+fn open(named: Option<&str>, registry: &Registry) -> Opened {
+    let path = pipelines::find(named)?;
+    let loaded = pipelines::load(&path, registry, false)?;
+    Ok((path, loaded))
+}
+
+/// Arguments that clap refused, or help it was asked for.
+fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    if matches!(error.kind(), Wrong::DisplayHelp | Wrong::DisplayHelpOnMissingArgumentOrSubcommand) {
+        // The reader of help may have gone away.
+        let _ = error.print();
+        return if error.use_stderr() { Exit::Refused } else { Exit::Done };
+    }
+    let common = guessed(arguments);
+    let screen = Screen::new(&common);
+    let rendered = error.render();
+    let text = match screen.style().is_coloured() {
+        true => rendered.ansi().to_string(),
+        false => rendered.to_string(),
+    };
+    screen.text(&text);
+    if common.json {
+        let first = rendered.to_string().lines().next().unwrap_or_default().to_owned();
+        let message = first.strip_prefix("error: ").unwrap_or(&first);
+        Output::stdout().object(&error_document(&Failure::new(ErrorKind::Usage, message)));
+    }
+    Exit::Refused
+}
+
+/// What every verb takes, from arguments that could not be read.
+fn guessed(arguments: &[OsString]) -> Common {
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    Common { json: has("--json"), quiet: has("-q") || has("--quiet"), color: Color::Auto, version: false }
+}
+
+fn refuse(problem: &Problem, common: &Common) -> Exit {
+    problem.print(Screen::new(common));
+    if common.json {
+        Output::stdout().object(&problem.document());
+    }
+    Exit::Refused
+}

@@ -1,0 +1,60 @@
+//! Templates: the projects that `init` writes and `demo` runs, built into the program.
+
+/// A project.
+pub(crate) struct Template {
+    /// What it is asked for by.
+    pub(crate) name: &'static str,
+    /// What it shows, on one line.
+    pub(crate) about: &'static str,
+    /// Who answers in it, said when it is written.
+    pub(crate) note: &'static str,
+    /// The command line that runs it.
+    pub(crate) run: &'static str,
+    /// Its files, each with its path.
+    pub(crate) files: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! file {
+    ($folder:literal, $name:literal) => {
+        ($name, include_str!(concat!("../templates/", $folder, "/", $name)))
+    };
+}
+
+/// Every template, in the order of a list.
+pub(crate) const TEMPLATES: &[Template] = &[
+    Template {
+        name: "blank",
+        about: "one step and one agent, to begin from",
+        note: "`local/extractive` answers in process, free: it takes sentences from your text and is no language model.",
+        run: "segue run --input text=\"Segue runs pipelines. It records what happens.\"",
+        files: &[file!("blank", "pipeline.yaml")],
+    },
+    Template {
+        name: "research",
+        about: "plan a topic, look into its parts side by side, write, review until it is good enough",
+        note: "SIMULATED: every answer of this project stands in research.script.yaml. Nothing is looked up, nothing is paid.",
+        run: "segue run --input topic=\"tides\"",
+        files: &[
+            file!("research", "research.yaml"),
+            file!("research", "research.script.yaml"),
+            file!("research", "prompts/researcher.md"),
+        ],
+    },
+    Template {
+        name: "document-router",
+        about: "short documents take one pipeline, long ones another, with steps side by side",
+        note: "`local/extractive` answers in process, free: it takes entities and sentences from your text and is no language model.",
+        run: "segue run --input text=@notice.txt --limit 40",
+        files: &[
+            file!("document-router", "document_router.yaml"),
+            file!("document-router", "parts/simple.yaml"),
+            file!("document-router", "parts/complex.yaml"),
+            file!("document-router", "notice.txt"),
+        ],
+    },
+];
+
+/// The template of a name that is known to be one.
+pub(crate) fn files(name: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    TEMPLATES.iter().filter(move |template| template.name == name).flat_map(|template| template.files.iter().copied())
+}

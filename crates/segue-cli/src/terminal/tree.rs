@@ -1,0 +1,139 @@
+//! The live tree: all steps of a run that fit on the screen, the ones that matter first.
+
+use segue::view::StepView;
+use segue::{RunView, StepStatus, Time};
+
+use super::row::{Pen, bar, cut};
+use super::style::Style;
+use super::words;
+
+/// The widest a name gets before it is cut.
+const MAX_NAME: usize = 36;
+/// Rows kept free: the first line of the run, the footer, and the line the cursor is in.
+const SPARE_ROWS: usize = 4;
+
+/// What a frame is drawn for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    /// The present.
+    pub(crate) now: Time,
+    /// Counts frames; turns what runs.
+    pub(crate) tick: usize,
+    /// Rows of the screen.
+    pub(crate) rows: usize,
+    /// Columns of the screen.
+    pub(crate) columns: usize,
+}
+
+/// A step and where it is in the tree.
+struct Branch<'a> {
+    step: &'a StepView,
+    guides: String,
+    depth: usize,
+}
+
+/// The lines of a frame. While the run goes on, the last one is how far it has come.
+pub(crate) fn draw(run: &RunView, frame: Frame, style: Style) -> Vec<String> {
+    let branches = branches(run);
+    let most = frame.rows.saturating_sub(SPARE_ROWS);
+    let (shown, folded) = fit(&branches, most);
+    // Guides have a shape and a space behind them.
+    let name = shown.iter().map(|branch| branch.guides.chars().count() + branch.step.name.chars().count()).max();
+    let pen = Pen {
+        style,
+        now: frame.now,
+        tick: frame.tick,
+        columns: frame.columns.saturating_sub(1),
+        name: name.unwrap_or(0).clamp(8, MAX_NAME).min(frame.columns / 2),
+    };
+    let mut lines: Vec<String> = shown.iter().map(|branch| pen.row(run, branch.step, &branch.guides)).collect();
+    if !folded.is_empty() {
+        lines.push(style.dim(&cut(&format!("  … and {folded}"), pen.columns)));
+    }
+    if !run.status().is_terminal() {
+        lines.push(cut(&footer(run, frame, style), pen.columns));
+    }
+    lines
+}
+
+/// How far the run has come.
+fn footer(run: &RunView, frame: Frame, style: Style) -> String {
+    let (mut settled, mut total) = (0, 0);
+    for step in run.steps() {
+        total += 1;
+        settled += u64::from(step.status.is_settled());
+    }
+    let mut parts = vec![format!("{settled}/{}", words::plural(total, "step"))];
+    if let Some(started) = run.started() {
+        parts.push(words::elapsed(frame.now.since(started)));
+    }
+    let spent = [words::tokens(run.usage()), words::dollars(run.usage(), run.cost())];
+    parts.extend(spent.into_iter().filter(|part| !part.is_empty()));
+    let bar = bar(style, settled, total, (frame.columns / 4).clamp(8, 24));
+    format!("  {bar} {}", style.dim(&parts.join(" · ")))
+}
+
+/// All steps, each below the one it is in. Items of a map stand in its own row.
+fn branches(run: &RunView) -> Vec<Branch<'_>> {
+    let mut branches = Vec::new();
+    let top: Vec<&StepView> = run.steps().collect();
+    let mut open: Vec<(&StepView, String, String, usize)> =
+        top.into_iter().rev().map(|step| (step, String::new(), String::new(), 0)).collect();
+    // What stands in for a run that failed has no step around it.
+    let instead = run.children("on_failure").map(|step| (step, "⤷ ".to_owned(), "  ".to_owned(), 1));
+    open.splice(0..0, instead.collect::<Vec<_>>().into_iter().rev());
+    while let Some((step, guides, below, depth)) = open.pop() {
+        branches.push(Branch { step, guides, depth });
+        if step.items.is_some() {
+            continue;
+        }
+        let children: Vec<&StepView> = run.children(&step.path).collect();
+        let last = children.len().saturating_sub(1);
+        for (at, child) in children.into_iter().enumerate().rev() {
+            let (own, further) = if at == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            open.push((child, format!("{below}{own}"), format!("{below}{further}"), depth + 1));
+        }
+    }
+    branches
+}
+
+/// The branches that fit, in order, and what the others are: what runs or went wrong stays, then what comes next, then
+/// what was done last.
+fn fit<'a, 'b>(branches: &'b [Branch<'a>], most: usize) -> (Vec<&'b Branch<'a>>, String) {
+    if branches.len() <= most {
+        return (branches.iter().collect(), String::new());
+    }
+    let mut order: Vec<usize> = (0..branches.len()).collect();
+    order.sort_by_key(|&at| {
+        let step = branches[at].step;
+        let ended = step.ended.map_or(0, |ended| -ended.micros());
+        (rank(step.status), branches[at].depth, ended, at)
+    });
+    let mut kept: Vec<usize> = order.iter().copied().take(most.saturating_sub(1)).collect();
+    kept.sort_unstable();
+    let mut counts = [0_u64; ORDER.len()];
+    for &at in order.iter().skip(kept.len()) {
+        if let Some(slot) = ORDER.iter().position(|status| *status == branches[at].step.status) {
+            counts[slot] += 1;
+        }
+    }
+    let parts = ORDER.iter().zip(counts).filter(|(_, count)| *count > 0);
+    let folded: Vec<String> = parts.map(|(status, number)| format!("{} {status}", words::count(number))).collect();
+    (kept.into_iter().map(|at| &branches[at]).collect(), folded.join(", "))
+}
+
+/// All statuses, what a person wants to see first.
+const ORDER: [StepStatus; 8] = [
+    StepStatus::Waiting,
+    StepStatus::Failed,
+    StepStatus::Running,
+    StepStatus::Cancelled,
+    StepStatus::Ready,
+    StepStatus::Succeeded,
+    StepStatus::Pending,
+    StepStatus::Skipped,
+];
+
+fn rank(status: StepStatus) -> usize {
+    ORDER.iter().position(|known| *known == status).unwrap_or(ORDER.len())
+}
