@@ -32,7 +32,14 @@ pub(crate) struct Common {
     #[arg(short, long, global = true, help_heading = "Everywhere")]
     pub(crate) quiet: bool,
     /// When to use colours on stderr
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        help_heading = "Everywhere"
+    )]
     pub(crate) color: Color,
     /// Print the version; with --json also commit, target and features
     #[arg(short = 'V', long, global = true, help_heading = "Everywhere")]

@@ -22,7 +22,11 @@ pub(crate) struct Bounds {
 /// The bounds of a run of a plan. Its budget is a bound as well.
 pub(crate) fn of(plan: &Plan, models: &[(Option<String>, String)], total: Option<Nanousd>) -> Bounds {
     let prices = PriceBook::new(clock::today());
-    let mut run = Bounds { min: Some(Nanousd::ZERO), max: Some(Nanousd::ZERO), unknown: Vec::new() };
+    let mut run = Bounds {
+        min: Some(Nanousd::ZERO),
+        max: Some(Nanousd::ZERO),
+        unknown: Vec::new(),
+    };
     for site in sites::of(plan) {
         let step = of_site(&site, models, &prices);
         run.max = run.max.zip(step.max).and_then(|(a, b)| a.checked_add(b));
@@ -37,8 +41,16 @@ pub(crate) fn of(plan: &Plan, models: &[(Option<String>, String)], total: Option
 
 /// The bounds of one step without what is nested in it.
 pub(crate) fn of_site(site: &Site<'_>, models: &[(Option<String>, String)], prices: &PriceBook) -> Bounds {
-    let free = Bounds { min: Some(Nanousd::ZERO), max: Some(Nanousd::ZERO), unknown: Vec::new() };
-    let unknown = |why: String| Bounds { min: Some(Nanousd::ZERO), max: None, unknown: vec![format!("{}: {why}", site.path)] };
+    let free = Bounds {
+        min: Some(Nanousd::ZERO),
+        max: Some(Nanousd::ZERO),
+        unknown: Vec::new(),
+    };
+    let unknown = |why: String| Bounds {
+        min: Some(Nanousd::ZERO),
+        max: None,
+        unknown: vec![format!("{}: {why}", site.path)],
+    };
     if site.asks().is_none() {
         return free;
     }
@@ -46,7 +58,10 @@ pub(crate) fn of_site(site: &Site<'_>, models: &[(Option<String>, String)], pric
         return unknown("its agent is registered in the program".to_owned());
     };
     if meaning.found.is_empty() {
-        return unknown(format!("no model of {} is to be had here", meaning.asked.join(", ")));
+        return unknown(format!(
+            "no model of {} is to be had here",
+            meaning.asked.join(", ")
+        ));
     }
     let priced = meaning.found.iter().find(|model| {
         let (provider, name) = model.chosen.split_once('/').unwrap_or(("", &model.chosen));

@@ -83,5 +83,8 @@ fn missed_cassette(run: &RunView) -> bool {
 /// The kinds of the errors of the run and of everything in it.
 fn kinds(run: &RunView) -> impl Iterator<Item = ErrorKind> {
     let own = run.error().map(|error| error.kind);
-    own.into_iter().chain(run.all_steps().filter_map(|step| step.error.as_ref().map(|error| error.kind)))
+    own.into_iter().chain(
+        run.all_steps()
+            .filter_map(|step| step.error.as_ref().map(|error| error.kind)),
+    )
 }

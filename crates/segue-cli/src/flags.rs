@@ -8,9 +8,9 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use indexmap::IndexMap;
+use segue::Plan;
 use segue::plan::Input;
 use segue::schema::{Schema, TypeSet};
-use segue::Plan;
 
 /// What marks the arguments made here, so that they cannot meet those of a verb.
 const PREFIX: &str = "input:";
@@ -44,7 +44,8 @@ pub(crate) fn scan<'a>(command: &Command, arguments: &'a [OsString]) -> Option<(
         }
         let known = flags.iter().find(|flag| is_spelled(flag, argument));
         after_unknown = known.is_none() && !argument.contains('=');
-        let takes_value = known.is_some_and(|flag| matches!(flag.get_action(), ArgAction::Set | ArgAction::Append));
+        let takes_value =
+            known.is_some_and(|flag| matches!(flag.get_action(), ArgAction::Set | ArgAction::Append));
         if takes_value && (argument.starts_with("--") || argument.len() == 2) {
             rest.next();
         }
@@ -57,14 +58,16 @@ pub(crate) fn scan<'a>(command: &Command, arguments: &'a [OsString]) -> Option<(
 fn is_spelled(flag: &Arg, argument: &str) -> bool {
     match argument.strip_prefix("--") {
         Some(long) => flag.get_long() == Some(long),
-        None => flag.get_short().is_some_and(|short| argument.chars().nth(1) == Some(short)),
+        None => flag
+            .get_short()
+            .is_some_and(|short| argument.chars().nth(1) == Some(short)),
     }
 }
 
 /// The names of a verb's flags, those that every verb has among them. `command` has been built.
 pub(crate) fn taken(command: &Command, verb: &str) -> BTreeSet<String> {
     let verb = command.find_subcommand(verb).into_iter();
-    let flags = verb.flat_map(|verb| verb.get_arguments()).filter_map(Arg::get_long);
+    let flags = verb.flat_map(Command::get_arguments).filter_map(Arg::get_long);
     flags.map(str::to_owned).collect()
 }
 
@@ -87,7 +90,10 @@ pub(crate) fn with_inputs(mut verb: Command, mut taken: BTreeSet<String>, plan: 
             flag = flag.alias(name);
         }
         if is_boolean(&schema) {
-            flag = flag.num_args(0..=1).default_missing_value("true").value_parser(["true", "false"]);
+            flag = flag
+                .num_args(0..=1)
+                .default_missing_value("true")
+                .value_parser(["true", "false"]);
         } else {
             flag = flag.allow_negative_numbers(true);
         }
@@ -98,13 +104,21 @@ pub(crate) fn with_inputs(mut verb: Command, mut taken: BTreeSet<String>, plan: 
 
 /// The inputs given by flags of their own, each with its place among the arguments.
 pub(crate) fn given(matches: &ArgMatches, plan: &Plan) -> Vec<(usize, String, String)> {
-    let Input::Named(inputs) = &plan.input else { return Vec::new() };
+    let Input::Named(inputs) = &plan.input else {
+        return Vec::new();
+    };
     let mut given = Vec::new();
     for name in inputs.keys() {
         let id = format!("{PREFIX}{name}");
-        let Ok(Some(values)) = matches.try_get_many::<String>(&id) else { continue };
+        let Ok(Some(values)) = matches.try_get_many::<String>(&id) else {
+            continue;
+        };
         let places = matches.indices_of(&id).into_iter().flatten();
-        given.extend(places.zip(values).map(|(place, value)| (place, name.clone(), value.clone())));
+        given.extend(
+            places
+                .zip(values)
+                .map(|(place, value)| (place, name.clone(), value.clone())),
+        );
     }
     given
 }
@@ -127,7 +141,10 @@ fn type_of(schema: &Schema) -> String {
     }
     match schema.as_json().get("enum").and_then(|listed| listed.as_array()) {
         Some(listed) => {
-            let words: Vec<String> = listed.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
+            let words: Vec<String> = listed
+                .iter()
+                .map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned))
+                .collect();
             words.join("|")
         }
         None => match schema.as_json().get("type").and_then(|name| name.as_str()) {
@@ -140,7 +157,9 @@ fn type_of(schema: &Schema) -> String {
 fn help_of(schema: &Schema) -> String {
     let description = schema.description().unwrap_or_default();
     match (schema.default_value(), schema.may_be_null()) {
-        (Some(default), _) => format!("{description} [default: {default}]").trim_start().to_owned(),
+        (Some(default), _) => format!("{description} [default: {default}]")
+            .trim_start()
+            .to_owned(),
         (None, true) => description.to_owned(),
         (None, false) => format!("{description} [required]").trim_start().to_owned(),
     }

@@ -63,7 +63,10 @@ impl Following<'_> {
         let mut signals = Signals::listen()?;
         let mut interrupted = false;
         let mut keys = Keyboard::default();
-        let mut picture = Picture { live: self.screen.is_live().then(Live::default), tick: 0 };
+        let mut picture = Picture {
+            live: self.screen.is_live().then(Live::default),
+            tick: 0,
+        };
         let mut frames = tokio::time::interval(FRAME);
         loop {
             tokio::select! {
@@ -113,7 +116,8 @@ impl Following<'_> {
         }
         let style = self.screen.style();
         if matches!(event.kind, EventKind::RunQueued { .. }) {
-            self.screen.progress(&report::first(view, self.budget.as_ref(), style));
+            self.screen
+                .progress(&report::first(view, self.budget.as_ref(), style));
             if let Some(banner) = report::banner(view, style) {
                 self.screen.progress(&banner);
             }
@@ -164,7 +168,9 @@ impl Following<'_> {
             }
             // The answer is in the log now; the view learns it from there.
             while view.open_questions().any(|open| open.id == question.id) {
-                let Some(event) = events.next().await else { return Asked::Answered };
+                let Some(event) = events.next().await else {
+                    return Asked::Answered;
+                };
                 self.take(&event, view, picture);
             }
         }
@@ -175,7 +181,12 @@ impl Following<'_> {
     fn cancel(&self, view: &RunView, picture: &mut Picture) {
         if self.run.cancel("cli", Some("interrupted at the terminal")) {
             picture.clear();
-            self.screen.progress(&self.screen.style().magenta("cancelling; once more leaves at once"));
+            self.screen.progress(
+                &self
+                    .screen
+                    .style()
+                    .magenta("cancelling; once more leaves at once"),
+            );
             picture.draw(view, self.screen);
         }
     }
@@ -210,9 +221,16 @@ struct Picture {
 impl Picture {
     fn draw(&mut self, view: &RunView, screen: Screen) {
         let Some(live) = &mut self.live else { return };
-        let Some((rows, columns)) = Screen::size() else { return };
+        let Some((rows, columns)) = Screen::size() else {
+            return;
+        };
         self.tick = self.tick.wrapping_add(1);
-        let frame = tree::Frame { now: clock::now(), tick: self.tick, rows, columns };
+        let frame = tree::Frame {
+            now: clock::now(),
+            tick: self.tick,
+            rows,
+            columns,
+        };
         live.draw(&tree::draw(view, frame, screen.style()), columns);
     }
 

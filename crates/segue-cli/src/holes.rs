@@ -58,7 +58,9 @@ pub(crate) fn fill(template: &str, inputs: &Map<String, Json>) -> Filled {
 
 impl Filled {
     fn expression(&mut self, expression: &str, inputs: &Map<String, Json>) {
-        let known = expression.strip_prefix("inputs.").and_then(|name| inputs.get(name));
+        let known = expression
+            .strip_prefix("inputs.")
+            .and_then(|name| inputs.get(name));
         match known {
             Some(Json::String(text)) => self.text.push_str(text),
             Some(value @ (Json::Number(_) | Json::Bool(_))) => self.text.push_str(&value.to_string()),
@@ -85,8 +87,13 @@ mod tests {
 
     #[test]
     fn what_is_known_is_filled_and_the_rest_are_holes() {
-        let plan = filled("Plan {{ inputs.topic }} in {{inputs.limit}}: {{ steps.plan.output }} {{ steps.plan.output }}");
-        assert_eq!(plan.text, "Plan tides in 3: ‹steps.plan.output› ‹steps.plan.output›");
+        let plan = filled(
+            "Plan {{ inputs.topic }} in {{inputs.limit}}: {{ steps.plan.output }} {{ steps.plan.output }}",
+        );
+        assert_eq!(
+            plan.text,
+            "Plan tides in 3: ‹steps.plan.output› ‹steps.plan.output›"
+        );
         assert_eq!(plan.waiting_for, ["steps.plan.output"]);
         assert!(!plan.is_exact());
         assert!(filled("Plan {{ inputs.topic }} {a brace}").is_exact());

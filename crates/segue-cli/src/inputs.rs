@@ -40,20 +40,33 @@ enum From {
 ///
 /// # Errors
 /// `usage` for an argument that is none, `invalid_input` with everything that does not fit.
-pub(crate) fn read(plan: &Plan, arguments: Vec<(usize, String)>, own: Vec<(usize, String, String)>) -> Result<Json, Problem> {
+pub(crate) fn read(
+    plan: &Plan,
+    arguments: Vec<(usize, String)>,
+    own: Vec<(usize, String, String)>,
+) -> Result<Json, Problem> {
     let mut given = Vec::new();
     for (place, argument) in arguments {
         given.push((place, understand(&argument)?));
     }
-    given.extend(own.into_iter().map(|(place, name, value)| (place, Given::One(name, From::of(&value)))));
+    given.extend(
+        own.into_iter()
+            .map(|(place, name, value)| (place, Given::One(name, From::of(&value)))),
+    );
     // Stable: objects first, each kind in the order given.
     given.sort_by_key(|(place, given)| (matches!(given, Given::One(..)), *place));
     let stdins = given.iter().filter(|(_, given)| given.is_stdin()).count();
     if stdins > 1 {
-        return Err(Problem::usage(format!("{stdins} inputs want to read stdin, which can be read once")));
+        return Err(Problem::usage(format!(
+            "{stdins} inputs want to read stdin, which can be read once"
+        )));
     }
     let declared = flags::named(plan);
-    let mut reader = Reader { declared: &declared, values: Map::new(), faults: Faults::new() };
+    let mut reader = Reader {
+        declared: &declared,
+        values: Map::new(),
+        faults: Faults::new(),
+    };
     for (_, given) in given {
         match given {
             Given::Object(from) => reader.object(&from)?,
@@ -108,9 +121,10 @@ impl From {
         };
         let problem = |message| Err(Problem::new(ErrorKind::InvalidInput, message));
         match read {
-            Ok(bytes) if bytes.len() as u64 > MAX_BYTES => {
-                problem(format!("{shown} has more than {} MB, the most an input may have", MAX_BYTES >> 20))
-            }
+            Ok(bytes) if bytes.len() as u64 > MAX_BYTES => problem(format!(
+                "{shown} has more than {} MB, the most an input may have",
+                MAX_BYTES >> 20
+            )),
             Ok(bytes) => Ok(bytes),
             Err(error) => problem(format!("cannot read {shown}: {error}")),
         }
@@ -123,8 +137,11 @@ impl From {
                 Self::File(path) => quote(path),
                 _ => "stdin".to_owned(),
             };
-            Problem::new(ErrorKind::InvalidInput, format!("{shown} is not UTF-8 text at byte {at}"))
-                .hint("declare the input as `file` to take other files")
+            Problem::new(
+                ErrorKind::InvalidInput,
+                format!("{shown} is not UTF-8 text at byte {at}"),
+            )
+            .hint("declare the input as `file` to take other files")
         })
     }
 }
@@ -198,8 +215,11 @@ impl Reader<'_> {
         if self.declared.contains_key(name) {
             return true;
         }
-        let fault = Fault::new(Code::UnknownInput, format!("input {} does not exist", quote(name)))
-            .pointer(format!("/{name}"));
+        let fault = Fault::new(
+            Code::UnknownInput,
+            format!("input {} does not exist", quote(name)),
+        )
+        .pointer(format!("/{name}"));
         let nearest = Nearest::of(name, self.declared.keys().map(String::as_str), "inputs");
         self.faults.push(nearest.advise(fault));
         false
@@ -233,7 +253,8 @@ impl Reader<'_> {
 
     fn wrong(&mut self, name: &str, pointer: &str, why: &str) {
         let message = format!("`inputs.{name}{}`: {why}", pointer.replace('/', "."));
-        self.faults.push(Fault::new(Code::InvalidInput, message).pointer(format!("/{name}{pointer}")));
+        self.faults
+            .push(Fault::new(Code::InvalidInput, message).pointer(format!("/{name}{pointer}")));
     }
 }
 

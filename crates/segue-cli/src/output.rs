@@ -3,7 +3,7 @@
 //! Every verb writes its result through [`Output`] and nothing else through it. When the reader has gone away, what is
 //! left is dropped quietly: a closed pipe ends the viewer, never the work.
 
-use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -12,22 +12,28 @@ use crate::terminal::words;
 
 /// Stdout until its reader goes away.
 pub(crate) struct Output {
-    to: Option<StdoutLock<'static>>,
+    is_open: bool,
     is_terminal: bool,
 }
 
 impl Output {
     /// The process's stdout.
     pub(crate) fn stdout() -> Self {
-        let stdout = io::stdout().lock();
-        Self { is_terminal: stdout.is_terminal(), to: Some(stdout) }
+        Self {
+            is_open: true,
+            is_terminal: io::stdout().is_terminal(),
+        }
     }
 
     /// One JSON object, indented.
     pub(crate) fn object(&mut self, object: &impl Serialize) {
         let text = serde_json::to_string_pretty(object);
         // What is written here was made of JSON, or has only text keys.
-        self.write(text.expect("the published shapes can be written as JSON").as_bytes(), true);
+        self.write(
+            text.expect("the published shapes can be written as JSON")
+                .as_bytes(),
+            true,
+        );
     }
 
     /// One line of newline-delimited JSON, there to be read at once.
@@ -63,11 +69,16 @@ impl Output {
     }
 
     fn write(&mut self, bytes: &[u8], newline: bool) {
-        let Some(to) = &mut self.to else { return };
-        let end: &[u8] = if newline { b"\n" } else { b"" };
-        let written = to.write_all(bytes).and_then(|()| to.write_all(end)).and_then(|()| to.flush());
-        if written.is_err() {
-            self.to = None;
+        if !self.is_open {
+            return;
         }
+        let end: &[u8] = if newline { b"\n" } else { b"" };
+        // Locked for each write only: a step of the program that prints would otherwise wait for ever.
+        let mut to = io::stdout().lock();
+        let written = to
+            .write_all(bytes)
+            .and_then(|()| to.write_all(end))
+            .and_then(|()| to.flush());
+        self.is_open = written.is_ok();
     }
 }

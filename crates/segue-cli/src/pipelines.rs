@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use segue::ErrorKind;
+use segue::Registry;
 use segue::file::suggest::Nearest;
 use segue::file::{LoadOptions, Loaded, Rejected};
 use segue::price::PriceBook;
-use segue::Registry;
 
 use crate::clock;
 use crate::problem::Problem;
@@ -38,7 +38,11 @@ pub(crate) fn find(wanted: Option<&str>) -> Result<PathBuf, Problem> {
     let here = all();
     let stem = |found: &Found| found.path.file_stem().is_some_and(|stem| stem == wanted);
     let named = |found: &Found| found.name.as_deref() == Some(wanted);
-    if let Some(found) = here.iter().find(|found| named(found)).or_else(|| here.iter().find(|found| stem(found))) {
+    if let Some(found) = here
+        .iter()
+        .find(|found| named(found))
+        .or_else(|| here.iter().find(|found| stem(found)))
+    {
         return Ok(found.path.clone());
     }
     let names: Vec<String> = here.iter().map(Found::called).collect();
@@ -53,8 +57,11 @@ pub(crate) fn find(wanted: Option<&str>) -> Result<PathBuf, Problem> {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn load(path: &Path, registry: &Registry, strict: bool) -> Result<Loaded, Box<Rejected>> {
-    let options = LoadOptions { strict, prices: Some(Arc::new(PriceBook::new(clock::today()))) };
+pub(crate) fn load(path: &Path, registry: &Registry, strict: bool) -> Result<Loaded, Rejected> {
+    let options = LoadOptions {
+        strict,
+        prices: Some(Arc::new(PriceBook::new(clock::today()))),
+    };
     segue::file::load(path, registry, options)
 }
 
@@ -62,11 +69,15 @@ fn only() -> Result<PathBuf, Problem> {
     let mut here = all();
     match here.len() {
         1 => Ok(here.remove(0).path),
-        0 => Err(Problem::usage("there is no pipeline file here, and none was named")
-            .hint("name one, such as `segue check research.yaml`")
-            .hint("or write one: `segue init research`")),
+        0 => Err(
+            Problem::usage("there is no pipeline file here, and none was named")
+                .hint("name one, such as `segue check research.yaml`")
+                .hint("or write one: `segue init research`"),
+        ),
         count => {
-            let mut problem = Problem::usage(format!("there are {count} pipeline files here, and none was named"));
+            let mut problem = Problem::usage(format!(
+                "there are {count} pipeline files here, and none was named"
+            ));
             for found in here.iter().take(12) {
                 problem = problem.hint(format!("`{}`", found.path.display()));
             }
@@ -79,7 +90,9 @@ fn only() -> Result<PathBuf, Problem> {
 fn all() -> Vec<Found> {
     let mut found = Vec::new();
     for folder in ["", "pipelines"] {
-        let Ok(entries) = fs::read_dir(if folder.is_empty() { "." } else { folder }) else { continue };
+        let Ok(entries) = fs::read_dir(if folder.is_empty() { "." } else { folder }) else {
+            continue;
+        };
         let names = entries.flatten().map(|entry| entry.file_name());
         let mut paths: Vec<PathBuf> = names.map(|name| Path::new(folder).join(name)).collect();
         paths.sort();
@@ -97,15 +110,23 @@ fn look(path: &Path) -> Option<Found> {
         return None;
     }
     let text = String::from_utf8_lossy(&fs::read(path).ok()?).into_owned();
-    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix(':'));
+    let value = |key: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix(':'))
+    };
     value("version")?;
     value("steps").or_else(|| value("patterns"))?;
     let name = value("name").map(|name| name.split('#').next().unwrap_or_default().trim().to_owned());
-    Some(Found { path: path.to_owned(), name })
+    Some(Found {
+        path: path.to_owned(),
+        name,
+    })
 }
 
 impl Found {
     fn called(&self) -> String {
-        self.name.clone().unwrap_or_else(|| self.path.display().to_string())
+        self.name
+            .clone()
+            .unwrap_or_else(|| self.path.display().to_string())
     }
 }

@@ -127,7 +127,10 @@ impl PlanView {
         let graph = GraphView::of(plan, None, true);
         let mut steps: IndexMap<String, PlannedStep> = IndexMap::with_capacity(sites.len());
         for site in &sites {
-            let around = site.path.rsplit_once('/').and_then(|(around, _)| steps.get(around));
+            let around = site
+                .path
+                .rsplit_once('/')
+                .and_then(|(around, _)| steps.get(around));
             let (will, why) = will(site, around);
             let step = PlannedStep::of(site, (will, why), inputs, models, &prices);
             steps.insert(site.path.clone(), step);
@@ -148,8 +151,16 @@ impl PlanView {
             edges: graph.edges,
             routes: routes.collect(),
             critical_path: critical_path(plan),
-            cost: CostRange { min_usd: text(min), likely_usd: None, max_usd: text(max), unknown },
-            budgets: total.map(|total| json!({"name": "run", "limits": total})).into_iter().collect(),
+            cost: CostRange {
+                min_usd: text(min),
+                likely_usd: None,
+                max_usd: text(max),
+                unknown,
+            },
+            budgets: total
+                .map(|total| json!({"name": "run", "limits": total}))
+                .into_iter()
+                .collect(),
             warnings: warnings.list().into_iter().cloned().collect(),
         }
     }
@@ -167,7 +178,9 @@ impl PlannedStep {
         let mut needs = Vec::new();
         let mut optional = Vec::new();
         for need in &step.needs {
-            let Some(needed) = site.plan.steps.get(need.step as usize) else { continue };
+            let Some(needed) = site.plan.steps.get(need.step as usize) else {
+                continue;
+            };
             match need.kind {
                 NeedKind::Settled => optional.push(needed.name.clone()),
                 NeedKind::Data | NeedKind::Order => needs.push(needed.name.clone()),
@@ -210,14 +223,27 @@ impl PlannedStep {
 impl Prompt {
     /// Inputs are known only to steps of the run's own plan: a nested pipeline has its own.
     fn of(site: &Site<'_>, inputs: Option<&Map<String, Json>>) -> Self {
-        let none = Self { status: "none", system: None, user: None, waiting_for: Vec::new(), tokens: Tokens::default() };
+        let none = Self {
+            status: "none",
+            system: None,
+            user: None,
+            waiting_for: Vec::new(),
+            tokens: Tokens::default(),
+        };
         let Some(asked) = site.asks() else { return none };
         let nothing = Map::new();
         let fill = |template: &str| holes::fill(template, inputs.unwrap_or(&nothing));
-        let system = site.plan.agents.get(&asked.agent).map(|agent| match agent.template {
-            true => fill(&agent.instructions),
-            false => Filled { text: agent.instructions.clone(), ..Filled::default() },
-        });
+        let system = site
+            .plan
+            .agents
+            .get(&asked.agent)
+            .map(|agent| match agent.template {
+                true => fill(&agent.instructions),
+                false => Filled {
+                    text: agent.instructions.clone(),
+                    ..Filled::default()
+                },
+            });
         let user = asked.prompt.as_deref().map(fill);
         let parts = || system.iter().chain(&user);
         // What context will add is not known before its steps have run.
@@ -237,7 +263,11 @@ impl Prompt {
             system: system.map(|part| part.text),
             user: user.map(|part| part.text),
             waiting_for,
-            tokens: Tokens { min: exactly, likely: exactly, max: exactly },
+            tokens: Tokens {
+                min: exactly,
+                likely: exactly,
+                max: exactly,
+            },
         }
     }
 }
@@ -245,7 +275,8 @@ impl Prompt {
 impl Limits {
     fn of(site: &Site<'_>) -> Self {
         let settings = site.settings();
-        let ms = |limit: Option<Duration>| limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+        let ms =
+            |limit: Option<Duration>| limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
         let asked = site.asks();
         let agent = asked.and_then(|asked| site.plan.agents.get(&asked.agent));
         let own = asked.and_then(|asked| asked.over.settings.max_tokens);
@@ -277,7 +308,10 @@ fn will(site: &Site<'_>, around: Option<&PlannedStep>) -> (&'static str, Option<
     if let Some(member) = &step.arm
         && let Some(route) = site.plan.steps.get(member.route as usize)
     {
-        return ("maybe", Some(format!("only when `{}` takes `{}`", route.name, member.arm)));
+        return (
+            "maybe",
+            Some(format!("only when `{}` takes `{}`", route.name, member.arm)),
+        );
     }
     if step.standby {
         return ("maybe", Some("only in place of a step that fails".to_owned()));
@@ -294,8 +328,12 @@ fn will(site: &Site<'_>, around: Option<&PlannedStep>) -> (&'static str, Option<
 fn named_models(sites: &[Site<'_>], instead: &[(Option<String>, String)]) -> IndexMap<String, PlannedModel> {
     let mut models = IndexMap::new();
     for site in sites {
-        let Some(agent) = site.asks().and_then(|asked| site.plan.agents.get(&asked.agent)) else { continue };
-        let Some(meaning) = sites::meaning(site, instead) else { continue };
+        let Some(agent) = site.asks().and_then(|asked| site.plan.agents.get(&asked.agent)) else {
+            continue;
+        };
+        let Some(meaning) = sites::meaning(site, instead) else {
+            continue;
+        };
         let first = meaning.found.into_iter().next();
         let name = agent.alias.clone().unwrap_or_else(|| agent.name.clone());
         models.entry(name).or_insert_with(|| PlannedModel {
@@ -304,7 +342,10 @@ fn named_models(sites: &[Site<'_>], instead: &[(Option<String>, String)]) -> Ind
             source: first.as_ref().map(|model| model.source.to_owned()),
             priced: first.is_some_and(|model| {
                 let (provider, name) = model.chosen.split_once('/').unwrap_or(("", &model.chosen));
-                PriceBook::new(clock::today()).look_up(provider, name).price.is_some()
+                PriceBook::new(clock::today())
+                    .look_up(provider, name)
+                    .price
+                    .is_some()
             }),
         });
     }
@@ -317,7 +358,10 @@ fn output(plan: &Plan) -> Json {
         Output::Expression(expression) => Json::String(expression.clone()),
         Output::Template(template) => template.clone(),
         Output::Last(steps) => {
-            let names = steps.iter().filter_map(|at| plan.steps.get(*at as usize)).map(|step| step.name.as_str());
+            let names = steps
+                .iter()
+                .filter_map(|at| plan.steps.get(*at as usize))
+                .map(|step| step.name.as_str());
             match names.collect::<Vec<_>>().as_slice() {
                 [one] => json!(one),
                 names => json!(names),
@@ -333,7 +377,13 @@ fn critical_path(plan: &Plan) -> Vec<String> {
     let mut after: Vec<Vec<usize>> = vec![Vec::new(); count];
     for (at, step) in plan.steps.iter().enumerate() {
         let route = step.arm.as_ref().map(|member| member.route as usize);
-        for need in step.needs.iter().map(|need| need.step as usize).chain(route).filter(|need| *need < count) {
+        for need in step
+            .needs
+            .iter()
+            .map(|need| need.step as usize)
+            .chain(route)
+            .filter(|need| *need < count)
+        {
             before[at].push(need);
             after[need].push(at);
         }
@@ -356,7 +406,12 @@ fn critical_path(plan: &Plan) -> Vec<String> {
         }
     }
     // Of equally long ways the first declared.
-    let ends: BTreeMap<_, _> = ways.iter().enumerate().rev().map(|(at, way)| (way.0, at)).collect();
+    let ends: BTreeMap<_, _> = ways
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(at, way)| (way.0, at))
+        .collect();
     let mut path = Vec::new();
     let mut at = ends.values().next_back().copied();
     while let Some(step) = at {

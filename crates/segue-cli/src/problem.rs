@@ -37,7 +37,10 @@ impl Rendered for Faults {
 impl Problem {
     /// A problem of a kind, in the user's words.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { failure: Box::new(Failure::new(kind, message)), rendered: None }
+        Self {
+            failure: Box::new(Failure::new(kind, message)),
+            rendered: None,
+        }
     }
 
     /// A wrong flag or argument.
@@ -48,8 +51,10 @@ impl Problem {
     /// Inputs that do not fit, all at once.
     pub(crate) fn inputs(pipeline: &str, faults: Faults) -> Self {
         let plural = if faults.total() == 1 { " does" } else { "s do" };
-        let message =
-            format!("{} input{plural} not fit pipeline `{pipeline}`; nothing was run", faults.total());
+        let message = format!(
+            "{} input{plural} not fit pipeline `{pipeline}`; nothing was run",
+            faults.total()
+        );
         let mut problem = Self::new(ErrorKind::InvalidInput, message);
         problem.failure.faults = serde_json::to_value(&faults).ok();
         problem.rendered = Some(Box::new(faults));
@@ -84,16 +89,22 @@ pub(crate) fn error_document(failure: &Failure) -> Json {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        Self { failure: Box::new(error.failure().clone()), rendered: None }
+        Self {
+            failure: Box::new(error.failure().clone()),
+            rendered: None,
+        }
     }
 }
 
-impl From<Box<Rejected>> for Problem {
-    fn from(rejected: Box<Rejected>) -> Self {
+impl From<Rejected> for Problem {
+    fn from(rejected: Rejected) -> Self {
         let summary = rejected.faults.summary(&rejected.name);
         let message = summary.strip_prefix("error: ").unwrap_or(&summary);
         let mut failure = Failure::new(ErrorKind::InvalidDefinition, message);
         failure.faults = serde_json::to_value(&rejected.faults).ok();
-        Self { failure: Box::new(failure), rendered: Some(rejected) }
+        Self {
+            failure: Box::new(failure),
+            rendered: Some(Box::new(rejected)),
+        }
     }
 }

@@ -62,7 +62,12 @@ fn start(registry: Registry, arguments: &[OsString]) -> Exit {
         Err(error) => return misused(&error, arguments),
     };
     let screen = Screen::new(&parsed.common);
-    let mut program = Program { registry, screen, common: parsed.common, output: Output::stdout() };
+    let mut program = Program {
+        registry,
+        screen,
+        common: parsed.common,
+        output: Output::stdout(),
+    };
     if program.common.version {
         verb::version::print(&mut program);
         return Exit::Done;
@@ -80,8 +85,15 @@ fn start(registry: Registry, arguments: &[OsString]) -> Exit {
 
 type Opened = Result<(PathBuf, Loaded), Problem>;
 
-fn dispatch(verb: Verb, pipeline: Option<Opened>, matches: &ArgMatches, program: &mut Program) -> Result<Exit, Problem> {
-    let (_, own) = matches.subcommand().ok_or_else(|| Problem::usage("no verb was given"))?;
+fn dispatch(
+    verb: Verb,
+    pipeline: Option<Opened>,
+    matches: &ArgMatches,
+    program: &mut Program,
+) -> Result<Exit, Problem> {
+    let (_, own) = matches
+        .subcommand()
+        .ok_or_else(|| Problem::usage("no verb was given"))?;
     // Where the scan saw no verb, clap has: only odd spellings get here, and they have no flags of their own.
     let open = |named: Option<&str>| match pipeline {
         Some(opened) => opened,
@@ -125,10 +137,17 @@ fn open(named: Option<&str>, registry: &Registry) -> Opened {
 
 /// Arguments that clap refused, or help it was asked for.
 fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
-    if matches!(error.kind(), Wrong::DisplayHelp | Wrong::DisplayHelpOnMissingArgumentOrSubcommand) {
+    if matches!(
+        error.kind(),
+        Wrong::DisplayHelp | Wrong::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
         // The reader of help may have gone away.
         let _ = error.print();
-        return if error.use_stderr() { Exit::Refused } else { Exit::Done };
+        return if error.use_stderr() {
+            Exit::Refused
+        } else {
+            Exit::Done
+        };
     }
     let common = guessed(arguments);
     let screen = Screen::new(&common);
@@ -149,7 +168,12 @@ fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
 /// What every verb takes, from arguments that could not be read.
 fn guessed(arguments: &[OsString]) -> Common {
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    Common { json: has("--json"), quiet: has("-q") || has("--quiet"), color: Color::Auto, version: false }
+    Common {
+        json: has("--json"),
+        quiet: has("-q") || has("--quiet"),
+        color: Color::Auto,
+        version: false,
+    }
 }
 
 fn refuse(problem: &Problem, common: &Common) -> Exit {

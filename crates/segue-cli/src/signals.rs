@@ -20,7 +20,10 @@ impl Signals {
     /// When the system does not let it.
     #[cfg(unix)]
     pub(crate) fn listen() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     /// Begins to listen; from now on Ctrl-C does not end the program by itself.

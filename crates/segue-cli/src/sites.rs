@@ -1,7 +1,7 @@
 //! Sites: every step of a plan with what is nested in it, each with the path it has in a run.
 
-use segue::Plan;
 use segue::ErrorKind;
+use segue::Plan;
 use segue::model::{Chosen, Models};
 use segue::plan::{Action, AgentStep, Arm, ModelRef, ModelSettings, RouteBy, Step};
 use segue::settings::Resolved;
@@ -53,22 +53,42 @@ fn inside<'a>(plan: &'a Plan, around: &str) -> Vec<Site<'a>> {
         "" => name.to_owned(),
         around => format!("{around}/{name}"),
     };
-    plan.steps.iter().map(|step| Site { path: path(&step.name), plan, step, arm: None }).collect()
+    plan.steps
+        .iter()
+        .map(|step| Site {
+            path: path(&step.name),
+            plan,
+            step,
+            arm: None,
+        })
+        .collect()
 }
 
 impl Site<'_> {
     /// What it asks of an agent, if it does.
     pub(crate) fn asks(&self) -> Option<&AgentStep> {
         match &self.step.action {
-            Action::Agent(asked) | Action::Route { by: RouteBy::Agent(asked), .. } => Some(asked),
+            Action::Agent(asked)
+            | Action::Route {
+                by: RouteBy::Agent(asked),
+                ..
+            } => Some(asked),
             _ => None,
         }
     }
 
     /// The settings that apply to it, after all levels.
     pub(crate) fn settings(&self) -> Resolved {
-        let agent = self.step.action.agent().and_then(|name| self.plan.agents.get(name));
-        let levels = [Some(&self.plan.defaults), agent.map(|agent| &agent.settings), Some(&self.step.settings)];
+        let agent = self
+            .step
+            .action
+            .agent()
+            .and_then(|name| self.plan.agents.get(name));
+        let levels = [
+            Some(&self.plan.defaults),
+            agent.map(|agent| &agent.settings),
+            Some(&self.step.settings),
+        ];
         Resolved::of(levels.into_iter().flatten(), &self.step.name, &self.plan.policies)
     }
 }
@@ -87,7 +107,13 @@ pub(crate) fn meaning(site: &Site<'_>, instead: &[(Option<String>, String)]) -> 
     let agent = site.plan.agents.get(&asked.agent)?;
     let named = |name: Option<&str>| {
         let said = instead.iter().rev().find(|(alias, _)| alias.as_deref() == name);
-        said.map(|(_, model)| vec![ModelRef { name: model.clone(), settings: ModelSettings::default(), file: None }])
+        said.map(|(_, model)| {
+            vec![ModelRef {
+                name: model.clone(),
+                settings: ModelSettings::default(),
+                file: None,
+            }]
+        })
     };
     let list = named(Some(&agent.name))
         .or_else(|| agent.alias.as_deref().and_then(|alias| named(Some(alias))))
@@ -96,9 +122,15 @@ pub(crate) fn meaning(site: &Site<'_>, instead: &[(Option<String>, String)]) -> 
         .unwrap_or_else(|| agent.models.clone());
     Some(Meaning {
         asked: list.iter().map(|model| model.name.clone()).collect(),
-        found: Models::offline().resolve(&agent.name, &list).unwrap_or_else(|failure| {
-            debug_assert_eq!(failure.kind, ErrorKind::NoModel, "a list is refused when nothing of it is to be had");
-            Vec::new()
-        }),
+        found: Models::offline()
+            .resolve(&agent.name, &list)
+            .unwrap_or_else(|failure| {
+                debug_assert_eq!(
+                    failure.kind,
+                    ErrorKind::NoModel,
+                    "a list is refused when nothing of it is to be had"
+                );
+                Vec::new()
+            }),
     })
 }

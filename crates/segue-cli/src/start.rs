@@ -52,7 +52,11 @@ impl Start {
         let plan = loaded.plan;
         let places = matches.indices_of("inputs").into_iter().flatten();
         Ok(Self {
-            models: arguments.models.iter().map(|text| model(text, &plan)).collect::<Result<_, _>>()?,
+            models: arguments
+                .models
+                .iter()
+                .map(|text| model(text, &plan))
+                .collect::<Result<_, _>>()?,
             budget: budget(&arguments, &plan)?,
             timeout: arguments.timeout.as_deref().map(timeout).transpose()?,
             max_parallel: arguments.max_parallel,
@@ -69,13 +73,20 @@ impl Start {
     /// # Errors
     /// Everything that does not fit.
     pub(crate) fn inputs(&mut self) -> Result<Json, Problem> {
-        inputs::read(&self.plan, std::mem::take(&mut self.inputs), std::mem::take(&mut self.own))
+        inputs::read(
+            &self.plan,
+            std::mem::take(&mut self.inputs),
+            std::mem::take(&mut self.own),
+        )
     }
 
     /// The declared defaults, for a look at the plan without inputs.
     pub(crate) fn defaults(&self) -> Map<String, Json> {
         let declared = flags::named(&self.plan);
-        declared.iter().filter_map(|(name, schema)| Some((name.clone(), schema.default_value()?.clone()))).collect()
+        declared
+            .iter()
+            .filter_map(|(name, schema)| Some((name.clone(), schema.default_value()?.clone())))
+            .collect()
     }
 
     /// Whether any input was given.
@@ -111,13 +122,19 @@ impl Start {
 
 /// `NAME`, or `ALIAS=NAME` for a model or agent of the pipeline.
 fn model(text: &str, plan: &Plan) -> Result<(Option<String>, String), Problem> {
-    let Some((alias, name)) = text.split_once('=') else { return Ok((None, text.to_owned())) };
+    let Some((alias, name)) = text.split_once('=') else {
+        return Ok((None, text.to_owned()));
+    };
     if plan.models.contains_key(alias) || plan.agents.contains_key(alias) {
         return Ok((Some(alias.to_owned()), name.to_owned()));
     }
     let known = plan.models.keys().chain(plan.agents.keys()).map(String::as_str);
     let nearest = Nearest::of(alias, known, "models and agents");
-    let problem = Problem::usage(format!("`--model`: {} is no model or agent of `{}`", quote(alias), plan.name));
+    let problem = Problem::usage(format!(
+        "`--model`: {} is no model or agent of `{}`",
+        quote(alias),
+        plan.name
+    ));
     Err(match nearest.hint {
         Some(hint) => problem.hint(hint),
         None => problem,
@@ -139,12 +156,19 @@ fn budget(arguments: &StartArgs, plan: &Plan) -> Result<Option<Option<Budget>>, 
                     .hint("write `0.50`, `usd=0.5,tokens=20000,requests=30` or `none`")
             })?;
             let base = plan.run.budget.unwrap_or(Budget::UNLIMITED);
-            Some(Budget { usd: total.usd, tokens: total.tokens, requests: total.requests, ..base })
+            Some(Budget {
+                usd: total.usd,
+                tokens: total.tokens,
+                requests: total.requests,
+                ..base
+            })
         }
     };
     match (given, on_exceed) {
-        (None, Some(_)) => Err(Problem::usage("`--on-exceed`: the run has no budget that could be exceeded")
-            .hint("give one, such as `--budget 0.50`")),
+        (None, Some(_)) => Err(
+            Problem::usage("`--on-exceed`: the run has no budget that could be exceeded")
+                .hint("give one, such as `--budget 0.50`"),
+        ),
         (Some(budget), Some(on_exceed)) => Ok(Some(Some(budget.on_exceed(on_exceed)))),
         (given, None) if arguments.budget.is_some() => Ok(Some(given)),
         (_, None) => Ok(None),
@@ -157,7 +181,10 @@ fn timeout(text: &str) -> Result<Option<Duration>, Problem> {
     }
     match duration_text(text) {
         Ok(limit) if !limit.is_zero() => Ok(Some(limit)),
-        Ok(_) => Err(Problem::usage("`--timeout` needs to be longer than zero").hint("write `none` for no deadline")),
+        Ok(_) => {
+            Err(Problem::usage("`--timeout` needs to be longer than zero")
+                .hint("write `none` for no deadline"))
+        }
         Err(flaw) => {
             let fault = flaw.into_fault("`--timeout`");
             let problem = Problem::usage(fault.message.clone());

@@ -56,5 +56,8 @@ pub(crate) const TEMPLATES: &[Template] = &[
 
 /// The template of a name that is known to be one.
 pub(crate) fn files(name: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    TEMPLATES.iter().filter(move |template| template.name == name).flat_map(|template| template.files.iter().copied())
+    TEMPLATES
+        .iter()
+        .filter(move |template| template.name == name)
+        .flat_map(|template| template.files.iter().copied())
 }

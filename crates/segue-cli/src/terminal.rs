@@ -33,7 +33,11 @@ impl Screen {
     /// Stderr, as flags and environment want it.
     pub(crate) fn new(common: &Common) -> Self {
         let is_terminal = io::stderr().is_terminal();
-        Self { style: Style::new(is_coloured(common.color, is_terminal)), is_terminal, quiet: common.quiet }
+        Self {
+            style: Style::new(is_coloured(common.color, is_terminal)),
+            is_terminal,
+            quiet: common.quiet,
+        }
     }
 
     /// How it paints.
@@ -99,7 +103,11 @@ fn is_coloured(wanted: Color, is_terminal: bool) -> bool {
         Color::Always => true,
         Color::Never => false,
         Color::Auto if is_set("NO_COLOR") => false,
-        Color::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0") => true,
+        Color::Auto
+            if std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0") =>
+        {
+            true
+        }
         Color::Auto => is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
     }
 }

@@ -124,7 +124,13 @@ impl<Out> Agent<Out> {
     #[must_use]
     pub fn tool_named_with(self, name: impl Into<String>, limits: ToolLimits) -> Self {
         let (name, pipeline) = (name.into(), None);
-        self.edit(|agent| agent.tools.push(ToolUse { name, pipeline, limits }))
+        self.edit(|agent| {
+            agent.tools.push(ToolUse {
+                name,
+                pipeline,
+                limits,
+            });
+        })
     }
 
     /// Most model calls of an attempt; 16 where nothing says otherwise.

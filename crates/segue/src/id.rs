@@ -3,6 +3,7 @@
 //! An id is a short prefix and 26 characters of `[a-z0-9]` made from 128 random bits. Where the bits come from is a
 //! seam ([`Ids`]), so that a test can have the same ids twice; nothing else in the crate asks for randomness.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 /// 36^25 < 2^128 < 36^26, so 26 digits hold 128 bits.
 const LENGTH: usize = 26;
+
+/// Ids whose bits are asked for together: the call into the system costs as much as a short step.
+const BLOCK: usize = 16;
 
 /// Where the bits of new ids come from.
 pub trait Ids: Send + Sync + 'static {
@@ -27,10 +31,21 @@ pub struct RandomIds;
 impl Ids for RandomIds {
     #[expect(clippy::disallowed_methods, reason = "this is the seam for randomness")]
     fn bits(&self) -> u128 {
-        let mut bytes = [0u8; 16];
-        // A system without randomness cannot name runs safely; there is nothing sensible to go on with.
-        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        u128::from_le_bytes(bytes)
+        thread_local! {
+            static FRESH: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) };
+        }
+        FRESH.with_borrow_mut(|fresh| {
+            if let Some(bits) = fresh.pop() {
+                return bits;
+            }
+            let mut bytes = [0u8; 16 * BLOCK];
+            // A system without randomness cannot name runs safely; there is nothing sensible to go on with.
+            getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+            let (blocks, _) = bytes.as_chunks::<16>();
+            let (first, rest) = blocks.split_first().expect("a block holds several ids");
+            fresh.extend(rest.iter().map(|bits| u128::from_le_bytes(*bits)));
+            u128::from_le_bytes(*first)
+        })
     }
 }
 

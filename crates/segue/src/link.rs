@@ -64,7 +64,6 @@ impl Pipeline<Json, Json> {
             uses: Vec::new(),
             agents: linker.agents,
             warnings: Faults::new(),
-            hash: std::sync::OnceLock::new(),
         }))
     }
 }

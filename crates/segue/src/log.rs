@@ -9,4 +9,4 @@ mod record;
 
 pub use event::{CallKind, ChosenModel, Event, EventKind, Resolution};
 pub use memory::{Events, RunLog};
-pub(crate) use record::{ScopeInfo, What};
+pub(crate) use record::{Begun, ScopeInfo, What};

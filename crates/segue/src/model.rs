@@ -176,8 +176,11 @@ impl fmt::Display for Finish {
 /// for other scripts, whose characters have more bytes.
 #[must_use]
 pub fn tokens_of(text: &str) -> u64 {
-    (text.len() as u64).div_ceil(3)
+    (text.len() as u64).div_ceil(BYTES_PER_TOKEN)
 }
+
+/// How many bytes of text an estimated token has.
+pub(crate) const BYTES_PER_TOKEN: u64 = 3;
 
 impl Request {
     /// An upper estimate of its input tokens, with eight for the frame of each message.

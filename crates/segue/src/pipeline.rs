@@ -7,7 +7,7 @@ use crate::budget::Budget;
 use crate::error::PlanError;
 use crate::fault::{Code, Fault, Faults};
 use crate::plan::{
-    Action, Each, FailurePolicy, Input, Kind, Need, NeedKind, Output, Plan, PlanHash, PlannedAgent,
+    Action, Each, FailurePolicy, Input, Kind, Need, NeedKind, Output, Plan, PlannedAgent,
     RunSettings, Source, Step,
 };
 use crate::run::{Parts, Program};
@@ -43,14 +43,6 @@ pub(crate) struct Inner {
     /// Agents of the definition with the tools of the program they were given.
     pub(crate) agents: Vec<DefinedAgent>,
     pub(crate) warnings: Faults,
-    /// The plan's hash, made when it is first asked for.
-    pub(crate) hash: std::sync::OnceLock<PlanHash>,
-}
-
-impl Inner {
-    pub(crate) fn hash(&self) -> &PlanHash {
-        self.hash.get_or_init(|| self.program.plan.hash())
-    }
 }
 
 /// An agent of a definition.
@@ -185,11 +177,11 @@ impl<In: Data, Output: Data> IntoStep<ViaPipeline> for &Pipeline<In, Output> {
         let nested = Nested {
             inner: self.inner.clone(),
         };
-        let body: crate::step::TypedBody<In, Output> = Arc::new(|_, _| {
-            Box::pin(std::future::ready(Err(crate::StepError::of(
+        let body = crate::step::Body::of(|_, _| {
+            std::future::ready(Err(crate::StepError::of(
                 crate::ErrorKind::Internal,
                 "a nested pipeline is run by the run it is in",
-            ))))
+            )))
         });
         StepDefinition {
             kind: Kind::Pipeline,
@@ -510,7 +502,6 @@ impl Build {
             uses: self.uses,
             agents: self.agents,
             warnings: self.faults,
-            hash: std::sync::OnceLock::new(),
         })
     }
 }

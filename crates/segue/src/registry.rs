@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use crate::agent::Agent;
 use crate::error::{ErrorKind, Failure, StepError};
 use crate::plan::PlannedAgent;
-use crate::run::Cx;
+use crate::run::{Cx, Done};
 use crate::schema::Schema;
 use crate::tool::{Tool, ToolSpec};
 use crate::value::{Data, Value};
@@ -48,7 +48,7 @@ pub(crate) trait NamedStep: Send + Sync {
     fn output(&self) -> Schema;
 }
 
-struct Registered<In, Out>(crate::step::TypedBody<In, Out>);
+struct Registered<In, Out>(crate::step::Body<In, Out>);
 
 impl<In: Data, Out: Data> NamedStep for Registered<In, Out> {
     fn call(&self, cx: Cx, input: Value) -> BoxFuture<'static, Result<Value, StepError>> {
@@ -60,7 +60,13 @@ impl<In: Data, Out: Data> NamedStep for Registered<In, Out> {
                     format!("the input does not fit the step: {error}"),
                 )
             })?;
-            Ok(Value::new(body(cx, input).await?))
+            match body.call(cx, input).await? {
+                Done::Output(output) => Ok(output),
+                _ => Err(StepError::of(
+                    ErrorKind::Internal,
+                    "a registered step made no output",
+                )),
+            }
         })
     }
 
@@ -127,7 +133,8 @@ impl Registry {
             return Ok(());
         };
         let message = format!("`{name}` is registered twice");
-        Err(Failure::new(ErrorKind::InvalidDefinition, message).hint("agents, tools and steps are found by name; give each its own"))
+        Err(Failure::new(ErrorKind::InvalidDefinition, message)
+            .hint("agents, tools and steps are found by name; give each its own"))
     }
 
     pub(crate) fn agent_names(&self) -> impl Iterator<Item = &str> {
@@ -149,7 +156,12 @@ impl Registry {
     pub(crate) fn find_agent(&self, name: &str) -> Result<&Arc<dyn NamedAgent>, Failure> {
         self.agents.get(name).ok_or_else(|| {
             let tools = self.tools.keys().map(String::as_str);
-            let known: Vec<&str> = self.agent_names().chain(self.step_names()).chain(tools).take(12).collect();
+            let known: Vec<&str> = self
+                .agent_names()
+                .chain(self.step_names())
+                .chain(tools)
+                .take(12)
+                .collect();
             let message = format!("no agent, step or tool is registered as `{name}`");
             Failure::new(ErrorKind::NotFound, message).hint(match known.as_slice() {
                 [] => "register it with `Registry::agent`, `step` or `tool`".to_owned(),

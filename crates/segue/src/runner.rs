@@ -2,12 +2,11 @@
 
 use std::future::IntoFuture;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use indexmap::IndexMap;
-use serde_json::Value as Json;
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -161,6 +160,19 @@ pub(crate) struct Call {
     pub(crate) labels: IndexMap<String, String>,
     pub(crate) note: Option<String>,
     pub(crate) trigger: Option<String>,
+}
+
+impl Call {
+    /// A call that says nothing: all runs that are started so share it.
+    fn silent() -> Arc<Self> {
+        static SILENT: LazyLock<Arc<Call>> = LazyLock::new(Arc::default);
+        SILENT.clone()
+    }
+
+    /// Who or what starts the run.
+    pub(crate) fn trigger(&self) -> &str {
+        self.trigger.as_deref().unwrap_or("library")
+    }
 }
 
 impl<In, Out> Start<In, Out> {
@@ -323,8 +335,8 @@ impl From<Option<Budget>> for CallBudget {
 
 /// The environment of runs that bring none.
 fn shared_environment() -> Arc<Environment> {
-    static SHARED: std::sync::LazyLock<Arc<Environment>> =
-        std::sync::LazyLock::new(|| Arc::new(Environment::new(Models::offline(), Registry::new())));
+    static SHARED: LazyLock<Arc<Environment>> =
+        LazyLock::new(|| Arc::new(Environment::new(Models::offline(), Registry::new())));
     SHARED.clone()
 }
 
@@ -340,20 +352,32 @@ pub struct Done<Out> {
     pub usage: Usage,
     /// Whether the fallback pipeline made the output.
     pub fallback: bool,
-    log: Arc<RunLog>,
+    shared: Arc<RunShared>,
 }
 
 impl<Out> Done<Out> {
     /// Everything that is known of the run, from its log.
     #[must_use]
     pub fn view(&self) -> RunView {
-        self.log.view()
+        self.shared.log.view()
     }
 
     /// The log of the run.
     #[must_use]
     pub fn log(&self) -> &Arc<RunLog> {
-        &self.log
+        &self.shared.log
+    }
+
+    /// A picture of the run for a terminal: its steps, how each ended, what it took.
+    #[must_use]
+    pub fn picture(&self) -> String {
+        self.view().picture()
+    }
+
+    /// The bytes of an artifact of the run.
+    #[must_use]
+    pub fn artifact(&self, name: &str) -> Option<Arc<[u8]>> {
+        self.shared.env.shelf.bytes(self.shared.id, name)
     }
 }
 
@@ -364,7 +388,7 @@ impl<In: Data, Out: Data> IntoFuture for Start<In, Out> {
     fn into_future(mut self) -> Self::IntoFuture {
         async move {
             let env = self.environment()?;
-            let call = self.call.take().map(|call| *call).unwrap_or_default();
+            let call = self.call.take().map_or_else(Call::silent, |call| Arc::new(*call));
             let Prepared { shared, mut state } =
                 prepare::prepare(&self.pipeline, Value::new(self.input), env, call)?;
             let mut run = LocalRun::new(shared.clone(), false);
@@ -460,7 +484,7 @@ pub(crate) fn typed<Out: Data>(shared: &Arc<RunShared>, ended: Ended) -> Result<
         cost: spent.cost,
         usage: spent.usage,
         fallback,
-        log: shared.log.clone(),
+        shared: shared.clone(),
     })
 }
 
@@ -508,7 +532,7 @@ impl<In: Data, Out: Data> IntoFuture for Launch<In, Out> {
         let Launch(mut start) = self;
         async move {
             let env = start.environment()?;
-            let call = start.call.take().map(|call| *call).unwrap_or_default();
+            let call = start.call.take().map_or_else(Call::silent, |call| Arc::new(*call));
             let prepared = prepare::prepare(&start.pipeline, Value::new(start.input), env, call)?;
             Ok(RunHandle::launch(prepared, PhantomData))
         }
@@ -529,12 +553,4 @@ impl RunShared {
 /// The clock and log of a new run.
 pub(crate) fn new_log(id: RunId) -> Arc<RunLog> {
     Arc::new(RunLog::new(id, Clock::start()))
-}
-
-/// The input of a run as its log shows it.
-pub(crate) fn shown(input: &Value) -> Json {
-    input
-        .to_json()
-        .map(|json| json.as_ref().clone())
-        .unwrap_or(Json::Null)
 }

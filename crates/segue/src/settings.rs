@@ -72,6 +72,13 @@ pub enum OnError {
     Run(String),
 }
 
+impl OnError {
+    /// This value is the output of a failed step.
+    pub fn value<T: crate::value::Data>(value: T) -> Self {
+        OnError::Use(Value::new(value))
+    }
+}
+
 /// The settings of one level.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Settings {

@@ -6,8 +6,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt};
-
 use crate::agent::Agent;
 use crate::budget::Budget;
 use crate::error::{ErrorKind, Result, StepError};
@@ -17,8 +15,10 @@ use crate::run::Cx;
 use crate::settings::{Backoff, OnError, Setting, Settings};
 use crate::value::Data;
 
+mod body;
 mod function;
 
+pub(crate) use body::Body;
 pub use function::{FromFn, blocking, from_fn};
 
 /// A step that holds things: clients, handles, configuration. Construction is injection.
@@ -32,12 +32,9 @@ pub trait Step: Send + Sync + 'static {
     fn run(&self, cx: Cx, input: Self::In) -> impl Future<Output = Result<Self::Out>> + Send;
 }
 
-/// Behaviour with its types.
-pub(crate) type TypedBody<In, Out> = Arc<dyn Fn(Cx, In) -> BoxFuture<'static, Result<Out>> + Send + Sync>;
-
 /// What a step comes to: behaviour and what is known about it.
 pub struct StepDefinition<In, Out> {
-    pub(crate) body: TypedBody<In, Out>,
+    pub(crate) body: Body<In, Out>,
     pub(crate) kind: Kind,
     pub(crate) settings: Settings,
     pub(crate) title: Option<String>,
@@ -55,7 +52,7 @@ pub(crate) struct Use {
 }
 
 impl<In, Out> StepDefinition<In, Out> {
-    pub(crate) fn new(body: TypedBody<In, Out>) -> Self {
+    pub(crate) fn new(body: Body<In, Out>) -> Self {
         Self {
             body,
             kind: Kind::Function,
@@ -278,9 +275,9 @@ impl<S: Step> IntoStep<ViaStep> for S {
 
     fn into_definition(self) -> StepDefinition<S::In, S::Out> {
         let step = Arc::new(self);
-        StepDefinition::new(Arc::new(move |cx, input| {
+        StepDefinition::new(Body::of(move |cx, input| {
             let step = step.clone();
-            async move { step.run(cx, input).await }.boxed()
+            async move { step.run(cx, input).await }
         }))
     }
 }
@@ -314,14 +311,13 @@ impl<In: Send + 'static, Out: Data> IntoStep<ViaAgent> for AgentAsStep<In, Out> 
     fn into_definition(self) -> StepDefinition<In, Out> {
         let AgentAsStep { agent, prompt } = self;
         let defined = DefinedAgent::of_plan(None, agent.planned(), agent.tools().to_vec());
-        let body: TypedBody<In, Out> = Arc::new(move |cx, input| {
+        let body = Body::of(move |cx: Cx, input| {
             let (agent, prompt) = (agent.clone(), prompt.clone());
             async move {
                 let text = prompt(input);
                 let reply = cx.ask_agent(&agent, text).await?;
                 Ok(reply.output)
             }
-            .boxed()
         });
         StepDefinition {
             kind: Kind::Agent,

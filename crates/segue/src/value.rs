@@ -25,7 +25,6 @@ pub struct Value(Arc<dyn Held>);
 /// What a [`Value`] holds: a type of the author's, or JSON.
 trait Held: Send + Sync {
     fn json(&self) -> Result<Arc<Json>, serde_json::Error>;
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -43,10 +42,6 @@ impl<T: Data> Held for Typed<T> {
         Ok(self.json.get_or_init(|| json).clone())
     }
 
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -57,10 +52,6 @@ struct AtRest(Arc<Json>);
 impl Held for AtRest {
     fn json(&self) -> Result<Arc<Json>, serde_json::Error> {
         Ok(self.0.clone())
-    }
-
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -85,10 +76,6 @@ impl Held for Listed {
             .collect();
         let json = Arc::new(Json::Array(items?));
         Ok(self.json.get_or_init(|| json).clone())
-    }
-
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -134,19 +121,13 @@ impl Value {
         self.0.json()
     }
 
-    /// The value as `T`: moved out when this is the last reference, else cloned; read from JSON when it is of
-    /// another type.
+    /// The value as `T`: cloned, for the record of the run keeps it too; read from JSON when it is of another type.
     ///
     /// # Errors
     /// When the JSON form does not fit `T`.
     pub fn take<T: Data>(self) -> Result<T, serde_json::Error> {
-        if self.0.as_any().is::<Typed<T>>() {
-            let held = self
-                .0
-                .into_any()
-                .downcast::<Typed<T>>()
-                .expect("the type was just looked at");
-            return Ok(Arc::try_unwrap(held).map_or_else(|shared| shared.value.clone(), |own| own.value));
+        if let Some(value) = self.get::<T>() {
+            return Ok(value.clone());
         }
         serde_json::from_value(self.0.json()?.as_ref().clone())
     }

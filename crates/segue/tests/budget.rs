@@ -388,16 +388,14 @@ async fn a_paused_run_goes_on_when_the_budget_is_raised_and_pays_nothing_twice()
     assert_eq!(run.view().usage().requests, 2);
     let error = run
         .answer(question.id, "lots", "me")
-        .err()
-        .expect("that is no budget");
+        .expect_err("that is no budget");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(run.questions().len(), 1);
     run.answer(question.id, nanos(4 * PAID + 400_000).to_string(), "me")
         .expect("a budget");
     let again = run
         .answer(question.id, "9.00", "you")
-        .err()
-        .expect("it is answered");
+        .expect_err("it is answered");
     assert!(matches!(again.kind(), ErrorKind::Conflict | ErrorKind::NotFound));
     // A raised budget pauses again, as it did before.
     let question = rests(&run).await;

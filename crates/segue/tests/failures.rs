@@ -85,6 +85,7 @@ fn exactly(backoff: Backoff, attempts: u32) -> Settings {
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "virtual time is what is measured")]
 async fn took<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let began = Instant::now();
     (work.await, began.elapsed())
@@ -325,6 +326,25 @@ async fn another_step_stands_in_for_a_failed_one_and_rests_otherwise() {
     );
 }
 
+#[test]
+fn a_stand_in_that_waits_for_the_step_it_stands_in_for_is_a_cycle() {
+    let ring = Pipeline::define("ring", |p, n: Out<u64>| {
+        let first = p.step("first", broken.on_error(OnError::Run("last".into())), n);
+        let middle = p.step("middle", double, first);
+        p.step("last", double, middle)
+    });
+    let error = ring.err().expect("nobody could begin").to_string();
+    assert!(error.contains("a cycle") && error.contains("`middle`"), "{error}");
+    let reads_its_caller = Pipeline::define("direct", |p, n: Out<u64>| {
+        let first = p.step("first", broken.on_error(OnError::Run("last".into())), n);
+        p.step("last", double, first)
+    });
+    assert!(
+        reads_its_caller.is_ok(),
+        "a stand-in may read the step that failed"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_deadlines_of_attempt_step_and_run_hold_in_maps_and_nested_pipelines() {
     let slow = || {
@@ -544,17 +564,19 @@ async fn live_and_replayed_events_are_the_same_and_so_are_their_views() {
         .await
         .expect("it starts");
     let mut live = run.events();
-    let watcher = tokio::task::spawn(async move {
+    let watching = async {
         let mut seen = Vec::new();
         while let Some(event) = live.next().await {
             seen.push(event);
         }
         seen
-    });
-    run.outcome().await.expect("it waits");
-    run.answer(run.questions()[0].id, 4, "me").expect("a number fits");
-    run.done().await.ok();
-    let seen = watcher.await.expect("the watcher ends with the run");
+    };
+    let answering = async {
+        run.outcome().await.expect("it waits");
+        run.answer(run.questions()[0].id, 4, "me").expect("a number fits");
+        run.done().await.err()
+    };
+    let (seen, _) = tokio::join!(watching, answering);
     let events = run.log().events();
     assert_eq!(seen, events);
     assert!(

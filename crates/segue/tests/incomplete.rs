@@ -146,10 +146,7 @@ async fn a_bad_answer_keeps_the_question_open() {
         json!({"amount": 1, "more": 2}),
         json!(7),
     ] {
-        let refused = run
-            .answer(question.id, bad, "ann")
-            .err()
-            .expect("it does not fit");
+        let refused = run.answer(question.id, bad, "ann").expect_err("it does not fit");
         assert_eq!(refused.kind(), ErrorKind::InvalidInput);
         assert_eq!(run.questions().len(), 1);
         assert_eq!(run.view().status(), RunStatus::Waiting);
@@ -159,8 +156,7 @@ async fn a_bad_answer_keeps_the_question_open() {
     assert_eq!(run.done().await.expect("it goes on").output, 2);
     let late = run
         .answer(question.id, json!({"amount": 1}), "ann")
-        .err()
-        .expect("it is closed");
+        .expect_err("it is closed");
     assert!(matches!(late.kind(), ErrorKind::NotFound | ErrorKind::Conflict));
 }
 
@@ -232,7 +228,7 @@ async fn items_and_nested_pipelines_ask_several_questions_at_once() {
     let ask = from_fn(move |cx: Cx, n: u64| {
         let counted = counted.clone();
         async move {
-            if n % 2 == 0 {
+            if n.is_multiple_of(2) {
                 counted.fetch_add(1, Ordering::Relaxed);
                 return Ok(n);
             }

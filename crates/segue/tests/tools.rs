@@ -32,7 +32,10 @@ async fn price(
 ) -> Result<Price> {
     let quotes = cx.get::<Quotes>()?;
     match currency.as_deref() {
-        None | Some("USD") => Ok(Price { symbol, cents: quotes.0 }),
+        None | Some("USD") => Ok(Price {
+            symbol,
+            cents: quotes.0,
+        }),
         Some(other) => Err(StepError::fatal(format!("no prices in {other}"))),
     }
 }
@@ -61,27 +64,50 @@ fn agent() -> Agent<String> {
 }
 
 /// What the tools said in a run in which the model makes these calls.
-async fn told(agent: &Agent<String>, registry: Registry, calls: &[(&str, Json)]) -> Result<Vec<String>, Error> {
+async fn told(
+    agent: &Agent<String>,
+    registry: Registry,
+    calls: &[(&str, Json)],
+) -> Result<Vec<String>, Error> {
     let turn = Rule::calls(calls.iter().map(|(tool, arguments)| (*tool, arguments.clone())));
     let model = Scripted::new().rule(turn.times(1)).rule(Rule::reply("done"));
-    let run = asking(agent).run("Go.".to_owned()).registry(registry).provide(Quotes(1250));
+    let run = asking(agent)
+        .run("Go.".to_owned())
+        .registry(registry)
+        .provide(Quotes(1250));
     run.with_model("m", model.clone()).await?;
     let last = model.requests()[1].messages.clone();
-    Ok(last.into_iter().filter(|message| message.call.is_some()).map(|message| message.text).collect())
+    Ok(last
+        .into_iter()
+        .filter(|message| message.call.is_some())
+        .map(|message| message.text)
+        .collect())
 }
 
 #[test]
 fn a_function_says_what_it_is_for_and_what_it_takes() {
     let spec = price {}.spec();
     assert_eq!(spec.name, "price");
-    assert_eq!(spec.description, "The current price of a ticker symbol, in cents.");
+    assert_eq!(
+        spec.description,
+        "The current price of a ticker symbol, in cents."
+    );
     assert_eq!(spec.class, Some(ToolClass::ReadOnly));
-    assert_eq!(spec.parameters["properties"]["symbol"]["description"], "for example AAPL");
+    assert_eq!(
+        spec.parameters["properties"]["symbol"]["description"],
+        "for example AAPL"
+    );
     assert_eq!(spec.parameters["required"], json!(["symbol"]));
     assert_eq!(spec.parameters["additionalProperties"], json!(false));
-    assert_eq!((add {}.spec().name.as_str(), add {}.spec().class), ("app.add", Some(ToolClass::Idempotent)));
+    assert_eq!(
+        (add {}.spec().name.as_str(), add {}.spec().class),
+        ("app.add", Some(ToolClass::Idempotent))
+    );
     let empty = place {}.spec().parameters;
-    assert_eq!((&empty["type"], &empty["properties"]), (&json!("object"), &json!({})));
+    assert_eq!(
+        (&empty["type"], &empty["properties"]),
+        (&json!("object"), &json!({}))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +122,12 @@ async fn a_function_is_called_with_its_arguments_and_the_context_of_the_step() {
     let told = told(&agent, Registry::new(), &calls).await.expect("it ends");
     assert_eq!(
         told,
-        [r#"{"symbol":"AAPL","cents":1250}"#, "error: no prices in EUR", "ask of attempt 1", "42"]
+        [
+            r#"{"symbol":"AAPL","cents":1250}"#,
+            "error: no prices in EUR",
+            "ask of attempt 1",
+            "42"
+        ]
     );
 }
 
@@ -105,17 +136,28 @@ async fn registered_tools_are_found_by_name_and_by_glob() {
     let registry = || Registry::new().tool(add {}).tool(place {}).tool(price {});
     let names = |agent: Agent<String>| async move {
         let model = Scripted::replies(["done"]);
-        let run = asking(&agent).run("Go.".to_owned()).registry(registry()).provide(Quotes(1));
+        let run = asking(&agent)
+            .run("Go.".to_owned())
+            .registry(registry())
+            .provide(Quotes(1));
         run.with_model("m", model.clone()).await?;
         let tools = model.requests()[0].tools.clone();
         Ok::<_, Error>(tools.into_iter().map(|tool| tool.name).collect::<Vec<_>>())
     };
-    assert_eq!(names(agent().tool_named("app.*")).await.expect("two"), ["app.add", "app.place"]);
+    assert_eq!(
+        names(agent().tool_named("app.*")).await.expect("two"),
+        ["app.add", "app.place"]
+    );
     assert_eq!(names(agent().tool_named("price")).await.expect("one"), ["price"]);
     let twice = agent().tool_named("app.add").tool_named("*");
-    assert_eq!(names(twice).await.expect("each once"), ["app.add", "app.place", "price"]);
+    assert_eq!(
+        names(twice).await.expect("each once"),
+        ["app.add", "app.place", "price"]
+    );
     for missing in ["search", "search.*", "app"] {
-        let error = names(agent().tool_named(missing)).await.err().expect("there is none");
+        let error = names(agent().tool_named(missing))
+            .await
+            .expect_err("there is none");
         assert_eq!((error.kind(), error.run()), (ErrorKind::NotFound, None));
         let text = error.to_string();
         assert!(text.contains("app.add") && text.contains("worker"), "{text}");
@@ -132,17 +174,29 @@ fn a_name_registered_twice_is_an_error() {
     }
     let steps = Registry::new().step("one", step).step("one", step);
     let across = Registry::new().agent(&agent()).step("worker", step);
-    for (registry, name) in [(agents, "worker"), (tools, "app.add"), (steps, "one"), (across, "worker")] {
+    for (registry, name) in [
+        (agents, "worker"),
+        (tools, "app.add"),
+        (steps, "one"),
+        (across, "worker"),
+    ] {
         let error = built(registry).err().expect("it is there twice");
         assert_eq!(error.kind(), ErrorKind::InvalidDefinition);
-        assert!(error.to_string().contains(&format!("`{name}` is registered twice")), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("`{name}` is registered twice")),
+            "{error}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_different_tools_of_one_name_are_an_error() {
     let both = agent().tool(add {}).tool_named("app.*");
-    let error = told(&both, Registry::new().tool(add {}), &[]).await.err().expect("which one?");
+    let error = told(&both, Registry::new().tool(add {}), &[])
+        .await
+        .expect_err("which one?");
     assert_eq!(error.kind(), ErrorKind::InvalidDefinition);
     assert!(error.to_string().contains("two tools `app.add`"), "{error}");
 }
@@ -163,16 +217,34 @@ impl Tool for Loose {
 #[tokio::test(start_paused = true)]
 async fn where_strict_is_asked_every_schema_has_to_be() {
     let optional = || Loose(json!({"type": "object", "properties": {"a": {"type": "string"}}}));
-    let closed = || Loose(json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}));
-    assert!(told(&agent().tool(optional()), Registry::new(), &[("loose", json!({}))]).await.is_ok());
+    let closed =
+        || Loose(json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}));
+    assert!(
+        told(
+            &agent().tool(optional()),
+            Registry::new(),
+            &[("loose", json!({}))]
+        )
+        .await
+        .is_ok()
+    );
     let call = [("loose", json!({"a": "x"}))];
-    assert!(told(&agent().tool(closed()).strict(), Registry::new(), &call).await.is_ok());
+    assert!(
+        told(&agent().tool(closed()).strict(), Registry::new(), &call)
+            .await
+            .is_ok()
+    );
     let error = told(&agent().tool(optional()).strict(), Registry::new(), &[]).await;
-    let error = error.err().expect("`a` may be left out");
+    let error = error.expect_err("`a` may be left out");
     assert_eq!(error.kind(), ErrorKind::InvalidDefinition);
-    assert!(error.to_string().contains("tool `loose`") && error.to_string().contains("`a`"), "{error}");
+    assert!(
+        error.to_string().contains("tool `loose`") && error.to_string().contains("`a`"),
+        "{error}"
+    );
     let broken = agent().tool(Loose(json!({"type": "objekt"})));
-    let error = told(&broken, Registry::new(), &[]).await.err().expect("that is no schema");
+    let error = told(&broken, Registry::new(), &[])
+        .await
+        .expect_err("that is no schema");
     assert_eq!((error.kind(), error.run()), (ErrorKind::InvalidDefinition, None));
 }
 
@@ -184,16 +256,18 @@ impl Tool for Counted {
         segue::ToolSpec::new("count", "Counts.", json!({"type": "object"})).class(ToolClass::Effectful)
     }
 
-    fn call<'a>(&'a self, _cx: ToolCx, _arguments: Json) -> futures_util::future::BoxFuture<'a, Result<Json>> {
+    fn call<'a>(
+        &'a self,
+        _cx: ToolCx,
+        _arguments: Json,
+    ) -> futures_util::future::BoxFuture<'a, Result<Json>> {
         Box::pin(async move { Ok(json!(self.0.fetch_add(1, Ordering::Relaxed) + 1)) })
     }
 }
 
 /// A plan with tool steps `a` and `b` one after the other, and limits for the tool.
 fn tool_steps(registry: &Registry, limits: ToolLimits) -> Pipeline<Json, Json> {
-    let step = |name: &str, needs: Json| {
-        json!({"name": name, "kind": "tool", "needs": needs, "action": {"tool": {"tool": "count", "with": {}}}})
-    };
+    let step = |name: &str, needs: Json| json!({"name": name, "kind": "tool", "needs": needs, "action": {"tool": {"tool": "count", "with": {}}}});
     let plan = json!({
         "version": 1, "name": "steps", "input": {"named": {}},
         "steps": [step("a", json!([])), step("b", json!([{"step": 0, "kind": "data"}]))],
@@ -209,21 +283,34 @@ fn tool_steps(registry: &Registry, limits: ToolLimits) -> Pipeline<Json, Json> {
 async fn a_tool_step_keeps_to_the_policy_of_its_tool() {
     let count = Arc::new(AtomicU32::new(0));
     let registry = Registry::new().tool(Counted(count.clone()));
-    let runner = Runner::builder().models(Models::offline()).registry(registry.clone()).build().expect("a runner");
+    let runner = Runner::builder()
+        .models(Models::offline())
+        .registry(registry.clone())
+        .build()
+        .expect("a runner");
     let allowed = tool_steps(&registry, ToolLimits::new().approval(ToolApproval::Allow));
     let run = runner.start(&allowed, json!({})).await.expect("it starts");
     assert_eq!(run.done().await.expect("it runs").output, 2);
 
     let denied = tool_steps(&registry, ToolLimits::new().approval(ToolApproval::Deny));
     let run = runner.start(&denied, json!({})).await.expect("it starts");
-    assert_eq!(run.done().await.err().expect("it is denied").kind(), ErrorKind::ToolDenied);
+    assert_eq!(
+        run.done().await.err().expect("it is denied").kind(),
+        ErrorKind::ToolDenied
+    );
 
     let asked = tool_steps(&registry, ToolLimits::new());
     let run = runner.start(&asked, json!({})).await.expect("it starts");
-    let Outcome::Waiting(question) = run.outcome().await.expect("it rests") else { panic!("it is effectful") };
+    let Outcome::Waiting(question) = run.outcome().await.expect("it rests") else {
+        panic!("it is effectful")
+    };
     assert_eq!(question.title, "may step `a` call `count`?");
-    run.answer(question.id, json!({"approved": false, "reason": "no"}), "me").expect("it fits");
-    assert_eq!(run.done().await.err().expect("it is rejected").kind(), ErrorKind::ApprovalRejected);
+    run.answer(question.id, json!({"approved": false, "reason": "no"}), "me")
+        .expect("it fits");
+    assert_eq!(
+        run.done().await.err().expect("it is rejected").kind(),
+        ErrorKind::ApprovalRejected
+    );
 
     let run = runner.start(&asked, json!({})).await.expect("it starts");
     let error = run.done().await.err().expect("nobody answers for a day");
@@ -237,8 +324,16 @@ async fn max_calls_of_a_pipeline_counts_the_whole_run() {
     let limits = ToolLimits::new().approval(ToolApproval::Allow).max_calls(1);
     let pipeline = tool_steps(&registry, limits);
     for _ in 0..2 {
-        let error = pipeline.run(json!({})).registry(registry.clone()).await.err().expect("`b` is one too many");
+        let error = pipeline
+            .run(json!({}))
+            .registry(registry.clone())
+            .await
+            .err()
+            .expect("`b` is one too many");
         assert_eq!((error.step(), error.kind()), (Some("b"), ErrorKind::Tool));
-        assert!(error.to_string().contains("no call left in this run, of 1"), "{error}");
+        assert!(
+            error.to_string().contains("no call left in this run, of 1"),
+            "{error}"
+        );
     }
 }

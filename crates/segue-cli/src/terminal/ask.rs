@@ -34,7 +34,10 @@ impl Keyboard {
             });
             receive
         });
-        lines.recv().await.map(|line| line.trim_end_matches('\r').to_owned())
+        lines
+            .recv()
+            .await
+            .map(|line| line.trim_end_matches('\r').to_owned())
     }
 }
 
@@ -43,7 +46,12 @@ pub(crate) fn show(question: &Question, screen: Screen) {
     let style = screen.style();
     screen.line("");
     let title = words::one_line(&question.title);
-    screen.line(&format!("{} {}  {}", style.yellow("?"), style.bold(&title), style.dim(&format!("step {}", question.step))));
+    screen.line(&format!(
+        "{} {}  {}",
+        style.yellow("?"),
+        style.bold(&title),
+        style.dim(&format!("step {}", question.step))
+    ));
     if let Some(text) = question.text.as_deref().filter(|text| !text.is_empty()) {
         screen.line(&indented(text));
     }
@@ -52,17 +60,34 @@ pub(crate) fn show(question: &Question, screen: Screen) {
         if question.text.is_none() {
             screen.line(&indented(&arguments));
         }
-        screen.line(&style.dim(&format!("  tool {}, arguments {}", words::one_line(&approval.tool), approval.arguments_hash)));
+        screen.line(&style.dim(&format!(
+            "  tool {}, arguments {}",
+            words::one_line(&approval.tool),
+            approval.arguments_hash
+        )));
     }
     if let Some(limit) = &question.budget {
         let spent = limit.spent.as_deref().unwrap_or("0");
-        screen.line(&format!("  budget {}: spent {spent} of {} {}", words::one_line(&limit.name), limit.limit, limit.unit));
+        screen.line(&format!(
+            "  budget {}: spent {spent} of {} {}",
+            words::one_line(&limit.name),
+            limit.limit,
+            limit.unit
+        ));
     }
     for (name, value) in &question.known {
-        screen.line(&format!("  known    {}: {}", words::one_line(name), words::preview(value)));
+        screen.line(&format!(
+            "  known    {}: {}",
+            words::one_line(name),
+            words::preview(value)
+        ));
     }
     if !question.missing.is_empty() {
-        let names: Vec<String> = question.missing.iter().map(|name| words::one_line(name)).collect();
+        let names: Vec<String> = question
+            .missing
+            .iter()
+            .map(|name| words::one_line(name))
+            .collect();
         screen.line(&format!("  missing  {}", names.join(", ")));
     }
     if let Some(deadline) = &question.deadline {
@@ -75,22 +100,34 @@ pub(crate) fn show_form(question: &Question, screen: Screen) {
     let fields = question.form.get("properties").and_then(Json::as_object);
     for (name, form) in fields.into_iter().flatten() {
         let schema = Schema::from_json(form.clone()).unwrap_or_else(|_| Schema::any());
-        screen.line(&format!("  asks for {}{}", words::one_line(name), of_what(&schema, schema.may_be_null())));
+        screen.line(&format!(
+            "  asks for {}{}",
+            words::one_line(name),
+            of_what(&schema, schema.may_be_null())
+        ));
     }
 }
 
 /// Asks at the terminal until the text given has the form's types; none when stdin ends.
 pub(crate) async fn answer(question: &Question, keys: &mut Keyboard, screen: Screen) -> Option<Json> {
     if question.kind == QuestionKind::Budget {
-        let text = keys.line("  the new limit, such as 1.00 or none: ", screen).await?;
+        let text = keys
+            .line("  the new limit, such as 1.00 or none: ", screen)
+            .await?;
         return Some(Json::String(text));
     }
     let fields = question.form.get("properties").and_then(Json::as_object);
     let Some(fields) = fields.filter(|fields| !fields.is_empty()) else {
         return value("answer", &question.form, true, keys, screen).await;
     };
-    let required: Vec<&str> =
-        question.form.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
+    let required: Vec<&str> = question
+        .form
+        .get("required")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .collect();
     let mut answer = Map::new();
     for (name, form) in fields {
         let is_required = required.contains(&name.as_str());
@@ -105,7 +142,13 @@ pub(crate) async fn answer(question: &Question, keys: &mut Keyboard, screen: Scr
 }
 
 /// One value of a form.
-async fn value(name: &str, form: &Json, is_required: bool, keys: &mut Keyboard, screen: Screen) -> Option<Json> {
+async fn value(
+    name: &str,
+    form: &Json,
+    is_required: bool,
+    keys: &mut Keyboard,
+    screen: Screen,
+) -> Option<Json> {
     let schema = Schema::from_json(form.clone()).unwrap_or_else(|_| Schema::any());
     let may_be_empty = schema.default_value().is_some() || schema.may_be_null() || !is_required;
     let prompt = format!("  {}{}: ", words::one_line(name), of_what(&schema, may_be_empty));
@@ -122,7 +165,10 @@ async fn value(name: &str, form: &Json, is_required: bool, keys: &mut Keyboard, 
         let refused = match parsed {
             Ok(value) => match schema.validate(&value) {
                 Ok(()) => return Some(value),
-                Err(violations) => violations.iter().map(|violation| violation.message.clone()).collect(),
+                Err(violations) => violations
+                    .iter()
+                    .map(|violation| violation.message.clone())
+                    .collect(),
             },
             Err(why) => vec![why],
         };
@@ -149,7 +195,10 @@ fn of_what(schema: &Schema, may_be_empty: bool) -> String {
         (None, true) => "Enter for none".to_owned(),
         (None, false) => String::new(),
     };
-    let parts: Vec<String> = [what, empty].into_iter().filter(|part| !part.is_empty()).collect();
+    let parts: Vec<String> = [what, empty]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
     match parts.is_empty() {
         true => String::new(),
         false => format!(" ({})", parts.join("; ")),
@@ -157,6 +206,9 @@ fn of_what(schema: &Schema, may_be_empty: bool) -> String {
 }
 
 fn indented(text: &str) -> String {
-    let lines: Vec<String> = words::visible(text).lines().map(|line| format!("  {line}")).collect();
+    let lines: Vec<String> = words::visible(text)
+        .lines()
+        .map(|line| format!("  {line}"))
+        .collect();
     lines.join("\n")
 }

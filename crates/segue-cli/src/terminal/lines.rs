@@ -25,10 +25,20 @@ pub(crate) fn line(event: &Event, run: &RunView, style: Style) -> Option<String>
         EventKind::StepSkipped { text, .. } => words::one_line(text),
         EventKind::StepCancelled { reason } => words::one_line(reason),
         EventKind::QuestionAsked { question } => words::one_line(&question.title),
-        EventKind::AttemptFailed { attempt, error, retry_in_ms: Some(ms), .. } => {
+        EventKind::AttemptFailed {
+            attempt,
+            error,
+            retry_in_ms: Some(ms),
+            ..
+        } => {
             return Some(again(path, *attempt, &error.message, *ms, style));
         }
-        EventKind::AttemptAgain { attempt, reason, retry_in_ms: Some(ms), .. } => {
+        EventKind::AttemptAgain {
+            attempt,
+            reason,
+            retry_in_ms: Some(ms),
+            ..
+        } => {
             return Some(again(path, *attempt, reason, *ms, style));
         }
         EventKind::StepNote { text, .. } => return Some(format!("  {path} {}", words::one_line(text))),
@@ -41,7 +51,11 @@ pub(crate) fn line(event: &Event, run: &RunView, style: Style) -> Option<String>
     };
     let shape = style.status(status, &draw::shape(status).to_string());
     let word = style.status(status, status.as_str());
-    Some(format!("{shape} {} {word} {text}", words::one_line(path)).trim_end().to_owned())
+    Some(
+        format!("{shape} {} {word} {text}", words::one_line(path))
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 fn again(path: &str, attempt: u32, why: &str, ms: u64, style: Style) -> String {
@@ -50,7 +64,11 @@ fn again(path: &str, attempt: u32, why: &str, ms: u64, style: Style) -> String {
         0 => "trying again".to_owned(),
         ms => format!("trying again in {}", words::duration(Duration::from_millis(ms))),
     };
-    format!("{shape} {} attempt {attempt}: {}; {next}", words::one_line(path), words::one_line(why))
+    format!(
+        "{shape} {} attempt {attempt}: {}; {next}",
+        words::one_line(path),
+        words::one_line(why)
+    )
 }
 
 /// Attempts, time, items, tokens and dollars of a step that ended.
@@ -59,14 +77,24 @@ fn how(step: &StepView) -> String {
     if step.attempts.len() > 1 {
         parts.push(format!("after {} attempts", step.attempts.len()));
     }
-    parts.extend(step.duration_ms.map(|ms| words::duration(Duration::from_millis(ms))));
+    parts.extend(
+        step.duration_ms
+            .map(|ms| words::duration(Duration::from_millis(ms))),
+    );
     if let Some(items) = &step.items {
-        parts.push(format!("{} of {}", words::count(items.succeeded), words::plural(items.total, "item")));
+        parts.push(format!(
+            "{} of {}",
+            words::count(items.succeeded),
+            words::plural(items.total, "item")
+        ));
     }
     if let Some(route) = &step.route {
         parts.push(format!("took {}", words::one_line(&route.arm)));
     }
-    let spent = [words::tokens(&step.usage), words::dollars(&step.usage, &step.cost)];
+    let spent = [
+        words::tokens(&step.usage),
+        words::dollars(&step.usage, &step.cost),
+    ];
     parts.extend(spent.into_iter().filter(|part| !part.is_empty()));
     let text = parts.join(", ");
     match step.status {

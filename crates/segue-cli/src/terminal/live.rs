@@ -56,7 +56,11 @@ impl Live {
 
     /// Back to the first line; a terminal that became narrower has broken long lines.
     fn rewind(&self, frame: &mut String, columns: usize) {
-        let rows: usize = self.drawn.iter().map(|width| width.div_ceil(columns.max(1)).max(1)).sum();
+        let rows: usize = self
+            .drawn
+            .iter()
+            .map(|width| width.div_ceil(columns.max(1)).max(1))
+            .sum();
         if rows > 0 {
             frame.push_str(&format!("\r\u{1b}[{rows}A"));
         }

@@ -18,7 +18,10 @@ pub(crate) fn first(run: &RunView, budget: Option<&Budget>, style: Style) -> Str
     if !models.is_empty() {
         parts.push(format!("models: {}", models.join(", ")));
     }
-    parts.push(format!("budget {}", budget.map_or_else(|| "unlimited".to_owned(), limits)));
+    parts.push(format!(
+        "budget {}",
+        budget.map_or_else(|| "unlimited".to_owned(), limits)
+    ));
     format!(
         "{} {} ({steps}) {}",
         style.dim(&id),
@@ -32,11 +35,18 @@ fn models(models: &IndexMap<String, ChosenModel>) -> Vec<String> {
     let mut meanings: IndexMap<String, Vec<String>> = IndexMap::new();
     for (name, model) in models {
         // Whoever provides it, a simulation is called one.
-        let source = if is_simulated(model) { "simulated" } else { &model.source };
+        let source = if is_simulated(model) {
+            "simulated"
+        } else {
+            &model.source
+        };
         let meaning = format!("{} ({})", words::one_line(&model.chosen), words::one_line(source));
         meanings.entry(meaning).or_default().push(words::one_line(name));
     }
-    meanings.into_iter().map(|(meaning, names)| format!("{} → {meaning}", names.join(", "))).collect()
+    meanings
+        .into_iter()
+        .map(|(meaning, names)| format!("{} → {meaning}", names.join(", ")))
+        .collect()
 }
 
 fn is_simulated(model: &ChosenModel) -> bool {
@@ -50,10 +60,25 @@ pub(crate) fn limits(budget: &Budget) -> String {
     parts.extend(budget.tokens.map(|tokens| words::plural(tokens, "token")));
     parts.extend(budget.requests.map(|requests| words::plural(requests, "request")));
     parts.extend(budget.per_call.usd.map(|usd| format!("${usd} a call")));
-    parts.extend(budget.per_call.tokens.map(|tokens| format!("{} a call", words::plural(tokens, "token"))));
+    parts.extend(
+        budget
+            .per_call
+            .tokens
+            .map(|tokens| format!("{} a call", words::plural(tokens, "token"))),
+    );
     parts.extend(budget.per_day.usd.map(|usd| format!("${usd} a day")));
-    parts.extend(budget.per_day.tokens.map(|tokens| format!("{} a day", words::plural(tokens, "token"))));
-    parts.extend(budget.per_day.requests.map(|requests| format!("{} a day", words::plural(requests, "request"))));
+    parts.extend(
+        budget
+            .per_day
+            .tokens
+            .map(|tokens| format!("{} a day", words::plural(tokens, "token"))),
+    );
+    parts.extend(
+        budget
+            .per_day
+            .requests
+            .map(|requests| format!("{} a day", words::plural(requests, "request"))),
+    );
     match parts.is_empty() {
         true => "unlimited".to_owned(),
         false => parts.join(" + "),
@@ -63,11 +88,19 @@ pub(crate) fn limits(budget: &Budget) -> String {
 /// A line for a run in which a model only simulates.
 pub(crate) fn banner(run: &RunView, style: Style) -> Option<String> {
     let record = run.record();
-    let mut simulated: Vec<String> =
-        record.models.values().filter(|model| is_simulated(model)).map(|model| words::one_line(&model.chosen)).collect();
+    let mut simulated: Vec<String> = record
+        .models
+        .values()
+        .filter(|model| is_simulated(model))
+        .map(|model| words::one_line(&model.chosen))
+        .collect();
     simulated.dedup();
-    (!simulated.is_empty())
-        .then(|| style.yellow(&format!("SIMULATED by {}: no model is called, nothing is paid", simulated.join(", "))))
+    (!simulated.is_empty()).then(|| {
+        style.yellow(&format!(
+            "SIMULATED by {}: no model is called, nothing is paid",
+            simulated.join(", ")
+        ))
+    })
 }
 
 /// The last line: how it ended, and what it took.
@@ -99,8 +132,11 @@ fn counts(run: &RunView) -> String {
         (counts.waiting, "waiting"),
         (counts.pending + counts.ready + counts.running, "not done"),
     ];
-    let named: Vec<String> =
-        named.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{} {word}", words::count(*number))).collect();
+    let named: Vec<String> = named
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{} {word}", words::count(*number)))
+        .collect();
     match (named.as_slice(), counts.succeeded) {
         ([_], succeeded) if succeeded > 0 => words::plural(succeeded, "step"),
         _ => format!("steps: {}", named.join(", ")),
@@ -124,13 +160,18 @@ fn spending(run: &RunView) -> String {
 
 /// Every failed step: what happened, what it spent, the way out. For a run that failed as a whole, that.
 pub(crate) fn failures(run: &RunView, style: Style) -> String {
-    let Some(error) = run.error() else { return String::new() };
+    let Some(error) = run.error() else {
+        return String::new();
+    };
     if error.failed_steps.is_empty() {
         return failure(error, None, style);
     }
     let mut text = String::new();
     // A deadline or a cancel of the whole run is no step's error.
-    let is_own = error.failed_steps.iter().all(|failed| failed.error.kind != error.kind);
+    let is_own = error
+        .failed_steps
+        .iter()
+        .all(|failed| failed.error.kind != error.kind);
     if is_own {
         text.push_str(&failure(error, None, style));
     }
@@ -150,7 +191,10 @@ fn failure(error: &Failure, step: Option<&StepView>, style: Style) -> String {
     let mut text = format!("{} {}\n", style.red("error:"), message.replace('\n', "\n  "));
     if let Some(step) = step {
         for cause in error.causes.iter().filter(|cause| cause.message != error.message) {
-            let attempt = cause.attempt.map(|attempt| format!("attempt {attempt}: ")).unwrap_or_default();
+            let attempt = cause
+                .attempt
+                .map(|attempt| format!("attempt {attempt}: "))
+                .unwrap_or_default();
             text.push_str(&format!("  {attempt}{}\n", words::one_line(&cause.message)));
         }
         if let Some(spent) = spent(error, step) {

@@ -55,7 +55,9 @@ impl Pen {
             style.status(status, &format!("{:<STATUS$}", status.as_str())),
         );
         let figures = self.figures(step);
-        let room = self.columns.saturating_sub(self.name + STATUS + 6 + measure_text_width(&figures));
+        let room = self
+            .columns
+            .saturating_sub(self.name + STATUS + 6 + measure_text_width(&figures));
         let about = cut(&self.about(run, step, room), room);
         let pad = " ".repeat(room.saturating_sub(measure_text_width(&about)));
         left.push_str(&format!("  {about}{pad}{figures}"));
@@ -69,8 +71,16 @@ impl Pen {
             (None, Some(started)) if !step.status.is_settled() => words::elapsed(self.now.since(started)),
             _ => String::new(),
         };
-        let time = if step.status == StepStatus::Skipped { String::new() } else { time };
-        let all = [time, words::tokens(&step.usage), words::dollars(&step.usage, &step.cost)];
+        let time = if step.status == StepStatus::Skipped {
+            String::new()
+        } else {
+            time
+        };
+        let all = [
+            time,
+            words::tokens(&step.usage),
+            words::dollars(&step.usage, &step.cost),
+        ];
         let shown = match self.columns {
             0..56 => 0,
             56..80 => 1,
@@ -99,10 +109,24 @@ impl Pen {
             StepStatus::Pending => return style.dim(&waits_for(run, step)),
             StepStatus::Ready => String::new(),
             StepStatus::Running => running(step),
-            StepStatus::Waiting => step.question.as_ref().map(|question| words::one_line(&question.title)).unwrap_or_default(),
-            StepStatus::Failed => step.error.as_ref().map(|error| words::one_line(&error.message)).unwrap_or_default(),
+            StepStatus::Waiting => step
+                .question
+                .as_ref()
+                .map(|question| words::one_line(&question.title))
+                .unwrap_or_default(),
+            StepStatus::Failed => step
+                .error
+                .as_ref()
+                .map(|error| words::one_line(&error.message))
+                .unwrap_or_default(),
             StepStatus::Skipped => {
-                return style.dim(&step.skipped.as_ref().map(|why| words::one_line(&why.text)).unwrap_or_default());
+                return style.dim(
+                    &step
+                        .skipped
+                        .as_ref()
+                        .map(|why| words::one_line(&why.text))
+                        .unwrap_or_default(),
+                );
             }
             StepStatus::Cancelled => String::new(),
             StepStatus::Succeeded => made(step),
@@ -113,7 +137,10 @@ impl Pen {
     /// Items of a map: one by one, or as a bar.
     fn items(&self, run: &RunView, step: &StepView, total: u64, room: usize) -> String {
         let style = self.style;
-        let done = step.items.as_ref().map_or((0, 0), |items| (items.succeeded, items.failed));
+        let done = step
+            .items
+            .as_ref()
+            .map_or((0, 0), |items| (items.succeeded, items.failed));
         let mut counted = format!("{}/{}", words::count(done.0 + done.1), words::count(total));
         if done.1 > 0 {
             counted.push_str(&format!(", {} failed", words::count(done.1)));
@@ -123,7 +150,11 @@ impl Pen {
         if drawn <= most {
             let mut strip = String::new();
             let mut seen = 0;
-            for item in run.children(&step.path).filter(|item| item.path.ends_with(']')).take(drawn) {
+            for item in run
+                .children(&step.path)
+                .filter(|item| item.path.ends_with(']'))
+                .take(drawn)
+            {
                 let cell = match item.status {
                     StepStatus::Succeeded => "■",
                     StepStatus::Failed => "✗",
@@ -145,11 +176,18 @@ impl Pen {
 pub(super) fn bar(style: Style, done: u64, total: u64, cells: usize) -> String {
     let share = u128::from(done.min(total)) * cells as u128 / u128::from(total.max(1));
     let filled = usize::try_from(share).unwrap_or(cells).min(cells);
-    format!("{}{}", style.green(&"━".repeat(filled)), style.dim(&"─".repeat(cells - filled)))
+    format!(
+        "{}{}",
+        style.green(&"━".repeat(filled)),
+        style.dim(&"─".repeat(cells - filled))
+    )
 }
 
 fn waits_for(run: &RunView, step: &StepView) -> String {
-    let open = step.needs.iter().filter(|need| run.step(need).is_none_or(|need| !need.status.is_settled()));
+    let open = step
+        .needs
+        .iter()
+        .filter(|need| run.step(need).is_none_or(|need| !need.status.is_settled()));
     let names: Vec<&str> = open.map(String::as_str).collect();
     match names.as_slice() {
         [] => String::new(),

@@ -38,7 +38,10 @@ pub(crate) fn draw(run: &RunView, frame: Frame, style: Style) -> Vec<String> {
     let most = frame.rows.saturating_sub(SPARE_ROWS);
     let (shown, folded) = fit(&branches, most);
     // Guides have a shape and a space behind them.
-    let name = shown.iter().map(|branch| branch.guides.chars().count() + branch.step.name.chars().count()).max();
+    let name = shown
+        .iter()
+        .map(|branch| branch.guides.chars().count() + branch.step.name.chars().count())
+        .max();
     let pen = Pen {
         style,
         now: frame.now,
@@ -46,7 +49,10 @@ pub(crate) fn draw(run: &RunView, frame: Frame, style: Style) -> Vec<String> {
         columns: frame.columns.saturating_sub(1),
         name: name.unwrap_or(0).clamp(8, MAX_NAME).min(frame.columns / 2),
     };
-    let mut lines: Vec<String> = shown.iter().map(|branch| pen.row(run, branch.step, &branch.guides)).collect();
+    let mut lines: Vec<String> = shown
+        .iter()
+        .map(|branch| pen.row(run, branch.step, &branch.guides))
+        .collect();
     if !folded.is_empty() {
         lines.push(style.dim(&cut(&format!("  … and {folded}"), pen.columns)));
     }
@@ -67,7 +73,10 @@ fn footer(run: &RunView, frame: Frame, style: Style) -> String {
     if let Some(started) = run.started() {
         parts.push(words::elapsed(frame.now.since(started)));
     }
-    let spent = [words::tokens(run.usage()), words::dollars(run.usage(), run.cost())];
+    let spent = [
+        words::tokens(run.usage()),
+        words::dollars(run.usage(), run.cost()),
+    ];
     parts.extend(spent.into_iter().filter(|part| !part.is_empty()));
     let bar = bar(style, settled, total, (frame.columns / 4).clamp(8, 24));
     format!("  {bar} {}", style.dim(&parts.join(" · ")))
@@ -77,10 +86,15 @@ fn footer(run: &RunView, frame: Frame, style: Style) -> String {
 fn branches(run: &RunView) -> Vec<Branch<'_>> {
     let mut branches = Vec::new();
     let top: Vec<&StepView> = run.steps().collect();
-    let mut open: Vec<(&StepView, String, String, usize)> =
-        top.into_iter().rev().map(|step| (step, String::new(), String::new(), 0)).collect();
+    let mut open: Vec<(&StepView, String, String, usize)> = top
+        .into_iter()
+        .rev()
+        .map(|step| (step, String::new(), String::new(), 0))
+        .collect();
     // What stands in for a run that failed has no step around it.
-    let instead = run.children("on_failure").map(|step| (step, "⤷ ".to_owned(), "  ".to_owned(), 1));
+    let instead = run
+        .children("on_failure")
+        .map(|step| (step, "⤷ ".to_owned(), "  ".to_owned(), 1));
     open.splice(0..0, instead.collect::<Vec<_>>().into_iter().rev());
     while let Some((step, guides, below, depth)) = open.pop() {
         branches.push(Branch { step, guides, depth });
@@ -90,8 +104,17 @@ fn branches(run: &RunView) -> Vec<Branch<'_>> {
         let children: Vec<&StepView> = run.children(&step.path).collect();
         let last = children.len().saturating_sub(1);
         for (at, child) in children.into_iter().enumerate().rev() {
-            let (own, further) = if at == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            open.push((child, format!("{below}{own}"), format!("{below}{further}"), depth + 1));
+            let (own, further) = if at == last {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
+            open.push((
+                child,
+                format!("{below}{own}"),
+                format!("{below}{further}"),
+                depth + 1,
+            ));
         }
     }
     branches
@@ -113,13 +136,21 @@ fn fit<'a, 'b>(branches: &'b [Branch<'a>], most: usize) -> (Vec<&'b Branch<'a>>,
     kept.sort_unstable();
     let mut counts = [0_u64; ORDER.len()];
     for &at in order.iter().skip(kept.len()) {
-        if let Some(slot) = ORDER.iter().position(|status| *status == branches[at].step.status) {
+        if let Some(slot) = ORDER
+            .iter()
+            .position(|status| *status == branches[at].step.status)
+        {
             counts[slot] += 1;
         }
     }
     let parts = ORDER.iter().zip(counts).filter(|(_, count)| *count > 0);
-    let folded: Vec<String> = parts.map(|(status, number)| format!("{} {status}", words::count(number))).collect();
-    (kept.into_iter().map(|at| &branches[at]).collect(), folded.join(", "))
+    let folded: Vec<String> = parts
+        .map(|(status, number)| format!("{} {status}", words::count(number)))
+        .collect();
+    (
+        kept.into_iter().map(|at| &branches[at]).collect(),
+        folded.join(", "),
+    )
 }
 
 /// All statuses, what a person wants to see first.
@@ -135,5 +166,98 @@ const ORDER: [StepStatus; 8] = [
 ];
 
 fn rank(status: StepStatus) -> usize {
-    ORDER.iter().position(|known| *known == status).unwrap_or(ORDER.len())
+    ORDER
+        .iter()
+        .position(|known| *known == status)
+        .unwrap_or(ORDER.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use console::measure_text_width;
+    use segue::{Cost, CountingIds, ErrorKind, Event, EventKind, Failure, Registry, RunId, Usage};
+
+    use super::*;
+
+    /// A run of 40 steps: the fourth runs, the twentieth has failed, the others wait.
+    fn run() -> RunView {
+        let steps: String = (0..40)
+            .map(|n| format!("  step_with_a_long_name_{n}: {{ set: {n} }}\n"))
+            .collect();
+        let text = format!("version: 1\nname: many\nsteps:\n{steps}");
+        let loaded = segue::file::load_text(&text, "many.yaml", &Registry::new()).expect("the plan is good");
+        let mut view = RunView::new(Some(loaded.plan));
+        let run = RunId::new(&CountingIds::default());
+        let started = || EventKind::StepStarted {
+            kind: "set".to_owned(),
+            agent: None,
+        };
+        let failed = EventKind::StepFailed {
+            error: Arc::new(Failure::new(ErrorKind::Step, "\u{1b}[2J went wrong".repeat(20))),
+            on_error: "fail".to_owned(),
+            usage: Usage::default(),
+            cost: Cost::default(),
+        };
+        let events = [(3, started()), (19, started()), (19, failed)];
+        for (seq, (step, kind)) in (1..).zip(events) {
+            let step = Some(format!("step_with_a_long_name_{step}"));
+            view.apply(&Event {
+                run,
+                seq,
+                time: Time::from_micros(1_000_000),
+                step,
+                kind,
+            });
+        }
+        view
+    }
+
+    fn frame(rows: usize, columns: usize, style: Style) -> Vec<String> {
+        draw(
+            &run(),
+            Frame {
+                now: Time::from_micros(3_500_000),
+                tick: 0,
+                rows,
+                columns,
+            },
+            style,
+        )
+    }
+
+    #[test]
+    fn a_frame_fits_every_screen() {
+        for rows in [1, 4, 5, 10, 24, 60] {
+            for columns in [1, 10, 40, 60, 80, 200] {
+                let lines = frame(rows, columns, Style::new(true));
+                assert!(lines.len() <= rows.max(2), "{} lines on {rows} rows", lines.len());
+                for line in lines {
+                    assert!(
+                        measure_text_width(&line) < columns.max(2),
+                        "{columns} columns: {line:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_runs_or_went_wrong_stays_and_the_rest_is_counted() {
+        let lines = frame(8, 90, Style::new(false));
+        let all = lines.join("\n");
+        assert!(lines[0].starts_with("○ step_with_a_long_name_0"), "{all}");
+        assert!(
+            lines[1].starts_with("◐ step_with_a_long_name_3") && lines[1].contains("running"),
+            "{all}"
+        );
+        assert!(
+            lines[2].starts_with("✗ step_with_a_long_name_19") && lines[2].contains("\\u{1b}[2J went"),
+            "{all}"
+        );
+        assert!(lines[3].contains("… and 37 pending"), "{all}");
+        assert!(lines[4].contains("1/40 steps"), "{all}");
+        assert!(!all.contains('\u{1b}'), "{all}");
+    }
 }

@@ -94,8 +94,17 @@ pub(crate) fn preview(value: &Json) -> String {
     match value {
         Json::Null => "nothing".to_owned(),
         Json::String(text) => {
-            let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            one_line(&line.trim_start_matches('#').chars().take(MAX_PREVIEW_CHARS).collect::<String>())
+            let line = text
+                .lines()
+                .find(|line| !line.trim().is_empty())
+                .unwrap_or_default();
+            one_line(
+                &line
+                    .trim_start_matches('#')
+                    .chars()
+                    .take(MAX_PREVIEW_CHARS)
+                    .collect::<String>(),
+            )
         }
         Json::Array(list) => plural(list.len() as u64, "item"),
         Json::Object(fields) => {
@@ -106,7 +115,11 @@ pub(crate) fn preview(value: &Json) -> String {
                 value => format!("{}: {}", one_line(name), preview(value)),
             });
             let shown = parts.collect::<Vec<_>>().join(", ");
-            if fields.len() > 4 { format!("{shown}, …") } else { shown }
+            if fields.len() > 4 {
+                format!("{shown}, …")
+            } else {
+                shown
+            }
         }
         value => value.to_string(),
     }
@@ -129,7 +142,13 @@ mod tests {
 
     #[test]
     fn durations_are_short() {
-        for (ms, text) in [(0, "0 ms"), (999, "999 ms"), (1250, "1.2 s"), (61_000, "1 min 1 s"), (7_260_000, "2 h 1 min")] {
+        for (ms, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1250, "1.2 s"),
+            (61_000, "1 min 1 s"),
+            (7_260_000, "2 h 1 min"),
+        ] {
             assert_eq!(duration(Duration::from_millis(ms)), text);
         }
     }

@@ -10,16 +10,19 @@ use crate::arguments::CheckArgs;
 use crate::bounds::{self, Bounds};
 use crate::exit::Exit;
 use crate::pipelines;
-use crate::sites;
 use crate::problem::Problem;
 use crate::program::Program;
+use crate::sites;
 use crate::terminal::words;
 
 /// Checks pipeline files; exit 2 when one has faults.
 pub(crate) fn check(arguments: &CheckArgs, program: &mut Program) -> Result<Exit, Problem> {
     let paths: Vec<PathBuf> = match arguments.pipelines.as_slice() {
         [] => vec![pipelines::find(None)?],
-        named => named.iter().map(|name| pipelines::find(Some(name))).collect::<Result<_, _>>()?,
+        named => named
+            .iter()
+            .map(|name| pipelines::find(Some(name)))
+            .collect::<Result<_, _>>()?,
     };
     let mut checked = Vec::with_capacity(paths.len());
     let mut ok = true;
@@ -35,12 +38,15 @@ pub(crate) fn check(arguments: &CheckArgs, program: &mut Program) -> Result<Exit
             Err(rejected) => {
                 ok = false;
                 bad(&rejected, program);
-                checked.push(json!({"name": null, "file": file, "plan_hash": null, "faults": rejected.faults}));
+                checked
+                    .push(json!({"name": null, "file": file, "plan_hash": null, "faults": rejected.faults}));
             }
         }
     }
     if program.common.json {
-        program.output.object(&json!({"schema": "segue.check/1", "ok": ok, "pipelines": checked}));
+        program
+            .output
+            .object(&json!({"schema": "segue.check/1", "ok": ok, "pipelines": checked}));
     }
     Ok(if ok { Exit::Done } else { Exit::Refused })
 }
@@ -48,7 +54,11 @@ pub(crate) fn check(arguments: &CheckArgs, program: &mut Program) -> Result<Exit
 /// One line for a file that is good, after its warnings.
 fn good(loaded: &Loaded, program: &mut Program) {
     let screen = program.screen;
-    screen.text(&loaded.warnings.render(|name| loaded.sources.get(name), screen.paint()));
+    screen.text(
+        &loaded
+            .warnings
+            .render(|name| loaded.sources.get(name), screen.paint()),
+    );
     if program.common.json {
         return;
     }
@@ -58,17 +68,27 @@ fn good(loaded: &Loaded, program: &mut Program) {
     if !models.is_empty() {
         parts.push(format!("models {}", models.join(", ")));
     }
-    parts.push(worst(&bounds::of(plan, &[], plan.run.budget.and_then(|budget| budget.usd))));
+    parts.push(worst(&bounds::of(
+        plan,
+        &[],
+        plan.run.budget.and_then(|budget| budget.usd),
+    )));
     let warnings = loaded.warnings.total() as u64;
     if warnings > 0 {
         parts.push(words::plural(warnings, "warning"));
     }
-    program.output.document(&format!("ok: pipeline `{}` has {}", plan.name, parts.join(", ")));
+    program
+        .output
+        .document(&format!("ok: pipeline `{}` has {}", plan.name, parts.join(", ")));
 }
 
 fn bad(rejected: &Rejected, program: &Program) {
     let screen = program.screen;
-    screen.text(&rejected.faults.render(|name| rejected.sources.get(name), screen.paint()));
+    screen.text(
+        &rejected
+            .faults
+            .render(|name| rejected.sources.get(name), screen.paint()),
+    );
     let summary = rejected.faults.summary(&rejected.name);
     let message = summary.strip_prefix("error: ").unwrap_or(&summary);
     screen.error(message, &[]);
@@ -78,7 +98,9 @@ fn bad(rejected: &Rejected, program: &Program) {
 fn models(plan: &Plan) -> Vec<String> {
     let mut models = Vec::new();
     for site in sites::of(plan) {
-        let Some(agent) = site.asks().and_then(|asked| site.plan.agents.get(&asked.agent)) else { continue };
+        let Some(agent) = site.asks().and_then(|asked| site.plan.agents.get(&asked.agent)) else {
+            continue;
+        };
         let asked: Vec<&str> = agent.models.iter().map(|model| model.name.as_str()).collect();
         let name = agent.alias.as_deref().unwrap_or(&agent.name);
         let model = format!("{name}: {}", asked.join(" or "));

@@ -46,10 +46,12 @@ pub(crate) fn demo(arguments: &DemoArgs, program: &mut Program) -> Result<Exit, 
     let wanted = arguments.pipeline.as_str();
     let Some(demo) = DEMOS.iter().find(|demo| demo.name == wanted) else {
         let problem = Problem::new(ErrorKind::NotFound, format!("demo `{wanted}` does not exist"));
-        return Err(match Nearest::of(wanted, DEMOS.iter().map(|demo| demo.name), "demos").hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        });
+        return Err(
+            match Nearest::of(wanted, DEMOS.iter().map(|demo| demo.name), "demos").hint {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            },
+        );
     };
     let once = arguments.once || program.common.json || !program.screen.is_live();
     loop {
@@ -68,19 +70,31 @@ pub(crate) fn demo(arguments: &DemoArgs, program: &mut Program) -> Result<Exit, 
 
 impl Demo {
     fn run(&self, speed: f64, program: &mut Program) -> Result<Exit, Problem> {
-        let files: BTreeMap<String, String> =
-            templates::files(self.template).map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-        let loaded = segue::file::load_from(&files, self.file, self.file, &program.registry, LoadOptions::default())?;
+        let files: BTreeMap<String, String> = templates::files(self.template)
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .collect();
+        let loaded = segue::file::load_from(
+            &files,
+            self.file,
+            self.file,
+            &program.registry,
+            LoadOptions::default(),
+        )?;
         let mut models = Models::offline();
         if let Some(script) = self.script {
             let text = faster(files.get(script).map(String::as_str).unwrap_or_default(), speed);
-            let scripted = Scripted::from_yaml(&text)
-                .map_err(|faults| Problem::new(ErrorKind::Internal, format!("the script of the demo: {faults}")))?;
+            let scripted = Scripted::from_yaml(&text).map_err(|faults| {
+                Problem::new(ErrorKind::Internal, format!("the script of the demo: {faults}"))
+            })?;
             // Under the name the file asks for, a model of the program comes first.
             models = models.with("sim/script", scripted);
         }
         let screen = program.screen;
-        screen.progress(&screen.style().yellow("DEMO: built in and free. No account, no key, no network."));
+        screen.progress(
+            &screen
+                .style()
+                .yellow("DEMO: built in and free. No account, no key, no network."),
+        );
         let mut begin = Begin {
             pipeline: Pipeline::from_plan(&loaded.plan, &program.registry)?,
             models,
@@ -117,7 +131,10 @@ fn again(program: &Program) -> Result<bool, Problem> {
 }
 
 fn text_of(template: &str, name: &str) -> &'static str {
-    templates::files(template).find(|(path, _)| *path == name).map(|(_, text)| text).unwrap_or_default()
+    templates::files(template)
+        .find(|(path, _)| *path == name)
+        .map(|(_, text)| text)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -127,7 +144,13 @@ mod tests {
     #[test]
     fn speed_shortens_every_delay() {
         let script = "- { agent: a, delay: 1s, reply: x }\n- agent: b\n  delay: 300ms\n- reply: c";
-        assert_eq!(faster(script, 2.0), "- { agent: a, delay: 500ms, reply: x }\n- agent: b\n  delay: 150ms\n- reply: c");
-        assert_eq!(faster(script, 1.0).lines().next(), Some("- { agent: a, delay: 1000ms, reply: x }"));
+        assert_eq!(
+            faster(script, 2.0),
+            "- { agent: a, delay: 500ms, reply: x }\n- agent: b\n  delay: 150ms\n- reply: c"
+        );
+        assert_eq!(
+            faster(script, 1.0).lines().next(),
+            Some("- { agent: a, delay: 1000ms, reply: x }")
+        );
     }
 }

@@ -31,16 +31,23 @@ pub(crate) fn init(arguments: &InitArgs, program: &mut Program) -> Result<Exit, 
     };
     let schema = serde_json::to_string_pretty(&segue::file::schema())
         .map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
-    let mut files: Vec<(PathBuf, &str)> =
-        template.files.iter().map(|(name, text)| (within(&arguments.folder, name), *text)).collect();
+    let mut files: Vec<(PathBuf, &str)> = template
+        .files
+        .iter()
+        .map(|(name, text)| (within(&arguments.folder, name), *text))
+        .collect();
     files.push((within(&arguments.folder, ".segue/.gitignore"), "*\n"));
     files.push((within(&arguments.folder, ".segue/pipeline.v1.json"), &schema));
     if !arguments.force {
         refuse_to_replace(&files)?;
     }
     for (path, text) in &files {
-        write(path, text, arguments.force)
-            .map_err(|error| Problem::new(ErrorKind::Conflict, format!("cannot write `{}`: {error}", path.display())))?;
+        write(path, text, arguments.force).map_err(|error| {
+            Problem::new(
+                ErrorKind::Conflict,
+                format!("cannot write `{}`: {error}", path.display()),
+            )
+        })?;
     }
     report(template, &arguments.folder, &files, program);
     Ok(Exit::Done)
@@ -54,9 +61,14 @@ fn refuse_to_replace(files: &[(PathBuf, &str)]) -> Result<(), Problem> {
         return Ok(());
     }
     let names: Vec<String> = there.iter().map(|path| format!("`{}`", path.display())).collect();
-    let (verb, them) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let (verb, them) = if names.len() == 1 {
+        ("is", "it")
+    } else {
+        ("are", "them")
+    };
     let message = format!("{} {verb} there already; nothing was written", names.join(", "));
-    Err(Problem::new(ErrorKind::Conflict, message).hint(format!("replace {them} with `--force`, or name another folder")))
+    Err(Problem::new(ErrorKind::Conflict, message)
+        .hint(format!("replace {them} with `--force`, or name another folder")))
 }
 
 /// A file of the project, named without `./`.
@@ -93,7 +105,9 @@ fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
 fn report(template: &Template, folder: &Path, files: &[(PathBuf, &str)], program: &mut Program) {
     let names: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
     if program.common.json {
-        program.output.object(&json!({"schema": "segue.init/1", "template": template.name, "files": names}));
+        program
+            .output
+            .object(&json!({"schema": "segue.init/1", "template": template.name, "files": names}));
     } else {
         program.output.document(&names.join("\n"));
     }
@@ -101,7 +115,11 @@ fn report(template: &Template, folder: &Path, files: &[(PathBuf, &str)], program
     let style = screen.style();
     screen.progress("");
     screen.progress(&style.yellow(template.note));
-    let into = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
+    let into = if folder == Path::new(".") {
+        String::new()
+    } else {
+        format!("cd {} && ", folder.display())
+    };
     screen.progress(&format!("{} {into}{}", style.cyan("hint:"), template.run));
 }
 
@@ -111,11 +129,19 @@ fn list(program: &mut Program) {
             .iter()
             .map(|template| json!({"name": template.name, "about": template.about, "note": template.note}))
             .collect();
-        program.output.object(&json!({"schema": "segue.init/1", "files": [], "templates": templates}));
+        program
+            .output
+            .object(&json!({"schema": "segue.init/1", "files": [], "templates": templates}));
         return;
     }
-    let width = TEMPLATES.iter().map(|template| template.name.len()).max().unwrap_or(0);
-    let lines: Vec<String> =
-        TEMPLATES.iter().map(|template| format!("{:<width$}  {}", template.name, template.about)).collect();
+    let width = TEMPLATES
+        .iter()
+        .map(|template| template.name.len())
+        .max()
+        .unwrap_or(0);
+    let lines: Vec<String> = TEMPLATES
+        .iter()
+        .map(|template| format!("{:<width$}  {}", template.name, template.about))
+        .collect();
     program.output.document(&lines.join("\n"));
 }

@@ -14,7 +14,8 @@ use crate::program::Program;
 
 /// Prints the page of segue, or writes one page for it and for each verb into a folder.
 pub(crate) fn man(arguments: &ManArgs, program: &mut Program) -> Result<Exit, Problem> {
-    let failed = |error: io::Error| Problem::new(ErrorKind::Internal, format!("cannot write the manual: {error}"));
+    let failed =
+        |error: io::Error| Problem::new(ErrorKind::Internal, format!("cannot write the manual: {error}"));
     let mut command = Arguments::command();
     command.build();
     let Some(folder) = &arguments.folder else {
@@ -23,7 +24,11 @@ pub(crate) fn man(arguments: &ManArgs, program: &mut Program) -> Result<Exit, Pr
         return Ok(Exit::Done);
     };
     fs::create_dir_all(folder).map_err(failed)?;
-    let verbs: Vec<Command> = command.get_subcommands().filter(|verb| verb.get_name() != "help").cloned().collect();
+    let verbs: Vec<Command> = command
+        .get_subcommands()
+        .filter(|verb| verb.get_name() != "help")
+        .cloned()
+        .collect();
     let mut pages = vec![("segue.1".to_owned(), command)];
     for verb in verbs {
         let name = format!("segue-{}", verb.get_name());

@@ -22,7 +22,13 @@ pub(crate) fn plan(mut start: Start, program: &mut Program) -> Result<Exit, Prob
     let nothing = Map::new();
     let inputs = inputs.as_object().unwrap_or(&nothing);
     let total = start.total();
-    let view = PlanView::of(&start.plan, inputs, &start.models, total.as_ref(), &start.warnings);
+    let view = PlanView::of(
+        &start.plan,
+        inputs,
+        &start.models,
+        total.as_ref(),
+        &start.warnings,
+    );
     if program.common.json {
         program.output.object(&view);
         return Ok(Exit::Done);
@@ -36,14 +42,25 @@ pub(crate) fn plan(mut start: Start, program: &mut Program) -> Result<Exit, Prob
     text.push('\n');
     for (name, model) in &view.models {
         let meaning = match (&model.chosen, &model.source) {
-            (Some(chosen), Some(source)) => format!("{} ({})", words::one_line(chosen), words::one_line(source)),
-            _ => format!("not to be had here, of {}", words::one_line(&model.asked.join(", "))),
+            (Some(chosen), Some(source)) => {
+                format!("{} ({})", words::one_line(chosen), words::one_line(source))
+            }
+            _ => format!(
+                "not to be had here, of {}",
+                words::one_line(&model.asked.join(", "))
+            ),
         };
         text.push_str(&format!("model  {} → {meaning}\n", words::one_line(name)));
     }
-    let budget = total.as_ref().map_or_else(|| "unlimited".to_owned(), crate::terminal::report::limits);
+    let budget = total
+        .as_ref()
+        .map_or_else(|| "unlimited".to_owned(), crate::terminal::report::limits);
     text.push_str(&format!("budget {budget}\n"));
-    let most = view.cost.max_usd.as_ref().map_or_else(|| "an unknown amount".to_owned(), |usd| format!("${usd}"));
+    let most = view
+        .cost
+        .max_usd
+        .as_ref()
+        .map_or_else(|| "an unknown amount".to_owned(), |usd| format!("${usd}"));
     text.push_str(&format!("cost   at most {most}\n"));
     for unknown in &view.cost.unknown {
         text.push_str(&format!("       unknown: {}\n", words::one_line(unknown)));
@@ -70,7 +87,12 @@ fn table(steps: &[PlannedStep]) -> String {
         ]);
     }
     let widths: Vec<usize> = (0..heads.len())
-        .map(|column| rows.iter().map(|row| console::measure_text_width(&row[column])).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter()
+                .map(|row| console::measure_text_width(&row[column]))
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let mut text = String::new();
     for row in rows {
@@ -90,7 +112,11 @@ fn limits(step: &PlannedStep) -> String {
     let duration = |ms| show_duration(Duration::from_millis(ms));
     let mut parts = Vec::new();
     parts.extend(limits.timeout_ms.map(|ms| format!("{} an attempt", duration(ms))));
-    parts.extend(limits.step_timeout_ms.map(|ms| format!("{} in all", duration(ms))));
+    parts.extend(
+        limits
+            .step_timeout_ms
+            .map(|ms| format!("{} in all", duration(ms))),
+    );
     if limits.retries > 0 {
         parts.push(words::plural(u64::from(limits.retries) + 1, "attempt"));
     }
@@ -100,11 +126,17 @@ fn limits(step: &PlannedStep) -> String {
 
 /// What the model of a step will see.
 fn prompt(step: &PlannedStep) -> String {
-    let Prompt { status, system, user, .. } = &step.prompt;
+    let Prompt {
+        status, system, user, ..
+    } = &step.prompt;
     if *status == "none" {
         return String::new();
     }
-    let mut text = format!("\n{} will see{}\n", words::one_line(&step.path), if *status == "exact" { ", exactly" } else { "" });
+    let mut text = format!(
+        "\n{} will see{}\n",
+        words::one_line(&step.path),
+        if *status == "exact" { ", exactly" } else { "" }
+    );
     for (who, said) in [("system", system), ("user", user)] {
         let Some(said) = said else { continue };
         for (at, line) in words::visible(said.trim_end()).lines().enumerate() {

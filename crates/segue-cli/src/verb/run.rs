@@ -22,8 +22,10 @@ const MAX_WARNINGS: u64 = 3;
 /// Runs a pipeline and follows it until it has come to rest.
 pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) -> Result<Exit, Problem> {
     if program.common.json && arguments.output == Form::Ndjson {
-        return Err(Problem::usage("`--json` and `--output ndjson` exclude each other")
-            .hint("one object at the end, or one line for each event"));
+        return Err(
+            Problem::usage("`--json` and `--output ndjson` exclude each other")
+                .hint("one object at the end, or one line for each event"),
+        );
     }
     let labels = labels(&arguments.labels)?;
     let inputs = start.inputs()?;
@@ -80,7 +82,10 @@ impl Begin {
             .enable_all()
             .build()
             .map_err(|error| Problem::new(ErrorKind::Internal, format!("cannot start: {error}")))?;
-        let runner = Runner::builder().registry(program.registry.clone()).models(self.models.clone()).build()?;
+        let runner = Runner::builder()
+            .registry(program.registry.clone())
+            .models(self.models.clone())
+            .build()?;
         let followed = runtime.block_on(async {
             let run = settings(runner.start(&self.pipeline, inputs)).await?;
             let following = Following {
@@ -92,7 +97,9 @@ impl Begin {
                 may_ask: self.may_ask,
             };
             let followed = following.follow().await;
-            followed.map_err(|error| Problem::new(ErrorKind::Internal, format!("cannot listen for signals: {error}")))
+            followed.map_err(|error| {
+                Problem::new(ErrorKind::Internal, format!("cannot listen for signals: {error}"))
+            })
         });
         // What is left of an abandoned run ends with the process; nobody waits for it.
         runtime.shutdown_background();
@@ -133,7 +140,10 @@ fn warn(start: &Start, program: &Program) {
     if count > MAX_WARNINGS {
         let hint = format!("`segue check {}` shows them", start.path.display());
         let warnings = words::plural(count, "warning");
-        program.screen.progress(&format!("{} the file has {warnings}; {hint}", style.yellow("warning:")));
+        program.screen.progress(&format!(
+            "{} the file has {warnings}; {hint}",
+            style.yellow("warning:")
+        ));
         return;
     }
     for fault in start.warnings.list() {
@@ -141,7 +151,11 @@ fn warn(start: &Start, program: &Program) {
             (Some(file), Some(place)) => format!(" ({file}:{}:{})", place.line, place.column),
             _ => String::new(),
         };
-        program.screen.progress(&format!("{} {}{place}", style.yellow("warning:"), words::one_line(&fault.message)));
+        program.screen.progress(&format!(
+            "{} {}{place}",
+            style.yellow("warning:"),
+            words::one_line(&fault.message)
+        ));
     }
 }
 
@@ -153,8 +167,11 @@ fn labels(given: &[String]) -> Result<IndexMap<String, String>, Problem> {
                 labels.insert(name.to_owned(), value.to_owned());
             }
             _ => {
-                return Err(Problem::usage(format!("`--label`: {} is not a label", segue::fault::quote(label)))
-                    .hint("write `--label name=value`"));
+                return Err(Problem::usage(format!(
+                    "`--label`: {} is not a label",
+                    segue::fault::quote(label)
+                ))
+                .hint("write `--label name=value`"));
             }
         }
     }

@@ -25,7 +25,8 @@ pub(crate) fn schema(arguments: &SchemaArgs, program: &mut Program) -> Result<Ex
         Shape::Init => include_str!("schema/init.json"),
         Shape::Error => include_str!("schema/error.json"),
     };
-    let schema: Json = serde_json::from_str(text).expect("the schemas built in are JSON, which the tests read");
+    let schema: Json =
+        serde_json::from_str(text).expect("the schemas built in are JSON, which the tests read");
     program.output.object(&schema);
     Ok(Exit::Done)
 }

@@ -5,11 +5,26 @@ use crate::program::{segue, segue_in};
 #[test]
 fn every_template_runs_as_it_says() {
     let listed = segue(&["init", "--list", "--json"]).exits(0).json();
-    let names: Vec<&str> = listed["templates"].as_array().into_iter().flatten().filter_map(|t| t["name"].as_str()).collect();
+    let names: Vec<&str> = listed["templates"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|t| t["name"].as_str())
+        .collect();
     assert_eq!(names, ["blank", "research", "document-router"]);
     for (name, run) in [
-        ("blank", &["run", "--input", "text=Segue runs pipelines. It records what happens."][..]),
-        ("document-router", &["run", "--input", "text=@notice.txt", "--limit", "40"]),
+        (
+            "blank",
+            &[
+                "run",
+                "--input",
+                "text=Segue runs pipelines. It records what happens.",
+            ][..],
+        ),
+        (
+            "document-router",
+            &["run", "--input", "text=@notice.txt", "--limit", "40"],
+        ),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         segue_in(folder.path(), &["init", name]).exits(0);
@@ -25,7 +40,11 @@ fn the_research_template_says_that_it_is_simulated() {
     let folder = tempfile::tempdir().expect("a folder");
     let written = segue_in(folder.path(), &["init", "research", "project"]).exits(0);
     assert!(written.stderr.contains("SIMULATED"), "{}", written.stderr);
-    assert!(written.stderr.contains("hint: cd project && segue run"), "{}", written.stderr);
+    assert!(
+        written.stderr.contains("hint: cd project && segue run"),
+        "{}",
+        written.stderr
+    );
     let project = folder.path().join("project");
     let text = std::fs::read_to_string(project.join("research.yaml")).expect("the pipeline");
     assert!(text.contains("# SIMULATED"), "{text}");

@@ -10,15 +10,27 @@ use crate::program::command;
 
 #[expect(clippy::disallowed_methods, reason = "the tests of a binary send it signals")]
 fn send(signal: &str, process: u32) {
-    let sent = Command::new("kill").args([signal, &process.to_string()]).status().expect("kill runs");
+    let sent = Command::new("kill")
+        .args([signal, &process.to_string()])
+        .status()
+        .expect("kill runs");
     assert!(sent.success());
 }
 
 #[test]
 fn one_signal_cancels_and_waits_for_the_record() {
     for signal in ["-INT", "-TERM"] {
-        let mut child =
-            command(&["run", "many_ends.yaml", "-q", "--end", "slow", "--output", "ndjson"]).spawn().expect("the binary runs");
+        let mut child = command(&[
+            "run",
+            "many_ends.yaml",
+            "-q",
+            "--end",
+            "slow",
+            "--output",
+            "ndjson",
+        ])
+        .spawn()
+        .expect("the binary runs");
         let stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
         let mut last = Json::Null;
         for (at, line) in (1..).zip(stdout.lines()) {
@@ -30,6 +42,10 @@ fn one_signal_cancels_and_waits_for_the_record() {
             last = event;
         }
         assert_eq!(last["type"], "run.cancelled", "{signal}");
-        assert_eq!(child.wait().expect("the binary ends").code(), Some(130), "{signal}");
+        assert_eq!(
+            child.wait().expect("the binary ends").code(),
+            Some(130),
+            "{signal}"
+        );
     }
 }

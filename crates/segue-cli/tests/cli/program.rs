@@ -16,7 +16,8 @@ pub(crate) struct Said {
 impl Said {
     /// Stdout, which has to be exactly one JSON object.
     pub(crate) fn json(&self) -> Json {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("stdout is no JSON object: {error}\n{self:?}"))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("stdout is no JSON object: {error}\n{self:?}"))
     }
 
     /// Fails the test unless the exit code is this.
@@ -28,7 +29,9 @@ impl Said {
 
     /// The events on stdout.
     pub(crate) fn events(&self) -> Vec<Json> {
-        let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line} is no event: {error}"));
+        let read = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{line} is no event: {error}"))
+        };
         self.stdout.lines().map(read).collect()
     }
 }
@@ -60,12 +63,20 @@ pub(crate) fn segue(arguments: &[&str]) -> Said {
 
 /// Runs the binary in another folder.
 pub(crate) fn segue_in(folder: &Path, arguments: &[&str]) -> Said {
-    said(command(arguments).current_dir(folder).output().expect("the binary runs"))
+    said(
+        command(arguments)
+            .current_dir(folder)
+            .output()
+            .expect("the binary runs"),
+    )
 }
 
 /// Runs the binary with this text on stdin.
 pub(crate) fn segue_with(stdin: &str, arguments: &[&str]) -> Said {
-    let mut child = command(arguments).stdin(Stdio::piped()).spawn().expect("the binary runs");
+    let mut child = command(arguments)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
     let mut pipe = child.stdin.take().expect("stdin is a pipe");
     std::io::Write::write_all(&mut pipe, stdin.as_bytes()).expect("the binary reads");
     drop(pipe);
@@ -74,5 +85,9 @@ pub(crate) fn segue_with(stdin: &str, arguments: &[&str]) -> Said {
 
 pub(crate) fn said(output: Output) -> Said {
     let text = |bytes| String::from_utf8(bytes).expect("what is printed is UTF-8");
-    Said { exit: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Said {
+        exit: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }

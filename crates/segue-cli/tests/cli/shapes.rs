@@ -6,13 +6,17 @@ use crate::program::{segue, segue_in};
 
 fn schema(shape: &str) -> jsonschema::Validator {
     let schema = segue(&["schema", shape]).exits(0).json();
-    jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("the schema of `{shape}` is none: {error}"))
+    jsonschema::validator_for(&schema)
+        .unwrap_or_else(|error| panic!("the schema of `{shape}` is none: {error}"))
 }
 
 #[track_caller]
 fn fits(schema: &jsonschema::Validator, value: &Json) {
-    let errors: Vec<String> =
-        schema.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).take(5).collect();
+    let errors: Vec<String> = schema
+        .iter_errors(value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .take(5)
+        .collect();
     assert!(errors.is_empty(), "{}\n{value:#}", errors.join("\n"));
 }
 
@@ -25,8 +29,20 @@ fn every_end_of_a_run_has_the_shape_of_a_run() {
     }
     fits(&schema, &segue(&["run", "mapped.yaml", "--json"]).json());
     fits(&schema, &segue(&["demo", "--json", "--speed", "1000"]).json());
-    fits(&schema, &segue(&["demo", "--json", "--pipeline", "documents"]).json());
-    let late = segue(&["run", "many_ends.yaml", "--json", "--end", "late", "--timeout", "20ms"]).exits(124);
+    fits(
+        &schema,
+        &segue(&["demo", "--json", "--pipeline", "documents"]).json(),
+    );
+    let late = segue(&[
+        "run",
+        "many_ends.yaml",
+        "--json",
+        "--end",
+        "late",
+        "--timeout",
+        "20ms",
+    ])
+    .exits(124);
     fits(&schema, &late.json());
 }
 
@@ -57,11 +73,21 @@ fn the_other_objects_have_their_shapes() {
         fits(&schema("plan"), &segue(&["plan", file, "--json"]).json());
         fits(&schema("graph"), &segue(&["graph", file, "--json"]).json());
     }
-    fits(&schema("check"), &segue(&["check", "mapped.yaml", "faulty.yaml", "--json"]).json());
+    fits(
+        &schema("check"),
+        &segue(&["check", "mapped.yaml", "faulty.yaml", "--json"]).json(),
+    );
     fits(&schema("init"), &segue(&["init", "--list", "--json"]).json());
     let folder = tempfile::tempdir().expect("a folder");
-    fits(&schema("init"), &segue_in(folder.path(), &["init", "--json"]).json());
-    for arguments in [&["run", "faulty.yaml", "--json"][..], &["run", "typed.yaml", "--json"], &["walk", "--json"]] {
+    fits(
+        &schema("init"),
+        &segue_in(folder.path(), &["init", "--json"]).json(),
+    );
+    for arguments in [
+        &["run", "faulty.yaml", "--json"][..],
+        &["run", "typed.yaml", "--json"],
+        &["walk", "--json"],
+    ] {
         fits(&schema("error"), &segue(arguments).exits(2).json());
     }
 }
@@ -79,10 +105,15 @@ fn the_schema_of_pipeline_files_accepts_the_good_and_refuses_the_bad() {
 #[test]
 fn the_schema_of_events_knows_every_kind() {
     let schema = segue(&["schema", "event"]).exits(0).json();
-    let known: Vec<&str> =
-        schema["properties"]["type"]["enum"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let known: Vec<&str> = schema["properties"]["type"]["enum"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .collect();
     // The library refuses a kind it does not know by listing all it does.
-    let unknown = serde_json::from_value::<segue::EventKind>(serde_json::json!({"type": "?"})).expect_err("no kind");
+    let unknown =
+        serde_json::from_value::<segue::EventKind>(serde_json::json!({"type": "?"})).expect_err("no kind");
     let text = unknown.to_string();
     let listed: Vec<&str> = text.split('`').skip(3).step_by(2).collect();
     assert_eq!(known, listed, "{text}");

@@ -35,7 +35,18 @@ fn wrong_arguments_exit_2_and_say_so_in_one_object() {
 
 #[test]
 fn flags_of_later_releases_are_unknown() {
-    for flag in ["--detach", "--wait", "--key", "--step", "--all", "--request-key", "--engine", "--store", "--server", "--deltas"] {
+    for flag in [
+        "--detach",
+        "--wait",
+        "--key",
+        "--step",
+        "--all",
+        "--request-key",
+        "--engine",
+        "--store",
+        "--server",
+        "--deltas",
+    ] {
         let said = segue(&["run", "typed.yaml", "--text", "x", flag]).exits(2);
         assert!(said.stderr.contains(flag), "{}", said.stderr);
     }
@@ -62,14 +73,22 @@ fn a_pipeline_is_found_by_name_or_as_the_only_one() {
     for file in ["faulty.yaml", "many_ends.yaml", "mapped.yaml", "typed.yaml"] {
         assert!(many.stderr.contains(&format!("`{file}`")), "{}", many.stderr);
     }
-    assert!(!many.stderr.contains("script.yaml"), "a script is no pipeline file: {}", many.stderr);
+    assert!(
+        !many.stderr.contains("script.yaml"),
+        "a script is no pipeline file: {}",
+        many.stderr
+    );
     let near = segue(&["check", "maped"]).exits(2);
     assert!(near.stderr.contains("did you mean `mapped`"), "{}", near.stderr);
 
     let folder = tempfile::tempdir().expect("a folder");
     let none = segue_in(folder.path(), &["check"]).exits(2);
     assert!(none.stderr.contains("segue init"), "{}", none.stderr);
-    std::fs::copy(crate::program::pipelines().join("typed.yaml"), folder.path().join("typed.yaml")).expect("a copy");
+    std::fs::copy(
+        crate::program::pipelines().join("typed.yaml"),
+        folder.path().join("typed.yaml"),
+    )
+    .expect("a copy");
     segue_in(folder.path(), &["check"]).exits(0);
     let only = segue_in(folder.path(), &["run", "--text", "alone"]).exits(0);
     assert_eq!(only.json()["text"], "alone");
@@ -78,7 +97,10 @@ fn a_pipeline_is_found_by_name_or_as_the_only_one() {
 #[test]
 fn the_version_is_text_or_an_object() {
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(segue(&["--version"]).exits(0).stdout, format!("segue {version}\n"));
+    assert_eq!(
+        segue(&["--version"]).exits(0).stdout,
+        format!("segue {version}\n")
+    );
     let object = segue(&["--version", "--json"]).exits(0).json();
     assert_eq!(object["version"], version);
     for fact in ["commit", "target", "features"] {

@@ -13,6 +13,9 @@ use crate::plan::{Action, Context, NeedKind, RouteBy, Step, StepIndex};
 use crate::schema::Schema;
 use crate::settings::{OnError, Resolved, Setting, Settings};
 
+/// The most edges between the steps of a file.
+const MAX_EDGES: usize = 1_000_000;
+
 /// The steps of a file, and those of a fallback that is written out in it.
 pub(super) struct Graphs<'d> {
     pub main: Graph<'d>,
@@ -106,6 +109,11 @@ pub(super) fn check<'d>(
 ) -> Checked {
     let texts = std::mem::take(&mut reader.texts);
     let used: Used = reader.refer(&texts, &mut graphs);
+    let edges: usize = graphs.main.drafts.iter().map(|draft| draft.edges.len()).sum();
+    if let Some((key, _)) = top.entry("steps").filter(|_| edges > MAX_EDGES) {
+        let message = format!("the steps have {edges} edges, at most {MAX_EDGES} are read");
+        reader.report(Code::TooLarge, key.span, message);
+    }
     let mut optional = HashMap::new();
     for kind in graphs.kinds() {
         reader.stand_ins(graphs.get_mut(*kind));

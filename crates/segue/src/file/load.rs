@@ -99,7 +99,7 @@ impl Sources {
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
-pub fn load(path: &Path, registry: &Registry, options: LoadOptions) -> Result<Loaded, Box<Rejected>> {
+pub fn load(path: &Path, registry: &Registry, options: LoadOptions) -> Result<Loaded, Rejected> {
     let name = path.display().to_string();
     let file = path.file_name().map(|file| file.to_string_lossy().into_owned());
     let folder = Folder::new(path.parent().unwrap_or(Path::new("")));
@@ -113,7 +113,7 @@ pub fn load(path: &Path, registry: &Registry, options: LoadOptions) -> Result<Lo
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
-pub fn load_text(text: &str, name: &str, registry: &Registry) -> Result<Loaded, Box<Rejected>> {
+pub fn load_text(text: &str, name: &str, registry: &Registry) -> Result<Loaded, Rejected> {
     let files = BTreeMap::from([(name.to_owned(), text.to_owned())]);
     load_from(&files, name, name, registry, LoadOptions::default())
 }
@@ -128,7 +128,7 @@ pub fn load_from(
     path: &str,
     registry: &Registry,
     options: LoadOptions,
-) -> Result<Loaded, Box<Rejected>> {
+) -> Result<Loaded, Rejected> {
     let prefix = name.strip_suffix(path).unwrap_or_default().to_owned();
     let mut loader = Loader {
         files,
@@ -177,11 +177,11 @@ pub fn load_from(
             warnings: faults,
             sources,
         }),
-        _ => Err(Box::new(Rejected {
+        _ => Err(Rejected {
             name: name.to_owned(),
             faults,
             sources,
-        })),
+        }),
     }
 }
 

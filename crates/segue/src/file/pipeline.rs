@@ -276,9 +276,11 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     fn run_settings(&mut self, top: &Section<'d>) -> RunSettings {
-        let mut run = RunSettings::default();
-        run.timeout = self.read(top, "timeout", scalar::duration_or_none).flatten();
-        run.budget = self.budget(top, Days::Allowed).flatten();
+        let mut run = RunSettings {
+            timeout: self.read(top, "timeout", scalar::duration_or_none).flatten(),
+            budget: self.budget(top, Days::Allowed).flatten(),
+            ..RunSettings::default()
+        };
         if let Some(most) = self.count(top, "max_parallel", 1, keys::MAX_PARALLEL as u32) {
             run.max_parallel = most;
         }

@@ -65,7 +65,8 @@ impl Reader<'_, '_, '_> {
             text.owner,
             Owner::Fallback | Owner::FallbackStep(_) | Owner::FallbackEnd
         );
-        if !text.place.roots.contains(&root) && !(sees_error && root == "error") {
+        let is_here = text.place.roots.contains(&root) || (sees_error && root == "error");
+        if !is_here {
             return self.out_of_scope(text, reference, item);
         }
         match root {

@@ -81,6 +81,12 @@ impl<'d> Reader<'_, '_, 'd> {
             }
         }
         let otherwise = self.otherwise(section, entries);
+        if let (Some((by, _)), Some((key, _))) = (&chosen, section.entry("context"))
+            && !matches!(by, RouteBy::Agent(_))
+        {
+            let message = "`context` has a meaning only where an agent chooses";
+            self.report(Code::UnknownKey, key.span, message);
+        }
         self.check_named_arms(section, chosen.as_ref().map(|(by, _)| by), entries, &arms);
         let (by, chooser) = chosen?;
         let drawn = Drawn {
@@ -207,6 +213,17 @@ impl<'d> Reader<'_, '_, 'd> {
                 span,
                 format!("`on_error: {word}` has no meaning in an inline arm"),
             );
+        }
+        if let Action::Agent(step) = &draft.step.action
+            && draft.is_whole
+            && step
+                .prompt
+                .as_deref()
+                .is_none_or(|prompt| prompt.trim().is_empty())
+            && !matches!((&step.prompt, section.get("prompt")), (None, Some(_)))
+        {
+            let message = format!("arm {} has nothing to ask its agent", quote(&key.name));
+            self.report_with(Code::NoPrompt, key.span, message, "give it a `prompt`");
         }
         fits.append(&mut draft.fits);
         draft.step.output_schema = draft.gives.take();

@@ -209,10 +209,17 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// Context and completion, where a section can have them.
     pub(super) fn asking(&mut self, section: &Section<'d>, level: Level) -> Asking {
-        Asking {
-            context: self.context(section),
-            complete: self.complete(section, level),
-        }
+        let context = if section.has("context") {
+            self.context(section)
+        } else {
+            None
+        };
+        let complete = if section.has("complete") {
+            self.complete(section, level)
+        } else {
+            None
+        };
+        Asking { context, complete }
     }
 
     fn context(&mut self, section: &Section<'d>) -> Option<Context> {

@@ -198,11 +198,7 @@ impl<'d> Reader<'_, '_, 'd> {
         draft.step.title = self.title(section);
         draft.step.settings = self.settings(section, level);
         draft.step.artifacts = self.artifacts(section, &place::STEP_ARTIFACT, owner);
-        let asking = if section.has("context") {
-            self.asking(section, level)
-        } else {
-            Asking::default()
-        };
+        let asking = self.asking(section, level);
         let acted = self.action(section, owner, action, graph);
         let of_agent = acted
             .as_ref()

@@ -60,7 +60,7 @@ fn registry() -> Registry {
 }
 
 /// Loads `main.yaml` of these files.
-fn load_files(files: &[(&str, &str)]) -> Result<Loaded, Box<Rejected>> {
+fn load_files(files: &[(&str, &str)]) -> Result<Loaded, Rejected> {
     let files: BTreeMap<String, String> = files
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
@@ -74,7 +74,7 @@ fn load_files(files: &[(&str, &str)]) -> Result<Loaded, Box<Rejected>> {
     )
 }
 
-fn load(text: &str) -> Result<Loaded, Box<Rejected>> {
+fn load(text: &str) -> Result<Loaded, Rejected> {
     load_files(&[("main.yaml", text)])
 }
 

@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::Value as Json;
 
 use super::agent::AgentWork;
-use super::route::RouteWork;
+use super::route::{self, RouteWork};
 use super::scope::Scope;
 use super::text::{Shape, Written};
 use crate::error::{ErrorKind, Failure, Result, StepError};
@@ -117,7 +117,11 @@ impl Linked {
                 Some(instead) => instead.value(&scope)?,
                 None => Json::Null,
             };
-            return Ok(Done::Output(Value::json(instead)));
+            return match &self.work {
+                // The value that takes the place of a failed choice is the name of an arm.
+                Work::Route(_) => route::fallen_back(&instead),
+                _ => Ok(Done::Output(Value::json(instead))),
+            };
         }
         let is_whole = cx.index().is_none();
         if is_whole
@@ -131,9 +135,7 @@ impl Linked {
         }
         let output = match &self.work {
             Work::Agent(work) => work.ask(cx, &scope).await?,
-            Work::Tool { tool, with } => {
-                call_tool(cx, tool, with.value(&scope)?).await?
-            }
+            Work::Tool { tool, with } => call_tool(cx, tool, with.value(&scope)?).await?,
             Work::Step { step, with } => {
                 let input = with.value(&scope)?;
                 let output = step.call(cx.clone(), Value::json(input)).await?;

@@ -124,6 +124,18 @@ impl RouteWork {
     }
 }
 
+/// The choice where the route itself has failed.
+pub(super) fn fallen_back(arm: &Json) -> Result<Done> {
+    let arm = name_of(arm)?;
+    let reason = Some("the choice itself failed".to_owned());
+    Ok(Done::Choose(Box::new(Choice {
+        arm,
+        by: "fallback",
+        reason,
+        key: None,
+    })))
+}
+
 async fn call(work: &Work, cx: &Cx, scope: &Scope) -> Result<Json> {
     match work {
         Work::Tool { tool, with } => call_tool(cx, tool, with.value(scope)?).await,

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::event::{Event, EventKind};
-use super::record::{Record, ScopeInfo, What};
+use super::record::{Begun, Record, ScopeInfo, What};
 use crate::clock::Clock;
 use crate::id::RunId;
-use crate::run::Unit;
+use crate::run::{ROOT, Unit};
 use crate::view::RunView;
 
 /// The log of one run.
@@ -27,6 +27,8 @@ struct Inner {
     records: Vec<Record>,
     scopes: Vec<ScopeInfo>,
     ended: bool,
+    /// Whether anybody ever waited for more: only then somebody is told.
+    followed: bool,
 }
 
 impl RunLog {
@@ -34,7 +36,10 @@ impl RunLog {
         Self {
             run,
             clock,
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner {
+                scopes: Vec::with_capacity(1),
+                ..Inner::default()
+            }),
             more: Notify::new(),
         }
     }
@@ -56,8 +61,7 @@ impl RunLog {
         inner
             .records
             .extend(records.drain(..).map(|(unit, what)| Record { at, unit, what }));
-        drop(inner);
-        self.more.notify_waiters();
+        self.tell(inner);
     }
 
     /// Appends one event.
@@ -70,8 +74,14 @@ impl RunLog {
             return;
         }
         inner.records.push(Record { at, unit, what });
-        drop(inner);
-        self.more.notify_waiters();
+        self.tell(inner);
+    }
+
+    /// The run begins; a log begins with it.
+    pub(crate) fn begin(&self, begun: Begun) {
+        let at = self.clock.began();
+        let what = What::Begun(Box::new(begun));
+        self.lock().records.push(Record { at, unit: ROOT, what });
     }
 
     pub(crate) fn open_scope(&self, number: u32, scope: ScopeInfo) {
@@ -95,8 +105,9 @@ impl RunLog {
 
     /// Nothing more will be appended.
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
-        self.more.notify_waiters();
+        let mut inner = self.lock();
+        inner.ended = true;
+        self.tell(inner);
     }
 
     /// All events so far.
@@ -129,6 +140,15 @@ impl RunLog {
         }
     }
 
+    /// Tells readers that wait that there is something new.
+    fn tell(&self, inner: MutexGuard<'_, Inner>) {
+        let followed = inner.followed;
+        drop(inner);
+        if followed {
+            self.more.notify_waiters();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here panics half way through a change.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -156,7 +176,8 @@ impl Events {
             // Registered before looking, so that nothing appended in between is missed.
             notified.as_mut().enable();
             {
-                let inner = log.lock();
+                let mut inner = log.lock();
+                inner.followed = true;
                 // A bounded bite, so that a slow reader of a long log does not hold the lock for long.
                 let end = inner.records.len().min(self.at + 256);
                 for record in &inner.records[self.at..end] {
@@ -191,6 +212,12 @@ fn expand(run: RunId, record: &Record, scopes: &[ScopeInfo], seq: &mut u64, even
         *seq += 1;
     };
     match &record.what {
+        What::Begun(begun) => {
+            push(begun.queued());
+            push(EventKind::RunStarted {
+                engine: begun.engine.to_owned(),
+            });
+        }
         What::Ready => push(EventKind::StepReady {}),
         What::Started => {
             let planned = scope.and_then(|scope| scope.program.plan.steps.get(record.unit.step as usize));

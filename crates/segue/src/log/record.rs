@@ -1,16 +1,19 @@
 //! Records: events as a run writes them. Small, because a step writes several and a run may have ten thousand steps;
 //! they become [`Event`](super::Event)s when somebody reads.
 
+use std::fmt;
 use std::sync::Arc;
 
-use super::event::EventKind;
+use indexmap::IndexMap;
+
+use super::event::{ChosenModel, EventKind};
 use crate::clock::Time;
 use crate::error::Spent;
 use crate::run::{Program, Unit, unit_path};
+use crate::runner::Call;
 use crate::value::Value;
 
 /// One record.
-#[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) at: Time,
     pub(crate) unit: Unit,
@@ -18,8 +21,10 @@ pub(crate) struct Record {
 }
 
 /// What happened. The three that every step writes are spelled out; the others are rare.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum What {
+    /// The run exists and begins at once: two events.
+    Begun(Box<Begun>),
     /// Its dependencies are met.
     Ready,
     /// It and its first attempt began: two events.
@@ -31,6 +36,47 @@ pub(crate) enum What {
     Succeeded(Value, u32, Option<Box<[Spent; 2]>>),
     /// Anything else.
     Other(Box<EventKind>),
+}
+
+/// What is known of a run when it begins. Its events are made when somebody reads: the hash of a plan and the JSON of an
+/// input can cost more than a short run.
+pub(crate) struct Begun {
+    pub(crate) program: Arc<Program>,
+    pub(crate) input: Value,
+    pub(crate) call: Arc<Call>,
+    pub(crate) models: IndexMap<String, ChosenModel>,
+    pub(crate) engine: &'static str,
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut begun = f.debug_struct("Begun");
+        begun
+            .field("pipeline", &self.program.plan.name)
+            .field("input", &self.input);
+        begun.field("trigger", &self.call.trigger()).finish_non_exhaustive()
+    }
+}
+
+impl Begun {
+    pub(super) fn queued(&self) -> EventKind {
+        let plan = &self.program.plan;
+        let mut labels = plan.labels.clone();
+        labels.extend(self.call.labels.clone());
+        EventKind::RunQueued {
+            pipeline: plan.name.clone(),
+            plan_hash: self.program.hash().to_string(),
+            inputs: self
+                .input
+                .to_json()
+                .map(|json| json.as_ref().clone())
+                .unwrap_or_default(),
+            labels,
+            trigger: self.call.trigger().to_owned(),
+            models: self.models.clone(),
+            note: self.call.note.clone(),
+        }
+    }
 }
 
 /// What a log knows of a scope, to give units their paths.

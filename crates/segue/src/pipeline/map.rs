@@ -7,13 +7,13 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::act::{NestedAct, shaped};
+use super::act::NestedAct;
 use super::{Build, Out};
 use crate::error::{Failure, Result, StepError};
 use crate::plan::{Action, Each, Kind};
 use crate::run::{Act, Cx, Done, Inputs, Phase};
 use crate::settings::{OnError, Setting};
-use crate::step::{IntoStep, KeepErrors, StepDefinition, TypedBody, unfit};
+use crate::step::{Body, IntoStep, KeepErrors, StepDefinition, unfit};
 use crate::value::{Data, Value};
 
 /// Items of a map at once, where nothing says otherwise.
@@ -170,7 +170,7 @@ impl Build {
 
 /// The behaviour of a map: of the whole (it gives the items) and of one item.
 struct MapAct<S: IntoMap<M>, M> {
-    body: TypedBody<S::In, S::Step>,
+    body: Body<S::In, S::Step>,
     nested: bool,
     marker: PhantomData<fn() -> M>,
 }
@@ -187,19 +187,7 @@ impl<S: IntoMap<M>, M> Act for MapAct<S, M> {
         if self.nested {
             return NestedAct.act(cx, Inputs::One(value), phase);
         }
-        match value.take::<S::In>() {
-            Err(error) => ready(Err(unfit(&error))).boxed(),
-            Ok(input) => {
-                let body = (self.body)(cx, input);
-                async move {
-                    match body.await {
-                        Ok(output) => Ok(Done::Output(Value::new(output))),
-                        Err(error) => Err(shaped::<S::Step>(error)),
-                    }
-                }
-                .boxed()
-            }
-        }
+        self.body.call_with(cx, value.take().map_err(|error| unfit(&error)))
     }
 
     fn gather(&self, items: Vec<Value>) -> Value {
@@ -257,7 +245,7 @@ impl<T: Data> RepeatBuilder<'_, T> {
 }
 
 struct RoundAct<T> {
-    body: TypedBody<T, T>,
+    body: Body<T, T>,
     until: Option<Condition<T>>,
 }
 
@@ -270,18 +258,16 @@ impl<T: Data> Act for RoundAct<T> {
                 "a round takes one value",
             )),
         };
-        let input = match input {
-            Ok(input) => input,
-            Err(error) => return ready(Err(error)).boxed(),
-        };
-        let body = (self.body)(cx, input);
+        let body = self.body.call_with(cx, input);
         let until = self.until.clone();
         async move {
-            let output = body.await.map_err(shaped::<T>)?;
-            let last = until.is_some_and(|until| until(&output));
-            Ok(Done::Round {
-                output: Value::new(output),
-                last,
+            let done = body.await?;
+            Ok(match done {
+                Done::Output(output) => {
+                    let last = until.is_some_and(|until| output.get::<T>().is_some_and(|made| until(made)));
+                    Done::Round { output, last }
+                }
+                other => other,
             })
         }
         .boxed()

@@ -11,7 +11,7 @@ use crate::error::{Result, StepError};
 use crate::fault::{Code, Fault};
 use crate::plan::{Action, Arm, Kind, RouteBy, Source};
 use crate::run::{Act, Choice, Cx, Done, Inputs, Phase};
-use crate::step::{StepDefinition, unfit};
+use crate::step::{Body, StepDefinition, unfit};
 use crate::value::{Data, Value};
 
 /// A choice between named arms. Derived for enums without fields: `#[derive(Clone, Copy, Route)]`.
@@ -41,12 +41,11 @@ impl Build {
             arms: IndexMap::new(),
             otherwise: None,
         };
-        let mut definition = StepDefinition::<R, R>::new(Arc::new(|_, _| {
+        let mut definition = StepDefinition::new(Body::<R, R>::of(|_, _| {
             ready(Err(StepError::of(
                 crate::ErrorKind::Internal,
                 "a route has no body",
             )))
-            .boxed()
         }));
         definition.kind = Kind::Route;
         let act: Arc<dyn Act> = Arc::new(ChooseAct::<R>(PhantomData));

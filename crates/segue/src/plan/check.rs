@@ -1,10 +1,11 @@
 //! Checking: what every plan has to hold, whatever it was written in. All faults at once, and nothing recurses over the
 //! graph, so that a ring of five thousand steps is a fault and not an overflow.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Action, Arm, Plan};
 use crate::fault::{Code, Fault, Faults};
+use crate::settings::OnError;
 
 /// Checks a plan: names, duplicates, edges, cycles, arms. What only one kind of definition can get wrong is checked
 /// where that definition is read.
@@ -46,7 +47,12 @@ fn names(plan: &Plan, faults: &mut Faults) {
 }
 
 fn check_name(what: &str, name: &str, faults: &mut Faults) {
-    if crate::file::scalar::check_name(name).is_ok() && name != "on_failure" {
+    if what == "step" && name == "on_failure" {
+        let message = "`on_failure` cannot name a step: paths of the fallback begin with it";
+        faults.push(Fault::new(Code::BadName, message));
+        return;
+    }
+    if crate::file::scalar::check_name(name).is_ok() {
         return;
     }
     let shown = crate::fault::quote(name);
@@ -83,16 +89,8 @@ fn edges(plan: &Plan, faults: &mut Faults) {
 /// Steps without open needs are taken away until none is left; what remains holds a cycle, found by walking backwards
 /// until a step comes up twice.
 pub(crate) fn cycle(plan: &Plan) -> Option<Vec<usize>> {
-    let count = plan.steps.len();
-    let needs: Vec<Vec<usize>> = plan
-        .steps
-        .iter()
-        .map(|step| {
-            let mut needs: Vec<usize> = step.needs.iter().map(|need| need.step as usize).collect();
-            needs.extend(step.arm.as_ref().map(|arm| arm.route as usize));
-            needs
-        })
-        .collect();
+    let needs = waits(plan);
+    let count = needs.len();
     let mut dependents = vec![Vec::new(); count];
     let mut open: Vec<usize> = vec![0; count];
     for (to, needs) in needs.iter().enumerate() {
@@ -124,7 +122,40 @@ pub(crate) fn cycle(plan: &Plan) -> Option<Vec<usize>> {
         at = *needs[at].iter().find(|need| open[**need] > 0)?;
     }
     // Walked from the one that needs to the one that is needed: turned round, so that it reads along the edges.
-    let mut cycle = walked.split_off(place[at]);
+    let mut cycle: Vec<usize> = walked
+        .split_off(place[at])
+        .into_iter()
+        .map(|node| node % plan.steps.len())
+        .collect();
     cycle.reverse();
+    cycle.dedup();
     Some(cycle)
+}
+
+/// What waits for what. Without stand-ins a node is a step. With them the beginnings of all steps come first and their
+/// ends after that, because a stand-in begins when its caller has failed, and the caller ends with it.
+fn waits(plan: &Plan) -> Vec<Vec<usize>> {
+    let count = plan.steps.len();
+    let stand_ins: BTreeMap<usize, usize> = (0..count)
+        .filter_map(|step| match plan.resolve(step as u32, None).on_error {
+            OnError::Run(target) => Some((step, plan.step(&target)? as usize)),
+            _ => None,
+        })
+        .collect();
+    let end = |step: usize| if stand_ins.is_empty() { step } else { count + step };
+    let mut waits: Vec<Vec<usize>> = Vec::with_capacity(end(count));
+    for (at, step) in plan.steps.iter().enumerate() {
+        let route = step.arm.as_ref().map(|arm| arm.route as usize);
+        let needs = step.needs.iter().map(|need| need.step as usize).chain(route);
+        let is_caller = |need: &usize| stand_ins.get(need) == Some(&at);
+        waits.push(needs.filter(|need| !is_caller(need)).map(end).collect());
+    }
+    if !stand_ins.is_empty() {
+        waits.extend((0..count).map(|step| vec![step]));
+    }
+    for (&caller, &target) in &stand_ins {
+        waits[target].push(caller);
+        waits[end(caller)].push(end(target));
+    }
+    waits
 }

@@ -86,7 +86,10 @@ impl ToolLimits {
     #[must_use]
     pub fn approval_timeout(self, limit: Duration) -> Self {
         let approval_timeout = Some(limit);
-        Self { approval_timeout, ..self }
+        Self {
+            approval_timeout,
+            ..self
+        }
     }
 
     /// What a failure means; the model reads the error, where nothing says otherwise.

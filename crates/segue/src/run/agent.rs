@@ -140,7 +140,13 @@ impl Patience {
     /// # Errors
     /// When it was told often enough.
     fn reply(&mut self, asked: &Asked, verdict: Verdict, model: &str) -> Result<String> {
-        if let (Verdict::NoMarker, Complete::Marker { nudge, max_nudges, .. }) = (&verdict, &asked.complete) {
+        if let (
+            Verdict::NoMarker,
+            Complete::Marker {
+                nudge, max_nudges, ..
+            },
+        ) = (&verdict, &asked.complete)
+        {
             if self.nudges >= *max_nudges {
                 let message = format!(
                     "the answer of `{model}` never ended with its marker, after {} reminders",

@@ -72,7 +72,11 @@ pub(super) async fn call(
     flight.landed(&result);
     // A failure is kept like an answer: a step that handled it must find it again.
     let kept = result.as_ref().map_err(Failure::clone);
-    cx.keep(position, &key, kept.map(|response| serde_json::to_value(response).unwrap_or(Json::Null)));
+    cx.keep(
+        position,
+        &key,
+        kept.map(|response| serde_json::to_value(response).unwrap_or(Json::Null)),
+    );
     result
 }
 
@@ -201,7 +205,9 @@ async fn reserve(
 
 /// What most output tokens were lowered to, if they were.
 fn clamped_to(reserved: &Reservation) -> Option<u32> {
-    reserved.clamped_from.and_then(|_| u32::try_from(reserved.max_tokens).ok())
+    reserved
+        .clamped_from
+        .and_then(|_| u32::try_from(reserved.max_tokens).ok())
 }
 
 /// The budget over all runs of the pipeline in a day, with the day in UTC.
@@ -253,7 +259,9 @@ impl Flight<'_> {
             Ok(response) => self.usage(response),
             // A failed call is counted with what was sent, unless it never got there.
             Err(failure) if never_sent(failure.kind) => (Usage::default(), false),
-            Err(Failure { spent: Some(spent), .. }) => (spent.usage, false),
+            Err(Failure {
+                spent: Some(spent), ..
+            }) => (spent.usage, false),
             Err(_) => (
                 Usage {
                     input_tokens: self.request.input_tokens(),
@@ -322,7 +330,8 @@ impl Drop for Flight<'_> {
         run.env.budgets.uncertain(reserved, |held_nanousd| {
             uncertain = held_nanousd;
             let call = self.id;
-            run.log.note(self.state.unit, EventKind::CallUncertain { call, held_nanousd });
+            run.log
+                .note(self.state.unit, EventKind::CallUncertain { call, held_nanousd });
         });
         let usage = Usage {
             input_tokens: self.request.input_tokens(),

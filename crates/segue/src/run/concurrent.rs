@@ -57,7 +57,14 @@ where
 
     /// The results as they come, each with its place.
     fn branches(self) -> impl Stream<Item = (usize, Result<T>)> {
-        let Concurrent { cx, label, items, each, limit, .. } = self;
+        let Concurrent {
+            cx,
+            label,
+            items,
+            each,
+            limit,
+            ..
+        } = self;
         let position = cx.position();
         let branches = items.into_iter().enumerate().map(move |(at, item)| {
             let branch = cx.branch(format!("{position}.{label}[{at}]"));
@@ -82,7 +89,9 @@ where
 
     /// The first failure, whichever branch it comes from, ends all others.
     fn into_future(self) -> Self::IntoFuture {
-        let branches = self.branches().map(|(at, result)| result.map(|output| (at, output)));
+        let branches = self
+            .branches()
+            .map(|(at, result)| result.map(|output| (at, output)));
         branches
             .try_collect()
             .map_ok(|mut outputs: Vec<(usize, T)>| {

@@ -2,9 +2,8 @@
 //! retried outside it.
 
 use std::future::IntoFuture;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -49,11 +48,13 @@ pub(crate) struct AttemptState {
     /// Calls that were sent and have not come back.
     in_flight: AtomicU32,
     pub(crate) signal: Signal,
-    inner: Mutex<Inner>,
+    /// Made when there is something to keep: an instant step has nothing.
+    kept: OnceLock<Box<Mutex<Kept>>>,
 }
 
+/// What an attempt leaves behind besides its output.
 #[derive(Default)]
-struct Inner {
+struct Kept {
     spent: Option<Box<Spent>>,
     ask: Option<Box<Ask>>,
     previous: Option<Value>,
@@ -94,7 +95,7 @@ impl AttemptState {
             aborted: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
             signal: Signal::default(),
-            inner: Mutex::default(),
+            kept: OnceLock::new(),
         })
     }
 
@@ -105,12 +106,12 @@ impl AttemptState {
     /// Adds what a call spent.
     pub(super) fn add(&self, spent: &Spent) {
         if !spent.is_zero() {
-            lock(&self.inner).spent.get_or_insert_default().add(spent);
+            self.keep().spent.get_or_insert_default().add(spent);
         }
     }
 
     pub(super) fn spent(&self) -> Option<Box<Spent>> {
-        lock(&self.inner).spent.clone()
+        lock(self.kept.get()?).spent.clone()
     }
 
     /// The question it waits with, once the calls it makes beside that have come back: they are paid, so they count.
@@ -118,7 +119,7 @@ impl AttemptState {
         if self.in_flight.load(Ordering::Acquire) > 0 {
             return None;
         }
-        lock(&self.inner).ask.take()
+        lock(self.kept.get()?).ask.take()
     }
 
     /// A call was sent.
@@ -132,12 +133,16 @@ impl AttemptState {
     }
 
     pub(super) fn take_previous(&self) -> Option<Value> {
-        lock(&self.inner).previous.take()
+        lock(self.kept.get()?).previous.take()
     }
 
     /// Keeps the output that is being refused for the next attempt.
     pub(crate) fn keep_previous(&self, output: Value) {
-        lock(&self.inner).previous = Some(output);
+        self.keep().previous = Some(output);
+    }
+
+    fn keep(&self) -> MutexGuard<'_, Kept> {
+        lock(self.kept.get_or_init(Box::default))
     }
 
     pub(super) fn abort(&self) {
@@ -307,7 +312,7 @@ impl Cx {
 
     /// Who or what started the run.
     pub(crate) fn trigger(&self) -> &str {
-        &self.state.run.trigger
+        self.state.run.call.trigger()
     }
 
     pub(crate) fn state(&self) -> &AttemptState {
@@ -380,7 +385,11 @@ impl Cx {
     ///
     /// # Errors
     /// Kind `replay_mismatch` when another call was made there.
-    pub(super) fn recorded(&self, position: &str, key: &str) -> Result<Option<Result<Json, Failure>>, Failure> {
+    pub(super) fn recorded(
+        &self,
+        position: &str,
+        key: &str,
+    ) -> Result<Option<Result<Json, Failure>>, Failure> {
         let recorded = self.state.run.journals.look(self.state.unit, position, key)?;
         if recorded.is_some() {
             self.event(EventKind::CallReplayed {
@@ -393,7 +402,10 @@ impl Cx {
 
     /// Keeps what the call at a position gave, for when the step goes on after an answer.
     pub(super) fn keep(&self, position: &str, key: &str, result: Result<Json, Failure>) {
-        self.state.run.journals.keep(self.state.unit, position, key, result);
+        self.state
+            .run
+            .journals
+            .keep(self.state.unit, position, key, result);
     }
 
     /// What expressions of a pipeline file may read here; none in a pipeline of Rust.
@@ -413,7 +425,7 @@ impl Cx {
 
     /// Puts a question and stops here: the attempt is dropped and begins again when there is an answer.
     pub(crate) async fn suspend<T>(&self, ask: Ask) -> T {
-        lock(&self.state.inner).ask = Some(Box::new(ask));
+        self.state.keep().ask = Some(Box::new(ask));
         self.state.signal.waker.wake();
         std::future::pending().await
     }

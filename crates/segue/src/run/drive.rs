@@ -10,6 +10,11 @@ pub(crate) trait DurableRun {
     /// Starts an operation. Does not wait for it.
     fn start(&mut self, op: Op);
 
+    /// The next result if it is there already, so that a run of instant steps never waits.
+    fn at_hand(&mut self) -> Option<OpResult> {
+        None
+    }
+
     /// The next result, in the order in which the engine has recorded them. `None` when nothing is under way that
     /// could give one: the run rests.
     fn next(&mut self) -> impl Future<Output = Option<OpResult>> + Send;
@@ -44,7 +49,14 @@ pub(crate) async fn drive<R: DurableRun>(state: &mut RunState, run: &mut R) -> D
         if let Some(outcome) = state.outcome() {
             return Driven::Ended(outcome.clone());
         }
-        match run.next().await {
+        let mut result = run.at_hand();
+        if result.is_none() {
+            // A run that waits keeps no room for work: ten thousand of them may wait at once.
+            (ops, records) = (Vec::new(), Vec::new());
+            state.trim();
+            result = run.next().await;
+        }
+        match result {
             Some(result) => state.apply(result),
             None => return Driven::Resting,
         }

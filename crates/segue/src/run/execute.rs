@@ -12,8 +12,8 @@ use tokio::time::Sleep;
 
 use super::cx::{AttemptState, Cx};
 use super::op::{Done, End, Inputs, OpResult, StepCall};
+use super::program::Program;
 use super::shared::RunShared;
-use super::unit::Unit;
 use crate::error::{ErrorKind, Failure, StepError, Why};
 
 /// An attempt under way. Ends by itself when its body ends, waits for a person, panics, is aborted, or is late.
@@ -30,7 +30,7 @@ pub(crate) struct Signal {
 }
 
 /// Begins an attempt. Nothing of the author's runs before the first poll, except making the future.
-pub(crate) fn execute(run: &Arc<RunShared>, call: StepCall) -> Running {
+pub(crate) fn execute(run: &Arc<RunShared>, program: &Program, call: StepCall) -> Running {
     let StepCall {
         unit,
         attempt,
@@ -44,8 +44,7 @@ pub(crate) fn execute(run: &Arc<RunShared>, call: StepCall) -> Running {
         _ => None,
     };
     let state = AttemptState::new(run.clone(), unit, attempt, before, facts);
-    let act = run.act(unit, &phase);
-    let body = act.map(|act| {
+    let body = program.act(unit, &phase).map(|act| {
         let cx = Cx::new(state.clone());
         // A function that panics before it makes its future is caught like any other panic.
         let made = std::panic::catch_unwind(AssertUnwindSafe(move || act.act(cx, inputs, phase)));
@@ -154,18 +153,4 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> StepError {
         std::mem::forget(second);
     }
     StepError::of(ErrorKind::Panicked, format!("the step panicked: {message}"))
-}
-
-/// The behaviour of a step or of the end of a scope.
-impl RunShared {
-    pub(super) fn act(&self, unit: Unit, phase: &super::op::Phase) -> Option<Arc<dyn super::program::Act>> {
-        let scope = self.log.scope(unit.scope)?;
-        if unit.step == Unit::FINISH {
-            return match phase {
-                super::op::Phase::Fallback(_) => scope.program.fallback.as_ref().map(|(_, act)| act.clone()),
-                _ => scope.program.finish.clone(),
-            };
-        }
-        scope.program.acts.get(unit.step as usize).cloned()
-    }
 }

@@ -1,8 +1,8 @@
 //! Journals: calls a step made through its context, by position and key. When the step runs again after an answer,
 //! they return what they returned, without being made or paid again.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value as Json;
 
@@ -12,7 +12,10 @@ use crate::error::{ErrorKind, Failure};
 
 /// The journals of the units of a run that are under way.
 #[derive(Default)]
-pub(crate) struct Journals(Mutex<HashMap<Unit, HashMap<String, Recorded>>>);
+pub(crate) struct Journals(OnceLock<Box<Mutex<BTreeMap<Unit, Journal>>>>);
+
+/// What the calls of one unit returned, by where it made them.
+type Journal = BTreeMap<String, Recorded>;
 
 struct Recorded {
     key: String,
@@ -30,7 +33,10 @@ impl Journals {
         position: &str,
         key: &str,
     ) -> Result<Option<Result<Json, Failure>>, Failure> {
-        let journals = lock(&self.0);
+        let Some(journals) = self.0.get() else {
+            return Ok(None);
+        };
+        let journals = lock(journals);
         let Some(recorded) = journals.get(&unit).and_then(|journal| journal.get(position)) else {
             return Ok(None);
         };
@@ -51,7 +57,7 @@ impl Journals {
             key: key.to_owned(),
             result,
         };
-        lock(&self.0)
+        lock(self.0.get_or_init(Box::default))
             .entry(unit)
             .or_default()
             .insert(position.to_owned(), recorded);
@@ -59,11 +65,13 @@ impl Journals {
 
     /// Whether any call was ever kept.
     pub(crate) fn were_used(&self) -> bool {
-        lock(&self.0).capacity() > 0
+        self.0.get().is_some()
     }
 
     /// The unit's attempt is over: the next one starts anew.
     pub(crate) fn drop(&self, unit: Unit) {
-        lock(&self.0).remove(&unit);
+        if let Some(journals) = self.0.get() {
+            lock(journals).remove(&unit);
+        }
     }
 }

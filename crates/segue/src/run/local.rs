@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use super::cx::AttemptState;
 use super::drive::DurableRun;
 use super::execute::{Running, execute};
 use super::op::{End, Op, OpResult};
+use super::program::Program;
 use super::shared::RunShared;
 use super::state::Opened;
 use super::unit::Unit;
@@ -23,7 +25,7 @@ use crate::log::{ScopeInfo, What};
 /// How long an aborted attempt may take to let go before the run goes on without it.
 const GRACE: Duration = Duration::from_secs(5);
 /// How many instant results are handed over before other work of the thread gets its turn.
-const BITE: u32 = 64;
+const BITE: u32 = 256;
 
 /// What the outside may tell a run: the handle of a run keeps one.
 #[derive(Clone)]
@@ -65,6 +67,8 @@ impl Control {
 /// One run in this process.
 pub(crate) struct LocalRun {
     shared: Arc<RunShared>,
+    /// The programs of the scopes that were opened.
+    programs: Vec<Arc<Program>>,
     /// Results that were there at once, in the order of their starts.
     instant: VecDeque<OpResult>,
     control: Control,
@@ -97,9 +101,10 @@ impl LocalRun {
     pub(crate) fn new(shared: Arc<RunShared>, stays: bool) -> Self {
         Self {
             shared,
+            programs: Vec::with_capacity(1),
             instant: VecDeque::new(),
             control: Control::new(),
-            attempts: Vec::new(),
+            attempts: Vec::with_capacity(1),
             timers: BTreeMap::new(),
             under_way: 0,
             questions: 0,
@@ -120,10 +125,7 @@ impl LocalRun {
             Poll::Pending => {
                 let state = running.state();
                 let control = self.control.clone();
-                let handle = clock::spawn(async move {
-                    let result = running.await;
-                    control.send(result);
-                });
+                let handle = clock::spawn(running.map(move |result| control.send(result)));
                 self.attempts.push((unit, handle, state));
                 self.under_way += 1;
             }
@@ -207,7 +209,8 @@ impl DurableRun for LocalRun {
         match op {
             Op::Attempt(call) => {
                 let unit = call.unit;
-                let running = execute(&self.shared, call);
+                let program = &self.programs[unit.scope as usize];
+                let running = execute(&self.shared, program, call);
                 self.attempt(running, unit);
             }
             Op::Sleep { unit, delay } => {
@@ -259,27 +262,30 @@ impl DurableRun for LocalRun {
         }
     }
 
+    fn at_hand(&mut self) -> Option<OpResult> {
+        // However many results are there at once, what comes from outside is never left waiting for long.
+        if self.since_yield == BITE {
+            return None;
+        }
+        let result = self.instant.pop_front()?;
+        self.since_yield += 1;
+        Some(result)
+    }
+
     async fn next(&mut self) -> Option<OpResult> {
+        if self.since_yield == BITE {
+            self.since_yield = 0;
+            tokio::task::yield_now().await;
+        }
         loop {
-            // However many results are there at once, what comes from outside is never left waiting for long.
-            let has_turn = self.since_yield < BITE;
-            if has_turn && let Some(result) = self.instant.pop_front() {
-                self.since_yield += 1;
-                return Some(result);
-            }
-            if !has_turn {
-                self.since_yield = 0;
-                tokio::task::yield_now().await;
-            }
-            let arrived = self.control.0.clone();
             if let Some(mut result) = self.control.take() {
                 if self.admit(&mut result) {
                     return Some(result);
                 }
                 continue;
             }
-            if !self.instant.is_empty() {
-                continue;
+            if let Some(result) = self.at_hand() {
+                return Some(result);
             }
             if self.under_way == 0 && self.questions == 0 {
                 return None;
@@ -290,7 +296,8 @@ impl DurableRun for LocalRun {
             if self.under_way == 0 {
                 self.shared.questions.rest(&self.shared);
             }
-            arrived.arrived.notified().await;
+            self.instant = VecDeque::new();
+            self.control.0.arrived.notified().await;
         }
     }
 
@@ -304,6 +311,7 @@ impl DurableRun for LocalRun {
             prefix,
             parent,
         } = scope;
+        self.programs.push(program.clone());
         self.shared.log.open_scope(
             number,
             ScopeInfo {

@@ -1,13 +1,14 @@
 //! Programs: a plan linked to the behaviour it names, ready to run. One is shared by all runs of a pipeline.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 
 use super::cx::Cx;
 use super::op::{Done, Inputs, Phase};
+use super::unit::Unit;
 use crate::error::StepError;
-use crate::plan::{NeedKind, Plan, Source};
+use crate::plan::{NeedKind, Plan, PlanHash, Source};
 use crate::settings::Resolved;
 use crate::value::Value;
 
@@ -25,6 +26,8 @@ pub(crate) trait Act: Send + Sync {
 /// A plan and its behaviour, with the tables that make deciding cheap.
 pub(crate) struct Program {
     pub(crate) plan: Arc<Plan>,
+    /// The plan's hash, made when it is first asked for: it costs as much as a run.
+    hash: OnceLock<PlanHash>,
     pub(crate) acts: Vec<Arc<dyn Act>>,
     /// Makes the output and saves artifacts; none where the output is simply a step's.
     pub(crate) finish: Option<Arc<dyn Act>>,
@@ -94,6 +97,7 @@ impl Program {
         } = parts;
         Self {
             plan,
+            hash: OnceLock::new(),
             acts,
             finish,
             settings,
@@ -105,6 +109,21 @@ impl Program {
             reads_facts,
             borrows,
         }
+    }
+
+    /// The content hash of the plan.
+    pub(crate) fn hash(&self) -> &PlanHash {
+        self.hash.get_or_init(|| self.plan.hash())
+    }
+
+    /// The behaviour of a step or of the end of a scope.
+    pub(super) fn act(&self, unit: Unit, phase: &Phase) -> Option<&dyn Act> {
+        let act = match (unit.step, phase) {
+            (Unit::FINISH, Phase::Fallback(_)) => self.fallback.as_ref().map(|(_, act)| act),
+            (Unit::FINISH, _) => self.finish.as_ref(),
+            (step, _) => self.acts.get(step as usize),
+        };
+        act.map(|act| &**act)
     }
 
     /// The steps that wait for `step`, in declaration order.

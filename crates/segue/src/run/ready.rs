@@ -46,8 +46,8 @@ pub(crate) struct ReadyTool {
 impl ReadyAgent {
     /// Whether it was made from exactly this.
     pub(super) fn is(&self, spec: &Arc<PlannedAgent>, own: &[Arc<dyn Tool>]) -> bool {
-        let same_tools = self.own.len() == own.len()
-            && self.own.iter().zip(own).all(|(a, b)| Arc::ptr_eq(a, b));
+        let same_tools =
+            self.own.len() == own.len() && self.own.iter().zip(own).all(|(a, b)| Arc::ptr_eq(a, b));
         same_tools && (Arc::ptr_eq(&self.spec, spec) || self.spec == *spec)
     }
 }
@@ -74,7 +74,12 @@ pub(crate) fn prepare_all(
         if ready.contains_key(&agent.key) {
             continue;
         }
-        for name in agent.spec.tools.iter().filter_map(|tool| tool.name.strip_prefix(AGENT)) {
+        for name in agent
+            .spec
+            .tools
+            .iter()
+            .filter_map(|tool| tool.name.strip_prefix(AGENT))
+        {
             open.push(asked(env, agent.plan.as_ref(), name)?);
         }
         let found = prepare(env, over, &agent)?;
@@ -119,14 +124,18 @@ pub(super) fn asked(
         return Ok(DefinedAgent::of_plan(plan, spec.clone(), Vec::new()));
     }
     let found = env.registry.find_agent(name)?;
-    Ok(DefinedAgent::of_plan(plan, found.planned(), found.tools().to_vec()))
+    Ok(DefinedAgent::of_plan(
+        plan,
+        found.planned(),
+        found.tools().to_vec(),
+    ))
 }
 
 /// The tools of an agent: those of the program it was given, registered ones, built-in ones, other agents.
 fn bind(env: &Environment, agent: &DefinedAgent) -> Result<Vec<ReadyTool>, Failure> {
     let mut bound: Vec<ReadyTool> = Vec::new();
     for wanted in &agent.spec.tools {
-        for (tool, is_agent) in find(env, agent, &wanted.name)? {
+        for tool in find(env, agent, &wanted.name)? {
             let spec = tool.spec();
             if let Some(known) = bound.iter_mut().find(|known| known.spec.name == spec.name) {
                 if !Arc::ptr_eq(&known.tool, &tool) {
@@ -138,18 +147,18 @@ fn bind(env: &Environment, agent: &DefinedAgent) -> Result<Vec<ReadyTool>, Failu
             }
             let mut ready = ReadyTool::new(tool, agent.plan.as_deref())?;
             ready.limits = narrowed(&ready.limits, &wanted.limits);
-            ready.is_agent = is_agent;
+            ready.is_agent = wanted.name.starts_with(AGENT);
             bound.push(ready);
         }
     }
     Ok(bound)
 }
 
-/// The tools that a name or glob means, each with whether it is an agent.
-fn find(env: &Environment, agent: &DefinedAgent, name: &str) -> Result<Vec<(Arc<dyn Tool>, bool)>, Failure> {
+/// The tools that a name or glob means.
+fn find(env: &Environment, agent: &DefinedAgent, name: &str) -> Result<Vec<Arc<dyn Tool>>, Failure> {
     if let Some(name) = name.strip_prefix(AGENT) {
         let asked = asked(env, agent.plan.as_ref(), name)?;
-        return Ok(vec![(Arc::new(AgentTool::new(&asked)), true)]);
+        return Ok(vec![Arc::new(AgentTool::new(&asked))]);
     }
     let fits = |tool: &&Arc<dyn Tool>| crate::registry::matches(name, &tool.spec().name);
     let mut found: Vec<Arc<dyn Tool>> = agent.tools.iter().filter(fits).cloned().collect();
@@ -166,7 +175,7 @@ fn find(env: &Environment, agent: &DefinedAgent, name: &str) -> Result<Vec<(Arc<
             }
         }
     }
-    Ok(found.into_iter().map(|tool| (tool, false)).collect())
+    Ok(found)
 }
 
 impl ReadyTool {
@@ -177,10 +186,16 @@ impl ReadyTool {
     pub(crate) fn new(tool: Arc<dyn Tool>, plan: Option<&Plan>) -> Result<Self, Failure> {
         let spec = tool.spec();
         let takes = Schema::from_json(closed(&spec.parameters)).map_err(|flaw| {
-            let message = format!("the arguments of tool `{}` have no schema: {}", spec.name, flaw.message);
+            let message = format!(
+                "the arguments of tool `{}` have no schema: {}",
+                spec.name, flaw.message
+            );
             Failure::new(ErrorKind::InvalidDefinition, message)
         })?;
-        let mut limits = plan.and_then(|plan| limits_of(plan, &spec.name)).cloned().unwrap_or_default();
+        let mut limits = plan
+            .and_then(|plan| limits_of(plan, &spec.name))
+            .cloned()
+            .unwrap_or_default();
         let max_per_run = limits.max_calls.take();
         Ok(Self {
             spec,
@@ -204,11 +219,16 @@ fn closed(parameters: &Json) -> Json {
 
 /// Where an agent asks for it, every schema must be one a provider can enforce.
 fn strict(spec: &PlannedAgent, tools: &[ReadyTool]) -> Result<(), Failure> {
-    let of_tools = tools.iter().map(|tool| (format!("tool `{}`", tool.spec.name), &tool.takes));
+    let of_tools = tools
+        .iter()
+        .map(|tool| (format!("tool `{}`", tool.spec.name), &tool.takes));
     let of_output = spec.output.iter().map(|schema| ("its output".to_owned(), schema));
     for (what, schema) in of_tools.chain(of_output) {
         if let Some(flaw) = schema.strict_flaws().first() {
-            let message = format!("agent `{}` is strict, and the schema of {what} is not: {flaw}", spec.name);
+            let message = format!(
+                "agent `{}` is strict, and the schema of {what} is not: {flaw}",
+                spec.name
+            );
             return Err(Failure::new(ErrorKind::InvalidDefinition, message));
         }
     }
@@ -218,7 +238,10 @@ fn strict(spec: &PlannedAgent, tools: &[ReadyTool]) -> Result<(), Failure> {
 /// The limits a plan has for a tool, by name or glob.
 fn limits_of<'a>(plan: &'a Plan, name: &str) -> Option<&'a ToolLimits> {
     plan.tools.get(name).or_else(|| {
-        let glob = plan.tools.iter().find(|(glob, _)| crate::registry::matches(glob, name));
+        let glob = plan
+            .tools
+            .iter()
+            .find(|(glob, _)| crate::registry::matches(glob, name));
         glob.map(|(_, limits)| limits)
     })
 }
@@ -256,14 +279,17 @@ fn stricter(a: Option<&ToolApproval>, b: Option<&ToolApproval>) -> Option<ToolAp
 pub(crate) fn chosen<'a>(agents: impl Iterator<Item = &'a Arc<ReadyAgent>>) -> IndexMap<String, ChosenModel> {
     let mut all = IndexMap::new();
     for agent in agents {
-        let Some(first) = agent.models.first() else { continue };
+        let Some(first) = agent.models.first() else {
+            continue;
+        };
         let spec = &agent.spec;
         let model = ChosenModel {
             asked: spec.models.iter().map(|model| model.name.clone()).collect(),
             chosen: first.chosen.clone(),
             source: first.source.to_owned(),
         };
-        all.entry(spec.alias.clone().unwrap_or_else(|| spec.name.clone())).or_insert(model);
+        all.entry(spec.alias.clone().unwrap_or_else(|| spec.name.clone()))
+            .or_insert(model);
     }
     all
 }

@@ -1,7 +1,7 @@
 //! What the parts of one run share: its id and log, the process' models and prices, budgets, questions, artifacts.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
@@ -16,9 +16,10 @@ use crate::id::{Ids, RandomIds, RunId};
 use crate::log::RunLog;
 use crate::model::Models;
 use crate::pipeline::DefinedAgent;
-use crate::plan::{ModelRef, PlannedAgent};
+use crate::plan::PlannedAgent;
 use crate::price::PriceBook;
 use crate::registry::Registry;
+use crate::runner::Call;
 use crate::settings::Resolved;
 use crate::tool::Tool;
 
@@ -78,17 +79,15 @@ pub(crate) struct RunShared {
     pub(crate) log: Arc<RunLog>,
     /// The agents of the plan by their keys, found before the start.
     pub(crate) agents: IndexMap<String, Arc<ReadyAgent>>,
-    /// Models of the call: by alias or agent, or (empty name) for all.
-    pub(crate) models: Arc<IndexMap<String, ModelRef>>,
+    /// What the call said about it.
+    pub(crate) call: Arc<Call>,
     /// The run's budget, where the call gave one instead of the plan's.
-    pub(crate) budget: Option<Budget>,
+    pub(crate) budget: Option<Box<Budget>>,
     /// Settings of the call, by step of the run's own plan.
     pub(crate) overrides: Vec<(u32, Arc<Resolved>)>,
-    /// Who or what started it.
-    pub(crate) trigger: String,
     pub(crate) journals: Journals,
     /// Calls of each tool in this run.
-    pub(crate) tool_calls: Mutex<HashMap<String, u32>>,
+    pub(crate) tool_calls: Mutex<BTreeMap<String, u32>>,
     pub(crate) questions: Questions,
 }
 
@@ -132,7 +131,7 @@ impl RunShared {
     }
 
     fn prepare(&self, agent: &DefinedAgent) -> Result<Arc<ReadyAgent>, Failure> {
-        Ok(Arc::new(ready::prepare(&self.env, &self.models, agent)?))
+        Ok(Arc::new(ready::prepare(&self.env, &self.call.models, agent)?))
     }
 
     /// Counts a call of a tool in this run; how many there are with it.
@@ -159,7 +158,10 @@ impl RunShared {
 impl RunShared {
     /// The settings of a step, with those of the call; none for the end of a scope.
     pub(super) fn settings(&self, unit: Unit) -> Option<Arc<Resolved>> {
-        let over = self.overrides.iter().find(|(step, _)| unit.scope == 0 && *step == unit.step);
+        let over = self
+            .overrides
+            .iter()
+            .find(|(step, _)| unit.scope == 0 && *step == unit.step);
         if let Some((_, settings)) = over {
             return Some(settings.clone());
         }
@@ -188,7 +190,7 @@ impl RunShared {
                 item: Unit::WHOLE,
             };
             let planned = if unit.scope == 0 {
-                self.budget
+                self.budget.as_deref().copied()
             } else {
                 scope.program.plan.run.budget
             };

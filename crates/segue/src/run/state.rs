@@ -83,8 +83,8 @@ pub(crate) struct RunState {
     waiting: u32,
     spent: Spent,
     start: Start,
-    /// Scopes opened since they were last asked for.
-    opened: Vec<u32>,
+    /// How many scopes were asked for with [`RunState::take_opened`].
+    opened: u32,
     /// How the run ends as soon as every attempt is back.
     ending: Option<RunOutcome>,
     outcome: Option<RunOutcome>,
@@ -106,7 +106,7 @@ impl RunState {
             waiting: 0,
             spent: Spent::default(),
             start,
-            opened: Vec::new(),
+            opened: 0,
             ending: None,
             outcome: None,
             held: false,
@@ -114,7 +114,7 @@ impl RunState {
         if let Some(limit) = state.start.timeout {
             state.ops.push(Op::Deadline { unit: ROOT, limit });
         }
-        state.open(program, None, Arc::from(""), input);
+        state.open(program, None, Arc::default(), input);
         state.work();
         state
     }
@@ -165,12 +165,16 @@ impl RunState {
 
     /// Hands over what was decided since the last time, in order.
     pub(crate) fn take_records(&mut self, into: &mut Vec<(Unit, What)>) {
-        into.append(&mut self.records);
+        if into.is_empty() {
+            std::mem::swap(into, &mut self.records);
+        } else {
+            into.append(&mut self.records);
+        }
     }
 
     /// Hands over the scopes opened since the last time: number, program, prefix of paths, and the unit above.
     pub(crate) fn take_opened(&mut self, mut each: impl FnMut(u32, Opened)) {
-        for number in std::mem::take(&mut self.opened) {
+        for number in std::mem::replace(&mut self.opened, self.scopes.len() as u32)..self.scopes.len() as u32 {
             let scope = &self.scopes[number as usize];
             each(
                 number,
@@ -186,6 +190,14 @@ impl RunState {
     /// A failure of the whole run, completed by what is known now: failed steps, partial outputs, everything spent.
     pub(crate) fn so_far(&self, failure: Failure) -> Failure {
         self.described(0, failure)
+    }
+
+    /// Lets go of room that was needed for work and may be needed again.
+    pub(crate) fn trim(&mut self) {
+        self.ready.shrink_to_fit();
+        self.ops.shrink_to_fit();
+        self.records.shrink_to_fit();
+        self.settling.shrink_to_fit();
     }
 
     /// Everything spent so far.
@@ -214,13 +226,13 @@ impl RunState {
         &mut items.expect("a unit with an item belongs to an open map").slots[unit.item as usize]
     }
 
-    fn settings(&self, unit: Unit) -> Arc<Resolved> {
+    fn settings(&self, unit: Unit) -> &Arc<Resolved> {
         if unit.scope == 0
             && let Some((_, over)) = self.start.overrides.iter().find(|(step, _)| *step == unit.step)
         {
-            return over.clone();
+            return over;
         }
-        self.scopes[unit.scope as usize].program.settings[unit.step as usize].clone()
+        &self.scopes[unit.scope as usize].program.settings[unit.step as usize]
     }
 
     fn record(&mut self, unit: Unit, kind: EventKind) {
@@ -282,9 +294,10 @@ impl RunState {
             self.records.push((unit, What::Attempt(attempt)));
         }
         let settings = self.settings(unit);
+        let (timeout, step_timeout) = (settings.timeout, settings.step_timeout);
         if first
             && !unit.is_item()
-            && let Some(limit) = settings.step_timeout
+            && let Some(limit) = step_timeout
         {
             self.slot(unit).more().deadline = true;
             self.ops.push(Op::Deadline { unit, limit });
@@ -295,7 +308,7 @@ impl RunState {
             unit,
             attempt,
             inputs,
-            timeout: settings.timeout,
+            timeout,
             before,
             phase,
         })
@@ -395,7 +408,7 @@ impl RunState {
 
     /// The unit has failed for good: what its `on_error` says happens.
     pub(super) fn fail(&mut self, unit: Unit, failure: Arc<Failure>) {
-        let settings = self.settings(unit);
+        let settings = self.settings(unit).clone();
         self.slot(unit).more().error = Some(failure.clone());
         // What takes its place has deadlines of its own.
         self.release(unit);

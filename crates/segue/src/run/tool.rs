@@ -83,7 +83,11 @@ impl Call<'_> {
     /// Whether the call was made, or refused, before the step waited for an answer.
     fn was_made(&self) -> Result<bool> {
         let state = self.state();
-        Ok(state.run.journals.look(state.unit, &self.position, &self.key())?.is_some())
+        Ok(state
+            .run
+            .journals
+            .look(state.unit, &self.position, &self.key())?
+            .is_some())
     }
 
     fn keep(&self, result: &Result<Json, Failure>) {

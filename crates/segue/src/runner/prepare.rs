@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Call, new_log, shown};
+use super::{Call, new_log};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
-use crate::log::EventKind;
+use crate::log::Begun;
 use crate::pipeline::Pipeline;
 use crate::plan::Input;
-use crate::run::{Environment, ROOT, RunShared, RunStart, RunState, chosen, prepare_all};
+use crate::run::{Environment, RunShared, RunStart, RunState, chosen, prepare_all};
 use crate::value::Value;
 
 /// A run that can start.
@@ -21,7 +21,7 @@ pub(crate) fn prepare<In, Out>(
     pipeline: &Pipeline<In, Out>,
     input: Value,
     env: Arc<Environment>,
-    call: Call,
+    call: Arc<Call>,
 ) -> Result<Prepared, Error> {
     let inner = &pipeline.inner;
     let plan = &inner.program.plan;
@@ -59,38 +59,21 @@ pub(crate) fn prepare<In, Out>(
         id,
         env,
         log: new_log(id),
-        budget: call.budget.unwrap_or(run.budget),
-        models: Arc::new(call.models),
+        budget: call.budget.unwrap_or(run.budget).map(Box::new),
+        call,
         overrides,
         agents,
-        trigger: call.trigger.unwrap_or_else(|| "library".to_owned()),
         journals: Default::default(),
         tool_calls: Default::default(),
         questions: Default::default(),
     });
-    shared.log.note(
-        ROOT,
-        EventKind::RunQueued {
-            pipeline: plan.name.clone(),
-            plan_hash: inner.hash().to_string(),
-            inputs: shown(&input),
-            labels: plan
-                .labels
-                .iter()
-                .chain(&call.labels)
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect(),
-            trigger: shared.trigger.clone(),
-            models: chosen(shared.agents.values()),
-            note: call.note,
-        },
-    );
-    shared.log.note(
-        ROOT,
-        EventKind::RunStarted {
-            engine: "local".to_owned(),
-        },
-    );
+    shared.log.begin(Begun {
+        program: inner.program.clone(),
+        input: input.clone(),
+        call: shared.call.clone(),
+        models: chosen(shared.agents.values()),
+        engine: "local",
+    });
     let state = RunState::new(inner.program.clone(), input, start);
     Ok(Prepared { shared, state })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::FutureExt;
 
-use super::{IntoStep, StepDefinition};
+use super::{Body, IntoStep, StepDefinition};
 use crate::error::{ErrorKind, Result, StepError};
 use crate::run::Cx;
 use crate::value::Data;
@@ -26,7 +26,7 @@ macro_rules! functions {
             type Out = Out;
 
             fn into_definition(self) -> StepDefinition<Self::In, Out> {
-                StepDefinition::new(Arc::new(move |cx, $pattern| self(cx, $($value),*).boxed()))
+                StepDefinition::new(Body::of(move |cx, $pattern| self(cx, $($value),*)))
             }
         }
     };
@@ -70,7 +70,7 @@ where
 
     fn into_definition(self) -> StepDefinition<In, Out> {
         let function = self.0;
-        StepDefinition::new(Arc::new(move |cx, input| function(cx, input).boxed()))
+        StepDefinition::new(Body::of(function))
     }
 }
 

@@ -183,6 +183,13 @@ impl RunView {
         }
     }
 
+    /// A picture for a terminal: the steps, how each ended, what it took. Empty where the plan is not known.
+    #[must_use]
+    pub fn picture(&self) -> String {
+        let drawn = |plan: &Arc<Plan>| super::draw::text(&super::GraphView::of(plan, Some(self), true).drawing());
+        self.plan.as_ref().map(drawn).unwrap_or_default()
+    }
+
     /// Its id; none before its first event.
     #[must_use]
     pub fn id(&self) -> Option<RunId> {

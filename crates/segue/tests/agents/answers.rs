@@ -26,12 +26,24 @@ fn writer() -> Agent<String> {
 async fn an_answer_that_fits_is_typed_and_the_model_saw_instructions_prompt_and_schema() {
     let model = Scripted::replies([r#"{"name": "pear", "weight": 180}"#]);
     let done = ask(&fruit(), &model).await.expect("it fits");
-    assert_eq!(done.output, Fruit { name: "pear".into(), weight: 180 });
+    assert_eq!(
+        done.output,
+        Fruit {
+            name: "pear".into(),
+            weight: 180
+        }
+    );
     let requests = model.requests();
     assert_eq!(requests.len(), 1);
-    let said: Vec<(Role, &str)> =
-        requests[0].messages.iter().map(|message| (message.role, message.text.as_str())).collect();
-    assert_eq!(said, [(Role::System, "Name a fruit."), (Role::User, "What is it?")]);
+    let said: Vec<(Role, &str)> = requests[0]
+        .messages
+        .iter()
+        .map(|message| (message.role, message.text.as_str()))
+        .collect();
+    assert_eq!(
+        said,
+        [(Role::System, "Name a fruit."), (Role::User, "What is it?")]
+    );
     let schema = requests[0].output.as_ref().expect("a type was asked for");
     assert_eq!(schema.as_json()["required"], json!(["name", "weight"]));
     assert_eq!(model.prompts("ask"), ["What is it?"]);
@@ -43,9 +55,18 @@ async fn an_answer_that_does_not_fit_is_repaired_by_saying_what_is_wrong() {
         (r#"{"name": "pear", "weight": "heavy"}"#, "/weight"),
         (r#"{"name": "pear"}"#, "weight"),
         ("a pear of 180 grams", "it is not JSON"),
-        ("```json\n{\"name\": \"pear\", \"weight\": 180}\n```", "it is not JSON"),
-        ("{\"name\": \"pear\", \"weight\": 180} That is it.", "it is not JSON"),
-        (r#"{"name": "pear", "name": "fig", "weight": 1}"#, "field `name` is there twice"),
+        (
+            "```json\n{\"name\": \"pear\", \"weight\": 180}\n```",
+            "it is not JSON",
+        ),
+        (
+            "{\"name\": \"pear\", \"weight\": 180} That is it.",
+            "it is not JSON",
+        ),
+        (
+            r#"{"name": "pear", "name": "fig", "weight": 1}"#,
+            "field `name` is there twice",
+        ),
         ("null", "null"),
         ("", "it is empty"),
     ] {
@@ -54,7 +75,10 @@ async fn an_answer_that_does_not_fit_is_repaired_by_saying_what_is_wrong() {
         assert_eq!(done.output.weight, 180);
         assert_eq!(done.usage.requests, 2, "the repaired answer is counted too");
         let told = last_said(&model, 1);
-        assert!(told.contains("not what was asked for") && told.contains(why), "{wrong}: {told}");
+        assert!(
+            told.contains("not what was asked for") && told.contains(why),
+            "{wrong}: {told}"
+        );
         let before = &model.requests()[1].messages[2];
         assert_eq!((before.role, before.text.as_str()), (Role::Assistant, wrong));
     }
@@ -98,7 +122,10 @@ async fn null_is_an_answer_only_where_the_type_has_it() {
     assert_eq!(ask(&maybe, &model).await.expect("null fits").output, None);
     let model = Scripted::replies(["", r#""""#, "found"]);
     let done = ask(&maybe, &model).await.expect("the third answer fits");
-    assert_eq!((done.output.as_deref(), model.requests().len()), (Some("found"), 3));
+    assert_eq!(
+        (done.output.as_deref(), model.requests().len()),
+        (Some("found"), 3)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,7 +133,11 @@ async fn a_cut_answer_is_none_even_if_it_could_be_read() {
     let pipeline = asking(&fruit());
     let whole = r#"{"name": "pear", "weight": 180}"#;
     let run = || pipeline.run("What?".to_owned());
-    let error = run().with_model("m", Replies::new([cut(whole)])).await.err().expect("it is cut");
+    let error = run()
+        .with_model("m", Replies::new([cut(whole)]))
+        .await
+        .err()
+        .expect("it is cut");
     assert_eq!(error.kind(), ErrorKind::IncompleteResponse);
     assert!(error.to_string().contains("cut at 4096 tokens"), "{error}");
     let again = run()
@@ -118,9 +149,18 @@ async fn a_cut_answer_is_none_even_if_it_could_be_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_final_and_says_what_the_model_said() {
-    let refusal = Response { finish: Finish::Refused, ..Response::text("I cannot help with that.") };
-    let run = asking(&writer()).run("What?".to_owned()).step("ask", segue::Settings::new().retries(3));
-    let error = run.with_model("m", Replies::new([refusal])).await.err().expect("it is refused");
+    let refusal = Response {
+        finish: Finish::Refused,
+        ..Response::text("I cannot help with that.")
+    };
+    let run = asking(&writer())
+        .run("What?".to_owned())
+        .step("ask", segue::Settings::new().retries(3));
+    let error = run
+        .with_model("m", Replies::new([refusal]))
+        .await
+        .err()
+        .expect("it is refused");
     assert_eq!(error.kind(), ErrorKind::BadRequest);
     assert!(error.to_string().contains("I cannot help with that."), "{error}");
 }
@@ -131,24 +171,42 @@ async fn a_failed_attempt_tells_the_next_one_why() {
         .rule(Rule::malformed(Malformed::BadSchema).times(1))
         .rule(Rule::json(json!({"name": "fig", "weight": 50})));
     let pipeline = Pipeline::define("again", |p, prompt: Out<String>| {
-        p.step("ask", fruit().repairs(0).as_step(|prompt: String| prompt).retries(1), prompt)
+        p.step(
+            "ask",
+            fruit().repairs(0).as_step(|prompt: String| prompt).retries(1),
+            prompt,
+        )
     })
     .expect("a pipeline");
-    let done = pipeline.run("What?".to_owned()).with_model("m", model.clone()).await.expect("it fits then");
+    let done = pipeline
+        .run("What?".to_owned())
+        .with_model("m", model.clone())
+        .await
+        .expect("it fits then");
     assert_eq!(done.usage.requests, 2, "the failed attempt is counted");
     let told = last_said(&model, 1);
     assert!(told.contains("Your last answer was refused"), "{told}");
-    assert_eq!(model.requests()[1].messages.len(), 3, "a new attempt is a new conversation");
+    assert_eq!(
+        model.requests()[1].messages.len(),
+        3,
+        "a new attempt is a new conversation"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_used_is_counted_by_agent_and_model_also_when_it_failed() {
-    let used = |input| segue::Usage { input_tokens: input, output_tokens: 1, ..segue::Usage::default() };
+    let used = |input| segue::Usage {
+        input_tokens: input,
+        output_tokens: 1,
+        ..segue::Usage::default()
+    };
     let model = Scripted::new()
         .rule(Rule::error(ErrorKind::Provider).usage(used(10)).times(1))
         .rule(Rule::reply("{}").usage(used(20)).times(1))
         .rule(Rule::json(json!({"name": "fig", "weight": 50})).usage(used(30)));
-    let run = asking(&fruit()).run("What?".to_owned()).step("ask", segue::Settings::new().retries(1));
+    let run = asking(&fruit())
+        .run("What?".to_owned())
+        .step("ask", segue::Settings::new().retries(1));
     let done = run.with_model("m", model).await.expect("it fits then");
     assert_eq!((done.usage.requests, done.usage.input_tokens), (3, 60));
     let view = done.view();
@@ -164,7 +222,9 @@ async fn the_extractive_model_answers_from_the_text_it_is_given() {
         summary: String,
         key_terms: Vec<String>,
     }
-    let agent = Agent::<Digest>::new("digester").instructions("Summarize.").model("local/extractive");
+    let agent = Agent::<Digest>::new("digester")
+        .instructions("Summarize.")
+        .model("local/extractive");
     let pipeline = asking(&agent);
     let mut answers = Vec::new();
     for text in [
@@ -174,7 +234,11 @@ async fn the_extractive_model_answers_from_the_text_it_is_given() {
         let done = pipeline.run(text.to_owned()).await.expect("it answers");
         let again = pipeline.run(text.to_owned()).await.expect("it answers");
         assert_eq!(done.output, again.output, "equal texts have equal answers");
-        assert!(text.contains(done.output.summary.trim_end_matches('.')), "{:?}", done.output);
+        assert!(
+            text.contains(done.output.summary.trim_end_matches('.')),
+            "{:?}",
+            done.output
+        );
         assert!(!done.output.key_terms.is_empty());
         assert_eq!(done.cost.nanousd, segue::Nanousd::ZERO);
         answers.push(done.output);

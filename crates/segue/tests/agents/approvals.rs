@@ -19,7 +19,8 @@ struct Send(Arc<AtomicU32>);
 
 impl Tool for Send {
     fn spec(&self) -> ToolSpec {
-        let parameters = json!({"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]});
+        let parameters =
+            json!({"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]});
         ToolSpec::new("send", "Sends mail.", parameters).class(ToolClass::Effectful)
     }
 
@@ -31,13 +32,17 @@ impl Tool for Send {
 
 fn sender(limits: ToolLimits) -> (Agent<String>, Arc<AtomicU32>) {
     let sent = Arc::new(AtomicU32::new(0));
-    let agent = Agent::new("clerk").model("m").tool_with(Send(sent.clone()), limits);
+    let agent = Agent::new("clerk")
+        .model("m")
+        .tool_with(Send(sent.clone()), limits);
     (agent, sent)
 }
 
 fn sends(to: &[&str]) -> Scripted {
     let calls = to.iter().map(|to| ("send", json!({"to": to})));
-    Scripted::new().rule(Rule::calls(calls).times(1)).rule(Rule::reply("done"))
+    Scripted::new()
+        .rule(Rule::calls(calls).times(1))
+        .rule(Rule::reply("done"))
 }
 
 async fn waiting(run: &RunHandle<String>) -> Question {
@@ -48,7 +53,10 @@ async fn waiting(run: &RunHandle<String>) -> Question {
 }
 
 async fn start(agent: &Agent<String>, model: &Scripted) -> RunHandle<String> {
-    runner(model).start(&asking(agent), "Write to them.".to_owned()).await.expect("it starts")
+    runner(model)
+        .start(&asking(agent), "Write to them.".to_owned())
+        .await
+        .expect("it starts")
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,13 +65,22 @@ async fn an_approved_call_is_made_once_and_nothing_is_repeated() {
     let model = sends(&["a@b.c"]);
     let run = start(&agent, &model).await;
     let question = waiting(&run).await;
-    assert_eq!((question.kind, question.title.as_str()), (QuestionKind::Approval, "may `clerk` call `send`?"));
+    assert_eq!(
+        (question.kind, question.title.as_str()),
+        (QuestionKind::Approval, "may `clerk` call `send`?")
+    );
     let approval = question.approval.expect("it is about a call");
-    assert_eq!((approval.tool.as_str(), approval.arguments), ("send", json!({"to": "a@b.c"})));
+    assert_eq!(
+        (approval.tool.as_str(), approval.arguments),
+        ("send", json!({"to": "a@b.c"}))
+    );
     assert_eq!(sent.load(Ordering::Relaxed), 0, "nothing is sent before");
-    let bad = run.answer(question.id, "yes", "me").err().expect("the form wants more");
+    let bad = run
+        .answer(question.id, "yes", "me")
+        .expect_err("the form wants more");
     assert_eq!(bad.kind(), ErrorKind::InvalidInput);
-    run.answer(question.id, json!({"approved": true}), "me").expect("it fits");
+    run.answer(question.id, json!({"approved": true}), "me")
+        .expect("it fits");
     let done = run.done().await.expect("it goes on");
     assert_eq!((sent.load(Ordering::Relaxed), model.requests().len()), (1, 2));
     assert_eq!((done.usage.requests, done.usage.tool_calls), (2, 1));
@@ -80,10 +97,19 @@ async fn the_reason_of_a_rejection_is_told_to_the_agent() {
     run.answer(question.id, answer, "me").expect("it fits");
     run.done().await.expect("the agent goes on without it");
     assert_eq!(sent.load(Ordering::Relaxed), 0);
-    assert_eq!(tool_results(&model, 1), ["error: the call of `send` was rejected: not before Monday"]);
+    assert_eq!(
+        tool_results(&model, 1),
+        ["error: the call of `send` was rejected: not before Monday"]
+    );
     let view = run.view();
-    let call = view.calls().find(|call| call.tool.is_some()).expect("the refusal is in the record");
-    assert_eq!(call.error.as_ref().expect("it says why").kind, ErrorKind::ApprovalRejected);
+    let call = view
+        .calls()
+        .find(|call| call.tool.is_some())
+        .expect("the refusal is in the record");
+    assert_eq!(
+        call.error.as_ref().expect("it says why").kind,
+        ErrorKind::ApprovalRejected
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +117,8 @@ async fn a_rejection_fails_the_attempt_where_the_tool_may_not_fail() {
     let (agent, _) = sender(ToolLimits::new().on_error(ToolOnError::Fail));
     let run = start(&agent, &sends(&["a@b.c"])).await;
     let question = waiting(&run).await;
-    run.answer(question.id, json!({"approved": false}), "me").expect("it fits");
+    run.answer(question.id, json!({"approved": false}), "me")
+        .expect("it fits");
     let error = run.done().await.err().expect("it fails");
     assert_eq!(error.kind(), ErrorKind::ApprovalRejected);
 }
@@ -106,7 +133,10 @@ async fn no_answer_in_time_means_no_and_the_agent_is_told() {
     assert_eq!(deadline.since(question.asked), mins(10));
     run.done().await.expect("the agent goes on without it");
     assert_eq!(sent.load(Ordering::Relaxed), 0);
-    assert_eq!(tool_results(&model, 1), ["error: nobody approved the call of `send` in time"]);
+    assert_eq!(
+        tool_results(&model, 1),
+        ["error: nobody approved the call of `send` in time"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,14 +145,23 @@ async fn each_call_of_a_turn_is_asked_for_and_none_is_made_before_all_are_answer
     let model = sends(&["a@b.c", "d@e.f"]);
     let run = start(&agent, &model).await;
     let first = waiting(&run).await;
-    run.answer(first.id, json!({"approved": true}), "me").expect("it fits");
+    run.answer(first.id, json!({"approved": true}), "me")
+        .expect("it fits");
     let second = waiting(&run).await;
     assert_eq!(second.approval.expect("a call").arguments, json!({"to": "d@e.f"}));
     assert_eq!(sent.load(Ordering::Relaxed), 0);
-    run.answer(second.id, json!({"approved": false, "reason": "who is that?"}), "me").expect("it fits");
+    run.answer(
+        second.id,
+        json!({"approved": false, "reason": "who is that?"}),
+        "me",
+    )
+    .expect("it fits");
     run.done().await.expect("it goes on");
     assert_eq!(sent.load(Ordering::Relaxed), 1);
-    assert_eq!(tool_results(&model, 1), ["sent", "error: the call of `send` was rejected: who is that?"]);
+    assert_eq!(
+        tool_results(&model, 1),
+        ["sent", "error: the call of `send` was rejected: who is that?"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +180,8 @@ async fn an_approval_holds_for_its_attempt_only() {
     for made in 0..2 {
         let question = waiting(&run).await;
         assert_eq!(sent.load(Ordering::Relaxed), made);
-        run.answer(question.id, json!({"approved": true}), "me").expect("it fits");
+        run.answer(question.id, json!({"approved": true}), "me")
+            .expect("it fits");
     }
     run.done().await.expect("the second attempt ends");
 }
@@ -154,8 +194,16 @@ async fn the_policy_decides_by_name_by_arguments_or_by_class() {
     };
     for (approval, to, expected) in [
         (ToolApproval::Allow, "all", Some("sent")),
-        (ToolApproval::Deny, "me", Some("error: the policy denies `send` to step `ask`")),
-        (when(), "all", Some("error: the policy denies `send` to step `ask`")),
+        (
+            ToolApproval::Deny,
+            "me",
+            Some("error: the policy denies `send` to step `ask`"),
+        ),
+        (
+            when(),
+            "all",
+            Some("error: the policy denies `send` to step `ask`"),
+        ),
         (when(), "me", Some("sent")),
         (when(), "you", None),
         (ToolApproval::Ask, "me", None),

@@ -26,11 +26,18 @@ fn save(name: &str) -> Rule {
 
 #[tokio::test(start_paused = true)]
 async fn the_marker_is_asked_for_and_cut_off() {
-    let model = Scripted::replies(["Still at it.", "AGENT_COMPLETE is near", "The report.\nAGENT_COMPLETE\n"]);
+    let model = Scripted::replies([
+        "Still at it.",
+        "AGENT_COMPLETE is near",
+        "The report.\nAGENT_COMPLETE\n",
+    ]);
     let done = ask(&marked(3), &model).await.expect("the marker came");
     assert_eq!(done.output, "The report.");
     for request in [1, 2] {
-        assert_eq!(last_said(&model, request), "End with AGENT_COMPLETE when you are done.");
+        assert_eq!(
+            last_said(&model, request),
+            "End with AGENT_COMPLETE when you are done."
+        );
     }
 }
 
@@ -38,14 +45,24 @@ async fn the_marker_is_asked_for_and_cut_off() {
 async fn reminders_are_bounded() {
     let model = Scripted::new().rule(Rule::reply("Still at it."));
     let failure = refused(&marked(2), &model).await;
-    assert_eq!((failure.kind, model.requests().len()), (ErrorKind::IncompleteOutput, 3));
-    assert!(failure.message.contains("after 2 reminders"), "{}", failure.message);
+    assert_eq!(
+        (failure.kind, model.requests().len()),
+        (ErrorKind::IncompleteOutput, 3)
+    );
+    assert!(
+        failure.message.contains("after 2 reminders"),
+        "{}",
+        failure.message
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_marker_and_nothing_else_is_no_answer() {
     let model = Scripted::replies(["AGENT_COMPLETE", "Done.\nAGENT_COMPLETE"]);
-    assert_eq!(ask(&marked(0), &model).await.expect("the second has text").output, "Done.");
+    assert_eq!(
+        ask(&marked(0), &model).await.expect("the second has text").output,
+        "Done."
+    );
     assert!(last_said(&model, 1).contains("it is empty"));
 }
 
@@ -67,7 +84,9 @@ async fn what_is_not_saved_is_named_until_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_never_saved_is_named_in_the_error() {
-    let model = Scripted::new().rule(save("a.md").times(1)).rule(Rule::reply("All saved."));
+    let model = Scripted::new()
+        .rule(save("a.md").times(1))
+        .rule(Rule::reply("All saved."));
     let failure = refused(&saving(), &model).await;
     assert_eq!(failure.kind, ErrorKind::IncompleteOutput);
     assert_eq!(failure.missing, ["b.json"]);
@@ -84,6 +103,16 @@ async fn an_agent_reads_back_what_it_saved_and_is_told_of_bad_names() {
     let agent = Agent::<String>::new("worker").model("m").tool_named("segue.*");
     ask(&agent, &model).await.expect("it ends");
     let told = crate::tool_results(&model, 4);
-    assert!(told[0].starts_with("error: `../x` cannot name an artifact"), "{told:?}");
-    assert_eq!(told[1..], ["saved `n.txt`, 4 bytes", "kept", "error: no artifact `m.txt` was saved"]);
+    assert!(
+        told[0].starts_with("error: `../x` cannot name an artifact"),
+        "{told:?}"
+    );
+    assert_eq!(
+        told[1..],
+        [
+            "saved `n.txt`, 4 bytes",
+            "kept",
+            "error: no artifact `m.txt` was saved"
+        ]
+    );
 }

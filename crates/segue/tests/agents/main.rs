@@ -35,20 +35,32 @@ async fn refused<T: Data>(agent: &Agent<T>, model: &Scripted) -> Failure {
 
 fn runner(model: &Scripted) -> Runner {
     let models = Models::offline().with("m", model.clone());
-    Runner::builder().models(models).registry(Registry::new()).build().expect("nothing is registered twice")
+    Runner::builder()
+        .models(models)
+        .registry(Registry::new())
+        .build()
+        .expect("nothing is registered twice")
 }
 
 /// What the last message of a request says.
 fn last_said(model: &Scripted, request: usize) -> String {
     let requests = model.requests();
-    requests[request].messages.last().expect("a request has messages").text.clone()
+    requests[request]
+        .messages
+        .last()
+        .expect("a request has messages")
+        .text
+        .clone()
 }
 
 /// What tools told the model in a request, in order.
 fn tool_results(model: &Scripted, request: usize) -> Vec<String> {
     let requests = model.requests();
     let messages = requests[request].messages.iter();
-    messages.filter(|message| message.role == Role::Tool).map(|message| message.text.clone()).collect()
+    messages
+        .filter(|message| message.role == Role::Tool)
+        .map(|message| message.text.clone())
+        .collect()
 }
 
 /// A model that gives these responses in order, for what a script does not say.
@@ -69,7 +81,11 @@ impl Model for Replies {
         &'a self,
         _request: &'a Request,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + 'a>> {
-        let next = self.0.lock().expect("no test panics while it holds this").pop_front();
+        let next = self
+            .0
+            .lock()
+            .expect("no test panics while it holds this")
+            .pop_front();
         Box::pin(async move { Ok(next.expect("there is a reply left")) })
     }
 }
@@ -92,4 +108,13 @@ fn calls(calls: &[(&str, &str, serde_json::Value)]) -> Response {
         finish: Finish::ToolCalls,
         ..Response::text("")
     }
+}
+
+/// Virtual time: what a test measures is exact.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of a paused runtime is what is measured"
+)]
+fn now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }

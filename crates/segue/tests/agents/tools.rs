@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures_util::future::BoxFuture;
 use segue::model::{Response, Rule};
 use segue::plan::{ToolLimits, ToolOnError};
-use segue::{
-    Agent, ErrorKind, Result, Scripted, StepError, Tool, ToolCx, ToolSpec, millis, secs, tool,
-};
+use segue::{Agent, ErrorKind, Result, Scripted, StepError, Tool, ToolCx, ToolSpec, millis, secs, tool};
 use serde_json::{Value as Json, json};
 
 use crate::{Replies, ask, asking, calls, cut, refused, tool_results};
@@ -47,7 +45,11 @@ impl Tool for Flaky {
 
 fn flaky(failures: u32, fatal: bool) -> (Flaky, Arc<AtomicU32>) {
     let calls = Arc::new(AtomicU32::new(0));
-    let tool = Flaky { failures, fatal, calls: calls.clone() };
+    let tool = Flaky {
+        failures,
+        fatal,
+        calls: calls.clone(),
+    };
     (tool, calls)
 }
 
@@ -56,18 +58,28 @@ fn agent() -> Agent<String> {
 }
 
 fn call_then_done(tool: &str, arguments: Json) -> Scripted {
-    Scripted::new().rule(Rule::call(tool, arguments).times(1)).rule(Rule::reply("done"))
+    Scripted::new()
+        .rule(Rule::call(tool, arguments).times(1))
+        .rule(Rule::reply("done"))
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_of_a_turn_run_side_by_side_and_keep_their_order() {
-    let turn = Rule::calls([("wait", json!({"ms": 300})), ("wait", json!({"ms": 100})), ("wait", json!({"ms": 200}))]);
+    let turn = Rule::calls([
+        ("wait", json!({"ms": 300})),
+        ("wait", json!({"ms": 100})),
+        ("wait", json!({"ms": 200})),
+    ]);
     let model = Scripted::new().rule(turn.times(1)).rule(Rule::reply("done"));
-    let began = tokio::time::Instant::now();
+    let began = crate::now();
     let done = ask(&agent().tool(wait {}), &model).await.expect("it ends");
     assert_eq!(began.elapsed(), millis(300));
     assert_eq!(tool_results(&model, 1), ["300", "100", "200"]);
-    let ids: Vec<_> = model.requests()[1].messages.iter().filter_map(|message| message.call.clone()).collect();
+    let ids: Vec<_> = model.requests()[1]
+        .messages
+        .iter()
+        .filter_map(|message| message.call.clone())
+        .collect();
     assert_eq!(ids, ["call_1", "call_2", "call_3"]);
     assert_eq!((done.usage.tool_calls, done.usage.tool_ms), (3, 600));
 }
@@ -77,7 +89,7 @@ async fn a_turn_runs_at_most_eight_calls_at_once() {
     let model = Scripted::new()
         .rule(Rule::calls((0..9).map(|n| ("wait", json!({"ms": 100 + n})))).times(1))
         .rule(Rule::reply("done"));
-    let began = tokio::time::Instant::now();
+    let began = crate::now();
     ask(&agent().tool(wait {}), &model).await.expect("it ends");
     assert_eq!(began.elapsed(), millis(100 + 108));
 }
@@ -94,9 +106,17 @@ async fn bad_calls_are_told_and_a_good_one_makes_up_for_them() {
     ask(&agent().tool(wait {}), &model).await.expect("it ends");
     let told = tool_results(&model, 5);
     assert_eq!(told[0], "error: there is no tool `Wait`; the tools are: wait");
-    assert!(told[1].starts_with("error: the arguments do not fit: /ms"), "{}", told[1]);
+    assert!(
+        told[1].starts_with("error: the arguments do not fit: /ms"),
+        "{}",
+        told[1]
+    );
     assert_eq!(told[2], "1");
-    assert!(told[3].contains("user"), "unknown arguments are refused: {}", told[3]);
+    assert!(
+        told[3].contains("user"),
+        "unknown arguments are refused: {}",
+        told[3]
+    );
     assert!(told[4].contains("ms"), "{}", told[4]);
 }
 
@@ -105,7 +125,11 @@ async fn three_bad_calls_in_a_row_end_the_attempt() {
     let model = Scripted::new().rule(Rule::call("search", json!({})));
     let failure = refused(&agent(), &model).await;
     assert_eq!((failure.kind, model.requests().len()), (ErrorKind::Tool, 3));
-    assert!(failure.message.contains("3 bad tool calls in a row"), "{}", failure.message);
+    assert!(
+        failure.message.contains("3 bad tool calls in a row"),
+        "{}",
+        failure.message
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,10 +144,20 @@ async fn two_calls_of_one_turn_cannot_have_one_id() {
 #[tokio::test(start_paused = true)]
 async fn the_tool_calls_of_a_cut_answer_are_never_made() {
     let (tool, made) = flaky(0, false);
-    let turn = Response { finish: cut("").finish, ..calls(&[("c", "flaky", json!({}))]) };
+    let turn = Response {
+        finish: cut("").finish,
+        ..calls(&[("c", "flaky", json!({}))])
+    };
     let run = asking(&agent().tool(tool)).run("What?".to_owned());
-    let error = run.with_model("m", Replies::new([turn])).await.err().expect("it is cut");
-    assert_eq!((error.kind(), made.load(Ordering::Relaxed)), (ErrorKind::IncompleteResponse, 0));
+    let error = run
+        .with_model("m", Replies::new([turn]))
+        .await
+        .err()
+        .expect("it is cut");
+    assert_eq!(
+        (error.kind(), made.load(Ordering::Relaxed)),
+        (ErrorKind::IncompleteResponse, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +165,12 @@ async fn a_failing_tool_tells_the_model_unless_somebody_said_otherwise() {
     let limits = ToolLimits::new();
     let cases = [
         (limits.clone(), Ok("error: the line is down")),
-        (limits.clone().on_error(ToolOnError::Text("use what you know".into())), Ok("use what you know")),
+        (
+            limits
+                .clone()
+                .on_error(ToolOnError::Text("use what you know".into())),
+            Ok("use what you know"),
+        ),
         (limits.on_error(ToolOnError::Fail), Err(ErrorKind::Network)),
     ];
     for (limits, expected) in cases {
@@ -157,22 +196,43 @@ async fn a_tool_is_tried_again_as_often_as_it_may_be_and_never_after_a_fatal_err
         let model = call_then_done("flaky", json!({}));
         let agent = agent().tool_with(tool, ToolLimits::new().retries(retries));
         let done = ask(&agent, &model).await.expect("it ends");
-        assert_eq!((made.load(Ordering::Relaxed), done.usage.tool_calls), (tries, u64::from(tries)));
+        assert_eq!(
+            (made.load(Ordering::Relaxed), done.usage.tool_calls),
+            (tries, u64::from(tries))
+        );
         assert_eq!(tool_results(&model, 1), [told]);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_tool_that_hangs_is_cut_off() {
-    for (limits, ms) in [(ToolLimits::new(), 30_000), (ToolLimits::new().timeout(secs(2)), 2000)] {
+    for (limits, ms) in [
+        (ToolLimits::new(), 30_000),
+        (ToolLimits::new().timeout(secs(2)), 2000),
+    ] {
         let model = call_then_done("wait", json!({"ms": 3_600_000}));
-        let began = tokio::time::Instant::now();
-        let done = ask(&agent().tool_with(wait {}, limits), &model).await.expect("it ends");
+        let began = crate::now();
+        let done = ask(&agent().tool_with(wait {}, limits), &model)
+            .await
+            .expect("it ends");
         assert_eq!(began.elapsed(), millis(ms));
-        assert_eq!(tool_results(&model, 1), [format!("error: tool `wait` did not answer within {ms}ms")]);
+        assert_eq!(
+            tool_results(&model, 1),
+            [format!("error: tool `wait` did not answer within {ms}ms")]
+        );
         let view = done.view();
-        let call = view.calls().find(|call| call.tool.is_some()).expect("the call is in the record");
-        assert_eq!(call.error.as_ref().and_then(|error| error.limit.clone()).expect("a limit").name, "tool");
+        let call = view
+            .calls()
+            .find(|call| call.tool.is_some())
+            .expect("the call is in the record");
+        assert_eq!(
+            call.error
+                .as_ref()
+                .and_then(|error| error.limit.clone())
+                .expect("a limit")
+                .name,
+            "tool"
+        );
     }
 }
 
@@ -187,7 +247,10 @@ async fn a_tool_that_is_cut_off_with_its_attempt_does_not_stay_open_in_the_recor
         .expect("it starts");
     assert!(run.done().await.err().expect("it is late").is_timeout());
     let view = run.view();
-    let call = view.calls().find(|call| call.tool.is_some()).expect("the call is in the record");
+    let call = view
+        .calls()
+        .find(|call| call.tool.is_some())
+        .expect("the call is in the record");
     assert!(call.status.is_settled() && call.ended.is_some());
     assert_eq!(view.usage().tool_calls, 1);
 }
@@ -197,8 +260,16 @@ async fn max_calls_of_a_tool_is_told() {
     let model = Scripted::new()
         .rule(Rule::calls((1..=3).map(|ms| ("wait", json!({"ms": ms})))).times(1))
         .rule(Rule::reply("done"));
-    ask(&agent().tool_with(wait {}, ToolLimits::new().max_calls(2)), &model).await.expect("it ends");
-    assert_eq!(tool_results(&model, 1), ["1", "2", "error: `wait` has no call left, of 2"]);
+    ask(
+        &agent().tool_with(wait {}, ToolLimits::new().max_calls(2)),
+        &model,
+    )
+    .await
+    .expect("it ends");
+    assert_eq!(
+        tool_results(&model, 1),
+        ["1", "2", "error: `wait` has no call left, of 2"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,7 +285,10 @@ async fn equal_calls_are_warned_of_and_then_end_the_attempt() {
     let (tool, made) = flaky(0, false);
     let model = Scripted::new().rule(Rule::call("flaky", json!({"n": 1})));
     let failure = refused(&agent().tool(tool), &model).await;
-    assert_eq!((failure.kind, made.load(Ordering::Relaxed)), (ErrorKind::NoProgress, 4));
+    assert_eq!(
+        (failure.kind, made.load(Ordering::Relaxed)),
+        (ErrorKind::NoProgress, 4)
+    );
     assert_eq!(model.requests().len(), 7);
     let told = tool_results(&model, 6);
     assert!(told[4].contains("5 times; do something else"), "{told:?}");
@@ -226,5 +300,8 @@ async fn equal_calls_are_found_also_when_they_alternate() {
     let alternating = (0..20).fold(Scripted::new(), |script, at| script.rule(turn(at % 2).times(1)));
     let (tool, made) = flaky(0, false);
     let failure = refused(&agent().tool(tool).max_turns(100), &alternating).await;
-    assert_eq!((failure.kind, made.load(Ordering::Relaxed)), (ErrorKind::NoProgress, 8));
+    assert_eq!(
+        (failure.kind, made.load(Ordering::Relaxed)),
+        (ErrorKind::NoProgress, 8)
+    );
 }

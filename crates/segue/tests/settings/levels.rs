@@ -10,12 +10,23 @@ async fn run(levels: [Settings; 4], model: Scripted) -> Result<Done<String>, Err
     let agent = Agent::<String>::new("writer").model("m").settings(agent);
     let pipeline = Pipeline::define("levels", |p, prompt: Out<String>| {
         p.defaults(defaults);
-        let twice = RetryLayer { max_attempts: Some(2), ..RetryLayer::default() };
+        let twice = RetryLayer {
+            max_attempts: Some(2),
+            ..RetryLayer::default()
+        };
         p.policy("twice", twice);
-        p.step("ask", agent.as_step(|prompt: String| prompt).settings(step), prompt)
+        p.step(
+            "ask",
+            agent.as_step(|prompt: String| prompt).settings(step),
+            prompt,
+        )
     })
     .expect("a pipeline");
-    pipeline.run("Go.".to_owned()).step("ask", call).with_model("m", model).await
+    pipeline
+        .run("Go.".to_owned())
+        .step("ask", call)
+        .with_model("m", model)
+        .await
 }
 
 fn levels(said: &[(usize, &Settings)]) -> [Settings; 4] {
@@ -28,13 +39,24 @@ fn levels(said: &[(usize, &Settings)]) -> [Settings; 4] {
 
 /// Proves a setting at each level, that a level which says nothing inherits it, and that each level above switches it
 /// off.
-async fn proves(on: Settings, off: Settings, model: fn() -> Scripted, works: fn(&Result<Done<String>, Error>) -> bool) {
+async fn proves(
+    on: Settings,
+    off: Settings,
+    model: fn() -> Scripted,
+    works: fn(&Result<Done<String>, Error>) -> bool,
+) {
     assert!(!works(&run(levels(&[]), model()).await), "nobody has set it");
     for low in 0..4 {
-        assert!(works(&run(levels(&[(low, &on)]), model()).await), "set at level {low}");
+        assert!(
+            works(&run(levels(&[(low, &on)]), model()).await),
+            "set at level {low}"
+        );
         for high in low + 1..4 {
             let result = run(levels(&[(low, &on), (high, &off)]), model()).await;
-            assert!(!works(&result), "set at level {low}, switched off at level {high}");
+            assert!(
+                !works(&result),
+                "set at level {low}, switched off at level {high}"
+            );
             let result = run(levels(&[(low, &off), (high, &on)]), model()).await;
             assert!(works(&result), "off at level {low}, set at level {high}");
         }
@@ -46,7 +68,9 @@ fn slow() -> Scripted {
 }
 
 fn fails_once() -> Scripted {
-    Scripted::new().rule(Rule::error(ErrorKind::Provider).times(1)).rule(Rule::reply("fine"))
+    Scripted::new()
+        .rule(Rule::error(ErrorKind::Provider).times(1))
+        .rule(Rule::reply("fine"))
 }
 
 fn fails() -> Scripted {
@@ -63,13 +87,19 @@ fn late(result: &Result<Done<String>, Error>, limit: &str) -> bool {
 #[tokio::test(start_paused = true)]
 async fn timeout() {
     let on = Settings::new().timeout(secs(1));
-    proves(on, Settings::new().timeout(None), slow, |result| late(result, "attempt")).await;
+    proves(on, Settings::new().timeout(None), slow, |result| {
+        late(result, "attempt")
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn step_timeout() {
     let on = Settings::new().step_timeout(secs(1));
-    proves(on, Settings::new().step_timeout(None), slow, |result| late(result, "step")).await;
+    proves(on, Settings::new().step_timeout(None), slow, |result| {
+        late(result, "step")
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,7 +110,12 @@ async fn retries() {
 
 #[tokio::test(start_paused = true)]
 async fn retry() {
-    let attempts = |n| Settings::new().retry(RetryLayer { max_attempts: Some(n), ..RetryLayer::default() });
+    let attempts = |n| {
+        Settings::new().retry(RetryLayer {
+            max_attempts: Some(n),
+            ..RetryLayer::default()
+        })
+    };
     proves(attempts(2), attempts(1), fails_once, Result::is_ok).await;
 }
 
@@ -89,13 +124,22 @@ async fn policy() {
     let on = Settings::new().policy("twice");
     assert!(run(levels(&[(0, &on)]), fails_once()).await.is_ok());
     for low in 0..4 {
-        assert!(run(levels(&[(low, &on)]), fails_once()).await.is_ok(), "asked for at level {low}");
+        assert!(
+            run(levels(&[(low, &on)]), fails_once()).await.is_ok(),
+            "asked for at level {low}"
+        );
         for high in low + 1..4 {
             let off = Settings::new().retries(0);
             let result = run(levels(&[(low, &on), (high, &off)]), fails_once()).await;
-            assert!(result.is_err(), "asked for at level {low}, switched off at level {high}");
+            assert!(
+                result.is_err(),
+                "asked for at level {low}, switched off at level {high}"
+            );
             let result = run(levels(&[(low, &off), (high, &on)]), fails_once()).await;
-            assert!(result.is_ok(), "a policy replaces what lower levels say of retries");
+            assert!(
+                result.is_ok(),
+                "a policy replaces what lower levels say of retries"
+            );
         }
     }
 }
@@ -114,7 +158,10 @@ async fn budget() {
 async fn on_error() {
     let on = Settings::new().on_error(OnError::Use(Value::new("instead".to_owned())));
     let off = Settings::new().on_error(OnError::Fail);
-    proves(on, off, fails, |result| result.as_ref().is_ok_and(|done| done.output == "instead")).await;
+    proves(on, off, fails, |result| {
+        result.as_ref().is_ok_and(|done| done.output == "instead")
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,20 +176,48 @@ async fn the_setters_of_an_agent_are_the_agent_level() {
     let refused = ask(agent().budget(Budget::default().requests(0)), fails_once()).await;
     assert!(refused.err().expect("nothing may be spent").is_budget());
     let instead = agent().on_error(OnError::Use(Value::new("instead".to_owned())));
-    assert_eq!(ask(instead, fails()).await.expect("a value takes its place").output, "instead");
+    assert_eq!(
+        ask(instead, fails())
+            .await
+            .expect("a value takes its place")
+            .output,
+        "instead"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_setters_of_a_step_are_the_step_level() {
-    let refused = crate::one(crate::fails.on_error(OnError::Use(Value::new(9u64)))).run(1).await;
+    let refused = crate::one(crate::fails.on_error(OnError::Use(Value::new(9u64))))
+        .run(1)
+        .await;
     assert_eq!(refused.expect("a value takes its place").output, 9);
     let ask = |step: fn(segue::AgentAsStep<String, String>) -> Pipeline<String, String>, model: Scripted| async move {
         let agent = Agent::<String>::new("writer").model("m");
-        step(agent.as_step(|prompt: String| prompt)).run("Go.".to_owned()).with_model("m", model).await
+        step(agent.as_step(|prompt: String| prompt))
+            .run("Go.".to_owned())
+            .with_model("m", model)
+            .await
     };
-    assert!(late(&ask(|step| crate::one(step.timeout(secs(1))), slow()).await, "attempt"));
-    assert!(late(&ask(|step| crate::one(step.step_timeout(secs(1))), slow()).await, "step"));
-    assert!(ask(|step| crate::one(step.retries(1)), fails_once()).await.is_ok());
-    let none = |step: segue::AgentAsStep<String, String>| crate::one(step.budget(Budget::default().requests(0)));
-    assert!(ask(none, slow()).await.err().expect("nothing may be spent").is_budget());
+    assert!(late(
+        &ask(|step| crate::one(step.timeout(secs(1))), slow()).await,
+        "attempt"
+    ));
+    assert!(late(
+        &ask(|step| crate::one(step.step_timeout(secs(1))), slow()).await,
+        "step"
+    ));
+    assert!(
+        ask(|step| crate::one(step.retries(1)), fails_once())
+            .await
+            .is_ok()
+    );
+    let none =
+        |step: segue::AgentAsStep<String, String>| crate::one(step.budget(Budget::default().requests(0)));
+    assert!(
+        ask(none, slow())
+            .await
+            .err()
+            .expect("nothing may be spent")
+            .is_budget()
+    );
 }

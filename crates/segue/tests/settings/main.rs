@@ -33,5 +33,15 @@ where
     S: IntoStep<M>,
     S::In: Data,
 {
-    Pipeline::define("one", |p, input: Out<S::In>| p.step("work", step, input)).expect("one step is a pipeline")
+    Pipeline::define("one", |p, input: Out<S::In>| p.step("work", step, input))
+        .expect("one step is a pipeline")
+}
+
+/// Virtual time: what a test measures is exact.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of a paused runtime is what is measured"
+)]
+fn now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }

@@ -10,47 +10,207 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
     ("Settings", "policy", "settings/levels", "policy"),
     ("Settings", "budget", "settings/levels", "budget"),
     ("Settings", "on_error", "settings/levels", "on_error"),
-    ("Settings", "backoff", "settings/waits", "backoff_delay_and_max_delay"),
-    ("Configured", "retries", "settings/levels", "the_setters_of_a_step_are_the_step_level"),
-    ("Configured", "timeout", "settings/levels", "the_setters_of_a_step_are_the_step_level"),
-    ("Configured", "step_timeout", "settings/levels", "the_setters_of_a_step_are_the_step_level"),
-    ("Configured", "budget", "settings/levels", "the_setters_of_a_step_are_the_step_level"),
-    ("Configured", "on_error", "settings/levels", "the_setters_of_a_step_are_the_step_level"),
-    ("Configured", "backoff", "settings/waits", "backoff_delay_and_max_delay"),
+    (
+        "Settings",
+        "backoff",
+        "settings/waits",
+        "backoff_delay_and_max_delay",
+    ),
+    (
+        "Configured",
+        "retries",
+        "settings/levels",
+        "the_setters_of_a_step_are_the_step_level",
+    ),
+    (
+        "Configured",
+        "timeout",
+        "settings/levels",
+        "the_setters_of_a_step_are_the_step_level",
+    ),
+    (
+        "Configured",
+        "step_timeout",
+        "settings/levels",
+        "the_setters_of_a_step_are_the_step_level",
+    ),
+    (
+        "Configured",
+        "budget",
+        "settings/levels",
+        "the_setters_of_a_step_are_the_step_level",
+    ),
+    (
+        "Configured",
+        "on_error",
+        "settings/levels",
+        "the_setters_of_a_step_are_the_step_level",
+    ),
+    (
+        "Configured",
+        "backoff",
+        "settings/waits",
+        "backoff_delay_and_max_delay",
+    ),
     ("Configured", "settings", "settings/levels", "timeout"),
     ("Configured", "title", "settings/run", "what_a_run_is_called"),
-    ("Configured", "uses", "settings/run", "what_a_step_uses_has_to_be_provided_before_the_run_starts"),
-    ("Configured", "max_parallel", "settings/run", "max_parallel_of_a_map"),
-    ("Agent", "instructions", "agents/answers", "an_answer_that_fits_is_typed_and_the_model_saw_instructions_prompt_and_schema"),
-    ("Agent", "description", "agents/nested", "an_agent_asks_another_and_both_are_counted"),
-    ("Agent", "model", "agents/models", "the_next_model_is_asked_after_a_fatal_error_or_when_no_attempt_is_left"),
-    ("Agent", "tool", "agents/tools", "calls_of_a_turn_run_side_by_side_and_keep_their_order"),
-    ("Agent", "tool_with", "agents/tools", "a_tool_that_hangs_is_cut_off"),
-    ("Agent", "tool_named", "tools", "registered_tools_are_found_by_name_and_by_glob"),
-    ("Agent", "tool_named_with", "agents/nested", "an_approval_inside_another_agent_repeats_nothing"),
-    ("Agent", "max_turns", "agents/answers", "repairs_are_turns_like_any_other"),
-    ("Agent", "max_tool_calls", "agents/tools", "max_tool_calls_ends_the_attempt"),
-    ("Agent", "repairs", "agents/answers", "repairs_are_counted_and_then_the_output_is_invalid"),
-    ("Agent", "complete", "agents/completion", "the_marker_is_asked_for_and_cut_off"),
-    ("Agent", "strict", "tools", "where_strict_is_asked_every_schema_has_to_be"),
+    (
+        "Configured",
+        "uses",
+        "settings/run",
+        "what_a_step_uses_has_to_be_provided_before_the_run_starts",
+    ),
+    (
+        "Configured",
+        "max_parallel",
+        "settings/run",
+        "max_parallel_of_a_map",
+    ),
+    (
+        "Agent",
+        "instructions",
+        "agents/answers",
+        "an_answer_that_fits_is_typed_and_the_model_saw_instructions_prompt_and_schema",
+    ),
+    (
+        "Agent",
+        "description",
+        "agents/nested",
+        "an_agent_asks_another_and_both_are_counted",
+    ),
+    (
+        "Agent",
+        "model",
+        "agents/models",
+        "the_next_model_is_asked_after_a_fatal_error_or_when_no_attempt_is_left",
+    ),
+    (
+        "Agent",
+        "tool",
+        "agents/tools",
+        "calls_of_a_turn_run_side_by_side_and_keep_their_order",
+    ),
+    (
+        "Agent",
+        "tool_with",
+        "agents/tools",
+        "a_tool_that_hangs_is_cut_off",
+    ),
+    (
+        "Agent",
+        "tool_named",
+        "tools",
+        "registered_tools_are_found_by_name_and_by_glob",
+    ),
+    (
+        "Agent",
+        "tool_named_with",
+        "agents/nested",
+        "an_approval_inside_another_agent_repeats_nothing",
+    ),
+    (
+        "Agent",
+        "max_turns",
+        "agents/answers",
+        "repairs_are_turns_like_any_other",
+    ),
+    (
+        "Agent",
+        "max_tool_calls",
+        "agents/tools",
+        "max_tool_calls_ends_the_attempt",
+    ),
+    (
+        "Agent",
+        "repairs",
+        "agents/answers",
+        "repairs_are_counted_and_then_the_output_is_invalid",
+    ),
+    (
+        "Agent",
+        "complete",
+        "agents/completion",
+        "the_marker_is_asked_for_and_cut_off",
+    ),
+    (
+        "Agent",
+        "strict",
+        "tools",
+        "where_strict_is_asked_every_schema_has_to_be",
+    ),
     ("Agent", "model_settings", "settings/run", "settings_of_a_model"),
     ("Agent", "max_tokens", "settings/run", "settings_of_a_model"),
     ("Agent", "settings", "settings/levels", "timeout"),
-    ("Agent", "timeout", "settings/levels", "the_setters_of_an_agent_are_the_agent_level"),
-    ("Agent", "retries", "settings/levels", "the_setters_of_an_agent_are_the_agent_level"),
-    ("Agent", "budget", "settings/levels", "the_setters_of_an_agent_are_the_agent_level"),
-    ("Agent", "on_error", "settings/levels", "the_setters_of_an_agent_are_the_agent_level"),
-    ("ToolLimits", "max_calls", "agents/tools", "max_calls_of_a_tool_is_told"),
-    ("ToolLimits", "timeout", "agents/tools", "a_tool_that_hangs_is_cut_off"),
-    ("ToolLimits", "retries", "agents/tools", "a_tool_is_tried_again_as_often_as_it_may_be_and_never_after_a_fatal_error"),
-    ("ToolLimits", "approval", "agents/approvals", "the_policy_decides_by_name_by_arguments_or_by_class"),
-    ("ToolLimits", "approval_timeout", "agents/approvals", "no_answer_in_time_means_no_and_the_agent_is_told"),
-    ("ToolLimits", "on_error", "agents/tools", "a_failing_tool_tells_the_model_unless_somebody_said_otherwise"),
+    (
+        "Agent",
+        "timeout",
+        "settings/levels",
+        "the_setters_of_an_agent_are_the_agent_level",
+    ),
+    (
+        "Agent",
+        "retries",
+        "settings/levels",
+        "the_setters_of_an_agent_are_the_agent_level",
+    ),
+    (
+        "Agent",
+        "budget",
+        "settings/levels",
+        "the_setters_of_an_agent_are_the_agent_level",
+    ),
+    (
+        "Agent",
+        "on_error",
+        "settings/levels",
+        "the_setters_of_an_agent_are_the_agent_level",
+    ),
+    (
+        "ToolLimits",
+        "max_calls",
+        "agents/tools",
+        "max_calls_of_a_tool_is_told",
+    ),
+    (
+        "ToolLimits",
+        "timeout",
+        "agents/tools",
+        "a_tool_that_hangs_is_cut_off",
+    ),
+    (
+        "ToolLimits",
+        "retries",
+        "agents/tools",
+        "a_tool_is_tried_again_as_often_as_it_may_be_and_never_after_a_fatal_error",
+    ),
+    (
+        "ToolLimits",
+        "approval",
+        "agents/approvals",
+        "the_policy_decides_by_name_by_arguments_or_by_class",
+    ),
+    (
+        "ToolLimits",
+        "approval_timeout",
+        "agents/approvals",
+        "no_answer_in_time_means_no_and_the_agent_is_told",
+    ),
+    (
+        "ToolLimits",
+        "on_error",
+        "agents/tools",
+        "a_failing_tool_tells_the_model_unless_somebody_said_otherwise",
+    ),
     ("Build", "title", "settings/run", "what_a_run_is_called"),
     ("Build", "description", "settings/run", "what_a_run_is_called"),
     ("Build", "label", "settings/run", "what_a_run_is_called"),
     ("Build", "defaults", "settings/levels", "timeout"),
-    ("Build", "policy", "settings/waits", "named_policies_are_found_by_step_then_by_asking_then_by_default"),
+    (
+        "Build",
+        "policy",
+        "settings/waits",
+        "named_policies_are_found_by_step_then_by_asking_then_by_default",
+    ),
     ("Build", "budget", "settings/run", "budget_of_a_run"),
     ("Build", "timeout", "settings/run", "timeout_of_a_run"),
     ("Build", "max_parallel", "settings/run", "max_parallel_of_a_run"),
@@ -59,23 +219,93 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
     ("Start", "timeout", "settings/run", "timeout_of_a_run"),
     ("Start", "max_parallel", "settings/run", "max_parallel_of_a_run"),
     ("Start", "step", "settings/levels", "timeout"),
-    ("Start", "model", "agents/models", "a_call_replaces_the_models_of_all_agents_or_of_one"),
-    ("Start", "model_of", "agents/models", "a_call_replaces_the_models_of_all_agents_or_of_one"),
+    (
+        "Start",
+        "model",
+        "agents/models",
+        "a_call_replaces_the_models_of_all_agents_or_of_one",
+    ),
+    (
+        "Start",
+        "model_of",
+        "agents/models",
+        "a_call_replaces_the_models_of_all_agents_or_of_one",
+    ),
     ("Start", "label", "settings/run", "what_a_run_is_called"),
     ("Start", "note", "settings/run", "what_a_run_is_called"),
     ("Start", "trigger", "settings/run", "what_a_run_is_called"),
-    ("Start", "models", "settings/run", "a_runner_has_models_and_ids_of_its_own"),
-    ("Start", "with_model", "agents/models", "a_model_that_refuses_hands_over_to_the_next"),
-    ("Start", "registry", "tools", "registered_tools_are_found_by_name_and_by_glob"),
-    ("Start", "provide", "settings/run", "what_a_step_uses_has_to_be_provided_before_the_run_starts"),
-    ("RunnerBuilder", "models", "settings/run", "a_runner_has_models_and_ids_of_its_own"),
-    ("RunnerBuilder", "registry", "tools", "a_name_registered_twice_is_an_error"),
-    ("RunnerBuilder", "provide", "settings/run", "what_a_step_uses_has_to_be_provided_before_the_run_starts"),
-    ("RunnerBuilder", "ids", "settings/run", "a_runner_has_models_and_ids_of_its_own"),
-    ("RunnerBuilder", "prices", "settings/run", "a_runner_has_prices_of_its_own"),
-    ("Concurrent", "max_parallel", "imperative", "branches_are_bounded_and_keep_their_order"),
-    ("Retrying", "attempts", "imperative", "an_inner_retry_ends_at_a_fatal_error_and_keeps_the_last_one"),
-    ("Calling", "feedback", "imperative", "the_research_pipeline_runs_as_it_is_written"),
+    (
+        "Start",
+        "models",
+        "settings/run",
+        "a_runner_has_models_and_ids_of_its_own",
+    ),
+    (
+        "Start",
+        "with_model",
+        "agents/models",
+        "a_model_that_refuses_hands_over_to_the_next",
+    ),
+    (
+        "Start",
+        "registry",
+        "tools",
+        "registered_tools_are_found_by_name_and_by_glob",
+    ),
+    (
+        "Start",
+        "provide",
+        "settings/run",
+        "what_a_step_uses_has_to_be_provided_before_the_run_starts",
+    ),
+    (
+        "RunnerBuilder",
+        "models",
+        "settings/run",
+        "a_runner_has_models_and_ids_of_its_own",
+    ),
+    (
+        "RunnerBuilder",
+        "registry",
+        "tools",
+        "a_name_registered_twice_is_an_error",
+    ),
+    (
+        "RunnerBuilder",
+        "provide",
+        "settings/run",
+        "what_a_step_uses_has_to_be_provided_before_the_run_starts",
+    ),
+    (
+        "RunnerBuilder",
+        "ids",
+        "settings/run",
+        "a_runner_has_models_and_ids_of_its_own",
+    ),
+    (
+        "RunnerBuilder",
+        "prices",
+        "settings/run",
+        "a_runner_has_prices_of_its_own",
+    ),
+    (
+        "Concurrent",
+        "max_parallel",
+        "imperative",
+        "branches_are_bounded_and_keep_their_order",
+    ),
+    (
+        "Retrying",
+        "attempts",
+        "imperative",
+        "an_inner_retry_ends_at_a_fatal_error_and_keeps_the_last_one",
+    ),
+    (
+        "Calling",
+        "feedback",
+        "imperative",
+        "the_research_pipeline_runs_as_it_is_written",
+    ),
 ];
 
 const SOURCES: &[&str] = &[
@@ -111,7 +341,11 @@ fn setters(source: &str) -> Vec<(String, String)> {
         if let Some(rest) = line.strip_prefix("impl") {
             let rest = rest.split(" for ").last().unwrap_or(rest).trim_start();
             let name = rest.rsplit_once("> ").map_or(rest, |(_, name)| name);
-            let name = if rest.starts_with('<') { after_parameters(rest) } else { name };
+            let name = if rest.starts_with('<') {
+                after_parameters(rest)
+            } else {
+                name
+            };
             of = name.chars().take_while(|c| c.is_alphanumeric()).collect();
         }
         let is_setter = line.ends_with("-> Self {") || line.ends_with("-> &mut Self {");
@@ -119,7 +353,10 @@ fn setters(source: &str) -> Vec<(String, String)> {
             && is_setter
             && rest.contains("self")
         {
-            let name = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let name = rest
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
             found.push((of.clone(), name));
         }
     }
@@ -148,7 +385,11 @@ fn every_setter_is_proved() {
     assert!(all.len() > 60, "setters are found: {all:?}");
     let unproved: Vec<_> = all
         .iter()
-        .filter(|(of, name)| !TABLE.iter().any(|(known, setter, ..)| known == of && setter == name))
+        .filter(|(of, name)| {
+            !TABLE
+                .iter()
+                .any(|(known, setter, ..)| known == of && setter == name)
+        })
         .collect();
     assert!(unproved.is_empty(), "not in the table: {unproved:?}");
     for (of, setter, file, test) in TABLE {
@@ -156,7 +397,14 @@ fn every_setter_is_proved() {
             all.iter().any(|(known, name)| known == of && name == setter),
             "there is no `{of}::{setter}`"
         );
-        let proof = PROOFS.iter().find(|(name, _)| name == file).expect("the file is listed").1;
-        assert!(proof.contains(&format!("fn {test}()")), "`{file}` has no test `{test}`");
+        let proof = PROOFS
+            .iter()
+            .find(|(name, _)| name == file)
+            .expect("the file is listed")
+            .1;
+        assert!(
+            proof.contains(&format!("fn {test}()")),
+            "`{file}` has no test `{test}`"
+        );
     }
 }

@@ -92,6 +92,15 @@ const SMALL: &[(&[Code], &str)] = &[
     (&[Code::UnknownKey], "steps: { a: { set: 1, ¦prompt: x } }"),
     (&[Code::UnknownKey], "steps: { a: { set: 1, ¦max_parallel: 3 } }"),
     (&[Code::UnknownKey], "steps: { a: { ¦agnet: x } }"),
+    (&[Code::UnknownKey], "steps: { a: { set: 1, ¦context: all } }"),
+    (
+        &[Code::UnknownKey],
+        "inputs: { x: string }\nsteps: { r: { route: inputs.x, to: { a: none }, ¦context: all } }",
+    ),
+    (
+        &[Code::NoPrompt],
+        "inputs: { x: string }\nsteps: { r: { route: inputs.x, to: { ¦a: { agent: house } } } }",
+    ),
     (&[Code::UnknownKey], "¦start: manual\nsteps: { a: { set: 1 } }"),
     (
         &[Code::UnknownKey],

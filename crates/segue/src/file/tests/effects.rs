@@ -130,11 +130,11 @@ steps:
   pick:
     route: inputs.kind
     to:
-      a: { agent: helper, prompt: x, title: Arm, timeout: 1s, context: all, complete: schema, output: string, model: one, tools: [], max_turns: 1, temperature: 0, max_tokens: 1 }
+      a: { agent: helper, prompt: x, title: Arm, timeout: 1s, complete: { marker: OK, nudge: Say OK. }, output: string, model: one, tools: [], max_turns: 1, temperature: 0, max_tokens: 1 }
       b: { pipeline: inner.yaml, with: { text: "{{ inputs.text }}" } }
     else: a
-    context: summary
   by_agent:
+    context: summary
     route: { agent: helper, prompt: "a or b?" }
     to: { a: left, b: [right] }
     on_error: { use: a }
@@ -383,9 +383,13 @@ fn every_key_of_a_step_has_its_effect() {
         ("question", "/action/ask/default", json!({"good": false})),
         ("pick", "/action/route/by", json!({"expression": "inputs.kind"})),
         ("pick", "/action/route/otherwise", json!("a")),
-        ("pick", "/context", json!("summary")),
+        ("by_agent", "/context", json!("summary")),
         ("pick", "/action/route/arms/a/inline/title", json!("Arm")),
-        ("pick", "/action/route/arms/a/inline/context", json!("all")),
+        (
+            "pick",
+            "/action/route/arms/a/inline/complete/marker/marker",
+            json!("OK"),
+        ),
         (
             "pick",
             "/action/route/arms/b/inline/action/pipeline/plan/name",

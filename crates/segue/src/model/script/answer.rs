@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::rule::{Action, Malformed, Rule};
 use crate::clock;
 use crate::error::{ErrorKind, Failure, Spent};
-use crate::model::{Finish, Request, Response, ToolCall, tokens_of};
+use crate::model::{BYTES_PER_TOKEN, Finish, Request, Response, ToolCall, tokens_of};
 use crate::schema::{Schema, TypeSet};
 use crate::usage::Usage;
 
@@ -68,7 +68,19 @@ fn failure(rule: &Rule, kind: ErrorKind, message: String) -> Failure {
     failure
 }
 
-fn response(rule: &Rule, request: &Request, text: String, tool_calls: Vec<ToolCall>) -> Response {
+fn response(rule: &Rule, request: &Request, mut text: String, tool_calls: Vec<ToolCall>) -> Response {
+    // As a provider does: what is beyond the most tokens is not written, and not paid.
+    let most = u64::from(request.settings.max_tokens.unwrap_or(u32::MAX));
+    if rule.usage.is_none() && tool_calls.is_empty() && tokens_of(&text) > most {
+        let mut end = usize::try_from(most.saturating_mul(BYTES_PER_TOKEN)).unwrap_or(usize::MAX).min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        let usage = Some(counted(request, &text, &[]));
+        let finish = Finish::Length;
+        return Response { text, tool_calls, finish, usage };
+    }
     let usage = rule.usage.unwrap_or_else(|| counted(request, &text, &tool_calls));
     let finish = if tool_calls.is_empty() {
         Finish::Stop

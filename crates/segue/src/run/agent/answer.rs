@@ -94,7 +94,11 @@ fn typed(schema: &Schema, text: &str) -> Verdict {
     if violations.is_empty() {
         return Verdict::Complete(value);
     }
-    let told: Vec<String> = violations.iter().take(MOST_TOLD).map(ToString::to_string).collect();
+    let told: Vec<String> = violations
+        .iter()
+        .take(MOST_TOLD)
+        .map(ToString::to_string)
+        .collect();
     Verdict::Misfit(told.join("; "))
 }
 

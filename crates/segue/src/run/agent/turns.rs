@@ -70,7 +70,11 @@ impl<'a> Turns<'a> {
                 Ok(response) => return Ok((response, model.chosen.clone())),
                 Err(failure) => failure,
             };
-            let Some(next) = agent.models.get(self.model + 1).filter(|_| self.falls_back(&failure)) else {
+            let Some(next) = agent
+                .models
+                .get(self.model + 1)
+                .filter(|_| self.falls_back(&failure))
+            else {
                 return Err(failure.into());
             };
             self.model += 1;
@@ -93,7 +97,11 @@ impl<'a> Turns<'a> {
                     .hint("raise `max_tokens`, or ask for less"))
             }
             Finish::Refused => {
-                let message = format!("`{}` refused to answer: {}", model.chosen, shortened(&response.text));
+                let message = format!(
+                    "`{}` refused to answer: {}",
+                    model.chosen,
+                    shortened(&response.text)
+                );
                 Err(Failure::new(ErrorKind::BadRequest, message))
             }
         }

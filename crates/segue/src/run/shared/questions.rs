@@ -1,6 +1,6 @@
 //! The open questions of a run.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -17,18 +17,11 @@ use crate::schema::Schema;
 use crate::value::Value;
 
 /// The questions of a run that nobody answered yet.
+#[derive(Default)]
 pub(crate) struct Questions {
     open: Mutex<Vec<Open>>,
-    resting: watch::Sender<bool>,
-}
-
-impl Default for Questions {
-    fn default() -> Self {
-        Self {
-            open: Mutex::default(),
-            resting: watch::Sender::new(false),
-        }
-    }
+    /// Made when the run first rests, or somebody first watches for that: most runs ask nobody anything.
+    resting: OnceLock<watch::Sender<bool>>,
 }
 
 struct Open {
@@ -150,7 +143,7 @@ impl Questions {
         }
         found.answered_by = Some(id);
         // The run goes on from here, though it has not taken up the answer yet.
-        self.resting
+        self.resting()
             .send_if_modified(|resting| std::mem::replace(resting, false));
         Ok(found.unit)
     }
@@ -183,7 +176,7 @@ impl Questions {
         let at = open.iter().position(which)?;
         let removed = open.remove(at);
         drop(open);
-        self.resting
+        self.resting()
             .send_if_modified(|resting| std::mem::replace(resting, false));
         Some(removed)
     }
@@ -191,7 +184,7 @@ impl Questions {
     /// Nothing goes on before somebody answers.
     pub(crate) fn rest(&self, run: &RunShared) {
         let rested = self
-            .resting
+            .resting()
             .send_if_modified(|resting| !std::mem::replace(resting, true));
         if rested {
             let questions = lock(&self.open).iter().map(|open| open.question.id).collect();
@@ -202,7 +195,11 @@ impl Questions {
 
     /// Told when the run rests.
     pub(crate) fn watch(&self) -> watch::Receiver<bool> {
-        self.resting.subscribe()
+        self.resting().subscribe()
+    }
+
+    fn resting(&self) -> &watch::Sender<bool> {
+        self.resting.get_or_init(|| watch::Sender::new(false))
     }
 }
 

@@ -34,7 +34,6 @@ impl RunState {
             scope.lent = Some(Arc::new(self.facts_of(parent)));
         }
         self.scopes.push(scope);
-        self.opened.push(number);
         for step in 0..program.waits.len() as u32 {
             if program.waits[step as usize] == 0 {
                 self.scopes[number as usize].slots[step as usize].waits = 1;

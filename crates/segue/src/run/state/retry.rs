@@ -12,7 +12,7 @@ use crate::value::Value;
 impl RunState {
     /// An attempt failed: another one if the policy has one left and the error is worth it, else the unit has failed.
     pub(super) fn attempt_failed(&mut self, unit: Unit, mut failure: Failure, spent: Option<Box<Spent>>) {
-        let policy = self.settings(unit);
+        let policy = self.settings(unit).clone();
         let path = self.path(unit);
         let attempt = self.slot(unit).attempt;
         failure.step.get_or_insert_with(|| path.clone());
@@ -75,7 +75,7 @@ impl RunState {
         previous: Option<Value>,
         spent: Option<Box<Spent>>,
     ) {
-        let policy = self.settings(unit);
+        let policy = self.settings(unit).clone();
         let path = self.path(unit);
         let attempt = self.slot(unit).attempt;
         let left = attempt < policy.retry.max_attempts;

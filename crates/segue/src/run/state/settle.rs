@@ -38,16 +38,17 @@ impl RunState {
     pub(super) fn work(&mut self) {
         while let Some((scope, step)) = self.settling.pop() {
             self.scopes[scope as usize].unsettled -= 1;
-            let program = self.scopes[scope as usize].program.clone();
             let stood_in = self.stood_in(Unit::whole(scope, step));
             let failed = self.scopes[scope as usize].slots[step as usize].status == StepStatus::Failed;
-            let fails_fast = failed && program.plan.run.failure == FailurePolicy::FailFast;
+            let fails_fast = failed && self.scopes[scope as usize].program.plan.run.failure == FailurePolicy::FailFast;
             if fails_fast && self.scopes[scope as usize].stage == Stage::Steps {
                 self.fail_fast(scope);
             }
-            for dependent in program.dependents(step) {
-                if stood_in != Some(*dependent) {
-                    self.met(scope, *dependent);
+            let dependents = self.scopes[scope as usize].program.dependents(step).len();
+            for at in 0..dependents {
+                let dependent = self.scopes[scope as usize].program.dependents(step)[at];
+                if stood_in != Some(dependent) {
+                    self.met(scope, dependent);
                 }
             }
             self.check_scope(scope);

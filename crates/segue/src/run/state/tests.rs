@@ -12,6 +12,7 @@ mod engine;
 mod hand;
 mod model;
 mod plans;
+mod written;
 
 use engine::run;
 use hand::{Hand, begin};
@@ -61,7 +62,7 @@ fn configured(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(configured(400))]
+    #![proptest_config(configured(150))]
 
     #[test]
     fn the_join_table_decides_whatever_the_order_of_results(

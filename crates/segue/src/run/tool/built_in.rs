@@ -54,8 +54,12 @@ impl Tool for SaveArtifact {
 impl Tool for ReadArtifact {
     fn spec(&self) -> ToolSpec {
         let parameters = object(json!({"name": text("File name.")}), &["name"]);
-        ToolSpec::new("segue.read_artifact", "Reads a file saved in this run.", parameters)
-            .class(ToolClass::ReadOnly)
+        ToolSpec::new(
+            "segue.read_artifact",
+            "Reads a file saved in this run.",
+            parameters,
+        )
+        .class(ToolClass::ReadOnly)
     }
 
     fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>> {
@@ -87,7 +91,10 @@ impl Tool for ReadStep {
         async move {
             let step = field(&arguments, "step");
             let output = cx.needed(step).ok_or_else(|| {
-                not_found(format!("step `{}` needs no step `{step}` with a result", cx.path()))
+                not_found(format!(
+                    "step `{}` needs no step `{step}` with a result",
+                    cx.path()
+                ))
             })?;
             Ok(output.to_json()?.as_ref().clone())
         }

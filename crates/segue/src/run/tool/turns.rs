@@ -152,14 +152,22 @@ impl<'a> ToolTurns<'a> {
             let known: Vec<&str> = agent.tools.iter().map(|tool| tool.spec.name.as_str()).collect();
             return Err(match known.as_slice() {
                 [] => format!("there is no tool `{}`; there are no tools", call.tool),
-                known => format!("there is no tool `{}`; the tools are: {}", call.tool, known.join(", ")),
+                known => format!(
+                    "there is no tool `{}`; the tools are: {}",
+                    call.tool,
+                    known.join(", ")
+                ),
             });
         };
         let violations = tool.takes.violations(&call.arguments);
         if violations.is_empty() {
             return Ok(tool);
         }
-        let violations: Vec<String> = violations.iter().take(MOST_TOLD).map(ToString::to_string).collect();
+        let violations: Vec<String> = violations
+            .iter()
+            .take(MOST_TOLD)
+            .map(ToString::to_string)
+            .collect();
         Err(format!("the arguments do not fit: {}", violations.join("; ")))
     }
 

@@ -1,5 +1,7 @@
 //! What each event means for the record of its step: begin, try, wait, end.
 
+use std::sync::Arc;
+
 use super::record::RouteView;
 use super::step::{AttemptOutcome, AttemptResolution, AttemptView};
 use super::steps::{At, Slot, Steps};
@@ -128,6 +130,10 @@ impl Steps {
                 if let Some(open) = slot.view.open_attempt() {
                     open.end(time, AttemptOutcome::Succeeded, resolution);
                 }
+                // An output that took the place of a failed step's keeps the error beside it.
+                let last = slot.view.attempts.last();
+                let mended = last.filter(|last| last.outcome == Some(AttemptOutcome::Failed));
+                slot.view.error = mended.and_then(|last| last.error.as_deref().cloned().map(Arc::new));
                 slot.view.output = Some(output.clone());
                 slot.view.output_hash = super::OutputHash::of(output);
                 slot.total(Spent {

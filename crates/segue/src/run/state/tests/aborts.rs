@@ -104,7 +104,7 @@ fn said(what: &What) -> Option<u64> {
 }
 
 proptest! {
-    #![proptest_config(super::configured(600))]
+    #![proptest_config(super::configured(200))]
 
     #[test]
     fn whatever_strikes_every_attempt_comes_back_and_is_paid(

@@ -7,7 +7,8 @@ use proptest::test_runner::TestRunner;
 
 use super::engine::run;
 use super::hand::price;
-use super::plans::{self, Case, function, program};
+use super::plans::{self, Case};
+use super::written::{LONG, function, program};
 use crate::error::{ErrorKind, Failure};
 use crate::log::What;
 use crate::plan::{Each, FailurePolicy, Kind, RunSettings, Step};
@@ -146,7 +147,7 @@ fn a_step_that_is_late_while_its_next_attempt_has_its_turn_does_not_begin_again(
     let retried = Settings::new()
         .retries(3)
         .backoff(Backoff::None)
-        .step_timeout(plans::LONG);
+        .step_timeout(LONG);
     let steps = vec![
         function("late", retried.on_error(OnError::Run("instead".into())), &[]),
         function("other", Settings::new(), &[]),
@@ -168,9 +169,9 @@ fn a_step_that_is_late_while_its_next_attempt_has_its_turn_does_not_begin_again(
 
 #[test]
 fn the_deadline_of_a_map_stands_still_while_one_of_its_items_waits_for_a_person() {
-    let steps = vec![map(Settings::new().step_timeout(plans::LONG))];
+    let steps = vec![map(Settings::new().step_timeout(LONG))];
     let start = Start {
-        timeout: Some(plans::LONG),
+        timeout: Some(LONG),
         ..many(8)
     };
     let mut run = Driven::new(steps, RunSettings::default(), start);
@@ -225,7 +226,7 @@ fn an_incomplete_round_of_a_repeat_is_completed_and_the_next_one_begins() {
 #[test]
 fn a_cancel_ends_the_run_when_the_last_attempt_is_back_and_nothing_resurrects_it() {
     let late = Settings::new()
-        .step_timeout(plans::LONG)
+        .step_timeout(LONG)
         .on_error(OnError::Use(Value::null()));
     let steps = vec![
         function("late", late, &[]),
@@ -249,7 +250,7 @@ fn a_cancel_ends_the_run_when_the_last_attempt_is_back_and_nothing_resurrects_it
     assert_eq!(failure.spent.map(|spent| spent.usage.requests), Some(1));
     let mut records = Vec::new();
     run.state.take_records(&mut records);
-    let of_late = records.iter().filter(|(unit, _)| *unit == step(0)).last();
+    let of_late = records.iter().rfind(|(unit, _)| *unit == step(0));
     assert!(matches!(of_late, Some((_, What::Other(_)))), "{of_late:?}");
     assert!(
         !records

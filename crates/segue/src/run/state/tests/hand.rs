@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::plans::{ARMS, Body, Case, LONG, Script, Spec, Specs, Then};
+use super::plans::{ARMS, Body, Case, Script, Spec, Specs, Then};
+use super::written::LONG;
 use crate::error::{ErrorKind, Failure, Spent};
 use crate::log::{EventKind, What};
 use crate::money::{Cost, Nanousd};
@@ -238,7 +239,7 @@ impl Hand {
             Pending::Attempt(unit) => {
                 self.attempts += 1;
                 // An abort can come when the attempt has just ended by itself.
-                let aborted = self.aborted.remove(&unit) && self.attempts % 3 != 0;
+                let aborted = self.aborted.remove(&unit) && !self.attempts.is_multiple_of(3);
                 let end = if aborted { End::Aborted } else { self.end(unit) };
                 *self.paid.entry(self.own_step(unit)).or_default() += 1;
                 OpResult::Attempt {

@@ -18,7 +18,7 @@ fn skipped(why: SkipWhy) -> Ended {
 
 /// Whether the plan gives an output, and whether its fallback made it.
 pub(super) fn outcome(specs: &Specs, plan: &str) -> (bool, bool) {
-    let failed = ends(specs, plan).iter().any(|ended| *ended == FAILED);
+    let failed = ends(specs, plan).contains(&FAILED);
     match specs.fallback.get(plan) {
         _ if !failed => (true, false),
         Some(fallback) => (outcome(specs, fallback).0, true),
