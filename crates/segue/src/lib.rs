@@ -63,7 +63,7 @@ pub use clock::{Time, millis, mins, secs};
 pub use error::{Cause, Error, ErrorKind, FailedStep, Failure, Limit, PlanError, Result, Spent, StepError};
 pub use id::{ArtifactId, BadId, CallId, CountingIds, Ids, QuestionId, RandomIds, RunId};
 pub use log::{Event, EventKind, Events, RunLog};
-pub use model::{Extractive, Model, Models, Sampled, Scripted};
+pub use model::{Extractive, Model, Models, Rule, Sampled, Scripted};
 pub use money::{Cost, Nanousd, cents, usd};
 pub use pipeline::{
     Build, IntoInput, IntoMap, Kept, Out, Pipeline, RepeatBuilder, Route, RouteBuilder, RouteWith,

@@ -7,8 +7,8 @@ use crate::budget::Budget;
 use crate::error::PlanError;
 use crate::fault::{Code, Fault, Faults};
 use crate::plan::{
-    Action, Each, FailurePolicy, Input, Kind, Need, NeedKind, Output, Plan, PlannedAgent,
-    RunSettings, Source, Step,
+    Action, Each, FailurePolicy, Input, Kind, Need, NeedKind, Output, Plan, PlannedAgent, RunSettings,
+    Source, Step,
 };
 use crate::run::{Parts, Program};
 use crate::runner::Start;
@@ -368,7 +368,11 @@ impl Build {
         self.uses
             .extend(definition.uses.iter().map(|used| (name.clone(), *used)));
         if let Some(agent) = definition.agent {
-            match self.agents.iter().find(|known| known.spec.name == agent.spec.name) {
+            match self
+                .agents
+                .iter()
+                .find(|known| known.spec.name == agent.spec.name)
+            {
                 Some(known) if known.spec != agent.spec => {
                     let message = format!("agent `{}` is defined twice, and differently", agent.spec.name);
                     self.faults
@@ -430,8 +434,10 @@ impl Build {
             match self.steps.iter_mut().find(|drafted| drafted.step.name == target) {
                 Some(drafted) => drafted.step.standby = true,
                 None => {
-                    let message = format!("step `{step}` is to be replaced by `{target}`, and there is no such step");
-                    self.faults.push(Fault::new(Code::UnknownStep, message).step(step));
+                    let message =
+                        format!("step `{step}` is to be replaced by `{target}`, and there is no such step");
+                    self.faults
+                        .push(Fault::new(Code::UnknownStep, message).step(step));
                 }
             }
         }

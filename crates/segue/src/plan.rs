@@ -268,6 +268,18 @@ impl Plan {
         u32::try_from(at).ok()
     }
 
+    /// Every step that a step needs, directly or through others, in declaration order.
+    #[must_use]
+    pub fn ancestors(&self, step: StepIndex) -> std::collections::BTreeSet<StepIndex> {
+        let mut found = std::collections::BTreeSet::new();
+        let mut open = vec![step];
+        while let Some(step) = open.pop() {
+            let needed = self.steps[step as usize].needs.iter().map(|need| need.step);
+            open.extend(needed.filter(|needed| found.insert(*needed)));
+        }
+        found
+    }
+
     /// The content hash of the plan.
     #[must_use]
     pub fn hash(&self) -> PlanHash {

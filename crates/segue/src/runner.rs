@@ -126,7 +126,10 @@ impl RunnerBuilder {
     /// # Errors
     /// When a name is registered twice.
     pub fn build(self) -> Result<Runner, Error> {
-        self.env.registry.check().map_err(|failure| Error::new(None, failure))?;
+        self.env
+            .registry
+            .check()
+            .map_err(|failure| Error::new(None, failure))?;
         Ok(Runner {
             env: Arc::new(self.env),
         })
@@ -532,7 +535,10 @@ impl<In: Data, Out: Data> IntoFuture for Launch<In, Out> {
         let Launch(mut start) = self;
         async move {
             let env = start.environment()?;
-            let call = start.call.take().map_or_else(Call::silent, |call| Arc::new(*call));
+            let call = start
+                .call
+                .take()
+                .map_or_else(Call::silent, |call| Arc::new(*call));
             let prepared = prepare::prepare(&start.pipeline, Value::new(start.input), env, call)?;
             Ok(RunHandle::launch(prepared, PhantomData))
         }

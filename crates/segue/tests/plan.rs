@@ -23,7 +23,11 @@ fn sized(retries: u32) -> Pipeline<u64, u64> {
         let left = p.step("left", double.retries(retries).timeout(secs(3)), n);
         let right = p.step("right", double, n);
         let sum = p.step("sum", add, (left, right));
-        let size = p.step("size", from_fn(|_cx, _n: u64| async move { Ok(Size::Short) }), sum);
+        let size = p.step(
+            "size",
+            from_fn(|_cx, _n: u64| async move { Ok(Size::Short) }),
+            sum,
+        );
         p.route("pick", size)
             .when(Size::Short, |p| p.step("brief", double, sum))
             .when(Size::Long, |p| p.step("paper", double, sum))
@@ -39,8 +43,16 @@ fn a_plan_reads_back_and_keeps_its_hash() {
     let back: Plan = serde_json::from_str(&text).expect("and reads back");
     assert_eq!(&back, &**pipeline.plan());
     assert_eq!(back.hash(), pipeline.plan().hash());
-    assert_eq!(sized(2).plan().hash(), pipeline.plan().hash(), "the same definition has the same hash");
-    assert_ne!(sized(3).plan().hash(), pipeline.plan().hash(), "another setting has another");
+    assert_eq!(
+        sized(2).plan().hash(),
+        pipeline.plan().hash(),
+        "the same definition has the same hash"
+    );
+    assert_ne!(
+        sized(3).plan().hash(),
+        pipeline.plan().hash(),
+        "another setting has another"
+    );
 }
 
 #[test]
@@ -64,19 +76,29 @@ fn every_fault_is_reported_at_once() {
     let error = Pipeline::define("documents", |p, n: Out<u64>| {
         p.step("brief", double, n);
         let size = p.step("brief", from_fn(|_cx, _n: u64| async move { Ok(Size::Short) }), n);
-        p.route("write", size).when(Size::Short, |p| p.step("Not a name", double, n)).merge()
+        p.route("write", size)
+            .when(Size::Short, |p| p.step("Not a name", double, n))
+            .merge()
     })
     .err()
     .expect("it has faults");
     let text = error.to_string();
     assert!(text.starts_with("pipeline `documents` has 3 faults"), "{text}");
-    assert!(text.contains("step `brief` appears twice; names identify steps in the log and must be unique"), "{text}");
+    assert!(
+        text.contains("step `brief` appears twice; names identify steps in the log and must be unique"),
+        "{text}"
+    );
     assert!(text.contains("route `write` has no arm for `long`"), "{text}");
     assert!(text.contains("`Not a name`"), "{text}");
 }
 
 #[test]
 fn a_pipeline_without_steps_is_refused() {
-    let error = Pipeline::define("nothing", |_p, n: Out<u64>| n).err().expect("it has no steps");
-    assert!(error.to_string().contains("pipeline `nothing` has no steps"), "{error}");
+    let error = Pipeline::define("nothing", |_p, n: Out<u64>| n)
+        .err()
+        .expect("it has no steps");
+    assert!(
+        error.to_string().contains("pipeline `nothing` has no steps"),
+        "{error}"
+    );
 }

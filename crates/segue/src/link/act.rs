@@ -123,13 +123,11 @@ impl Linked {
                 _ => Ok(Done::Output(Value::json(instead))),
             };
         }
-        let is_whole = cx.index().is_none();
-        if is_whole
-            && let Some(when) = &self.when
-            && !when.holds(&scope)?
-        {
-            return Ok(Done::Skip);
+        if let Phase::When = phase {
+            let holds = self.when.as_ref().map_or(Ok(true), |when| when.holds(&scope))?;
+            return Ok(if holds { Done::Admit } else { Done::Skip });
         }
+        let is_whole = cx.index().is_none();
         if self.is_map && is_whole {
             return self.expand(&scope);
         }

@@ -25,7 +25,8 @@ pub(super) struct AgentWork {
     max_turns: Option<u32>,
     settings: crate::plan::ModelSettings,
     context: Context,
-    complete: Complete,
+    /// What the definition says; none where only the registered agent does.
+    complete: Option<Complete>,
 }
 
 /// The agent as a step overrides it, as far as it is found before the start.
@@ -88,7 +89,8 @@ pub(super) fn work(
         max_turns: over.max_turns,
         settings,
         context,
-        complete: step.complete.clone(),
+        complete: (plan.agents.contains_key(&asked.agent) || step.complete != Complete::Schema)
+            .then(|| step.complete.clone()),
     })
 }
 
@@ -119,8 +121,8 @@ impl AgentWork {
             .filter(|schema| !schema.is_plain_text());
         asked.max_turns = self.max_turns.unwrap_or(asked.max_turns);
         asked.settings = self.settings.clone();
-        if self.complete != Complete::Schema {
-            asked.complete = self.complete.clone();
+        if let Some(complete) = &self.complete {
+            asked.complete.clone_from(complete);
         }
         asked.last_attempt = cx.is_last_attempt();
         if !self.tells_reason {

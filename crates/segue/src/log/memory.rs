@@ -219,7 +219,10 @@ fn expand(run: RunId, record: &Record, scopes: &[ScopeInfo], seq: &mut u64, even
             });
         }
         What::Ready => push(EventKind::StepReady {}),
-        What::Started => {
+        What::Started | What::ReadyAndStarted => {
+            if matches!(record.what, What::ReadyAndStarted) {
+                push(EventKind::StepReady {});
+            }
             let planned = scope.and_then(|scope| scope.program.plan.steps.get(record.unit.step as usize));
             push(EventKind::StepStarted {
                 kind: planned

@@ -29,6 +29,8 @@ pub(crate) enum What {
     Ready,
     /// It and its first attempt began: two events.
     Started,
+    /// Both at once: three events.
+    ReadyAndStarted,
     /// A further attempt began.
     Attempt(u32),
     /// The unit has its output, made by this attempt (two events) or by what ran below it (0; one event). What the
@@ -54,7 +56,9 @@ impl fmt::Debug for Begun {
         begun
             .field("pipeline", &self.program.plan.name)
             .field("input", &self.input);
-        begun.field("trigger", &self.call.trigger()).finish_non_exhaustive()
+        begun
+            .field("trigger", &self.call.trigger())
+            .finish_non_exhaustive()
     }
 }
 

@@ -187,7 +187,8 @@ impl<S: IntoMap<M>, M> Act for MapAct<S, M> {
         if self.nested {
             return NestedAct.act(cx, Inputs::One(value), phase);
         }
-        self.body.call_with(cx, value.take().map_err(|error| unfit(&error)))
+        self.body
+            .call_with(cx, value.take().map_err(|error| unfit(&error)))
     }
 
     fn gather(&self, items: Vec<Value>) -> Value {

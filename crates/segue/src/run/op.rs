@@ -80,6 +80,8 @@ pub(crate) struct Before {
 /// Which part of a unit is to run.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Phase {
+    /// Its condition, before anything of it starts.
+    When,
     /// The body.
     #[default]
     Body,
@@ -168,6 +170,8 @@ pub(crate) enum End {
 pub(crate) enum Done {
     /// It made an output.
     Output(Value),
+    /// Its condition was true: the body may run.
+    Admit,
     /// Its condition was false.
     Skip,
     /// It is a map: these are its items.

@@ -174,7 +174,8 @@ impl RunState {
 
     /// Hands over the scopes opened since the last time: number, program, prefix of paths, and the unit above.
     pub(crate) fn take_opened(&mut self, mut each: impl FnMut(u32, Opened)) {
-        for number in std::mem::replace(&mut self.opened, self.scopes.len() as u32)..self.scopes.len() as u32 {
+        for number in std::mem::replace(&mut self.opened, self.scopes.len() as u32)..self.scopes.len() as u32
+        {
             let scope = &self.scopes[number as usize];
             each(
                 number,
@@ -267,6 +268,9 @@ impl RunState {
             self.begin_repeat(unit);
             return None;
         }
+        if self.has_condition(unit) {
+            return Some(self.begin_condition(unit));
+        }
         let slot = self.slot(unit);
         if !matches!(slot.status, StepStatus::Ready | StepStatus::Running) {
             return None; // cancelled while it waited for its turn
@@ -289,7 +293,7 @@ impl RunState {
         let attempt = slot.attempt;
         self.running += 1;
         if first {
-            self.records.push((unit, What::Started));
+            self.started(unit);
         } else if !resumes && !recovers {
             self.records.push((unit, What::Attempt(attempt)));
         }
@@ -314,6 +318,71 @@ impl RunState {
         })
     }
 
+    /// Whether the unit's condition is still to be asked for: it has not begun, and nothing of it shows before.
+    fn has_condition(&mut self, unit: Unit) -> bool {
+        let planned = &self.scopes[unit.scope as usize].program.plan.steps[unit.step as usize];
+        if planned.when.is_none() || unit.is_item() {
+            return false;
+        }
+        let slot = self.slot(unit);
+        slot.status == StepStatus::Ready && !slot.more().admitted
+    }
+
+    fn begin_condition(&mut self, unit: Unit) -> StepCall {
+        let slot = self.slot(unit);
+        slot.status = StepStatus::Running;
+        slot.live = true;
+        slot.more().asks_when = true;
+        self.running += 1;
+        let timeout = self.settings(unit).timeout;
+        let inputs = self.inputs(unit, &Phase::When);
+        StepCall {
+            unit,
+            attempt: 1,
+            inputs,
+            timeout,
+            before: None,
+            phase: Phase::When,
+        }
+    }
+
+    /// The unit's condition was asked for. What else than an answer came of it is the end of its first attempt.
+    fn asked_condition(&mut self, unit: Unit, end: End) -> Option<End> {
+        let slot = self.slot(unit);
+        if !slot
+            .more
+            .as_mut()
+            .is_some_and(|more| std::mem::take(&mut more.asks_when))
+        {
+            return Some(end);
+        }
+        match end {
+            End::Did(Done::Admit) => {
+                slot.status = StepStatus::Ready;
+                slot.more().admitted = true;
+                self.queue(unit);
+                None
+            }
+            End::Did(Done::Skip) => {
+                self.skip(unit, crate::view::SkipReason::when_false());
+                None
+            }
+            end => {
+                slot.attempt = 1;
+                self.records.push((unit, What::Started));
+                Some(end)
+            }
+        }
+    }
+
+    /// Writes down that a unit began. What follows its getting ready at once shares that record.
+    fn started(&mut self, unit: Unit) {
+        match self.records.last_mut() {
+            Some((last, what @ What::Ready)) if *last == unit => *what = What::ReadyAndStarted,
+            _ => self.records.push((unit, What::Started)),
+        }
+    }
+
     fn ended(&mut self, unit: Unit, end: End, spent: Option<Box<Spent>>) {
         self.running -= 1;
         let slot = self.slot(unit);
@@ -335,12 +404,15 @@ impl RunState {
             self.ended_end(unit, end);
             return;
         }
+        let Some(end) = self.asked_condition(unit, end) else {
+            return;
+        };
         match end {
             End::Did(Done::Output(output)) => {
                 self.made(unit, &output, spent);
                 self.succeed(unit, output);
             }
-            End::Did(Done::Skip) => self.skip(unit, crate::view::SkipReason::when_false()),
+            End::Did(Done::Skip | Done::Admit) => self.skip(unit, crate::view::SkipReason::when_false()),
             End::Did(Done::Expand(values)) => {
                 self.attempt_succeeded(unit, attempt, spent);
                 self.expand(unit, values);

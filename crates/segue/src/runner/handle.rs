@@ -219,7 +219,9 @@ impl<Out: Data> RunHandle<Out> {
         let budgets = &self.shared.env.budgets;
         let (from, to) = budgets.raise(self.shared.id, &limit.name, limits)?;
         let (name, by) = (limit.name.clone(), by.to_owned());
-        self.shared.log.note(ROOT, EventKind::BudgetRaised { name, from, to, by });
+        self.shared
+            .log
+            .note(ROOT, EventKind::BudgetRaised { name, from, to, by });
         Ok(())
     }
 

@@ -56,14 +56,41 @@ impl Budgets {
                     standing.budget = *to;
                 }
             }
-            EventKind::CallReserved { call, budgets, reserved_nanousd, reserved_tokens, .. } if !budgets.is_empty() => {
+            EventKind::CallReserved {
+                call,
+                budgets,
+                reserved_nanousd,
+                reserved_tokens,
+                ..
+            } if !budgets.is_empty() => {
                 let nanos = u64::try_from(reserved_nanousd.nanos()).unwrap_or(0);
-                let counts = Counts { nanos, tokens: *reserved_tokens, requests: 1 };
+                let counts = Counts {
+                    nanos,
+                    tokens: *reserved_tokens,
+                    requests: 1,
+                };
                 self.each(budgets, |standing| standing.reserved.add(counts));
-                self.held.insert(*call, Held { budgets: budgets.clone(), counts });
+                self.held.insert(
+                    *call,
+                    Held {
+                        budgets: budgets.clone(),
+                        counts,
+                    },
+                );
             }
-            EventKind::CallSucceeded { call, usage, cost, .. } | EventKind::CallFailed { call, usage, cost, .. } => {
-                self.settle(*call, &Spent { usage: *usage, cost: *cost });
+            EventKind::CallSucceeded {
+                call, usage, cost, ..
+            }
+            | EventKind::CallFailed {
+                call, usage, cost, ..
+            } => {
+                self.settle(
+                    *call,
+                    &Spent {
+                        usage: *usage,
+                        cost: *cost,
+                    },
+                );
             }
             EventKind::CallUncertain { call, .. } => {
                 if let Some(Held { budgets, counts }) = self.held.remove(call) {
@@ -97,7 +124,9 @@ impl Budgets {
     }
 
     fn settle(&mut self, call: CallId, spent: &Spent) {
-        let Some(Held { budgets, counts }) = self.held.remove(&call) else { return };
+        let Some(Held { budgets, counts }) = self.held.remove(&call) else {
+            return;
+        };
         let actual = Counts {
             nanos: u64::try_from(spent.cost.nanousd.nanos()).unwrap_or(0),
             tokens: spent.usage.total_tokens(),
@@ -152,7 +181,10 @@ mod tests {
     fn reserved_becomes_spent_or_stays_uncertain_and_a_raise_shows() {
         let ids = CountingIds::default();
         let mut budgets = Budgets::default();
-        budgets.apply(&EventKind::BudgetOpened { name: "run".into(), budget: cents(10).into() });
+        budgets.apply(&EventKind::BudgetOpened {
+            name: "run".into(),
+            budget: cents(10).into(),
+        });
         let calls: Vec<CallId> = (0..2).map(|_| CallId::new(&ids)).collect();
         for call in &calls {
             budgets.apply(&EventKind::CallReserved {
@@ -171,10 +203,20 @@ mod tests {
         }
         let state = |budgets: &Budgets| {
             let state = budgets.states().next().expect("the budget is open");
-            (state.limit.to_string(), state.spent.to_string(), state.reserved.to_string(), state.uncertain.to_string())
+            (
+                state.limit.to_string(),
+                state.spent.to_string(),
+                state.reserved.to_string(),
+                state.uncertain.to_string(),
+            )
         };
         let row = |limit: &str, spent: &str, reserved: &str, uncertain: &str| {
-            (limit.to_owned(), spent.to_owned(), reserved.to_owned(), uncertain.to_owned())
+            (
+                limit.to_owned(),
+                spent.to_owned(),
+                reserved.to_owned(),
+                uncertain.to_owned(),
+            )
         };
         assert_eq!(state(&budgets), row("$0.10", "$0.00", "$0.06", "$0.00"));
         budgets.apply(&EventKind::CallFailed {
@@ -183,7 +225,10 @@ mod tests {
             usage: Usage::default(),
             cost: Cost::of(cents(2)),
         });
-        budgets.apply(&EventKind::CallUncertain { call: calls[1], held_nanousd: cents(3) });
+        budgets.apply(&EventKind::CallUncertain {
+            call: calls[1],
+            held_nanousd: cents(3),
+        });
         budgets.apply(&EventKind::BudgetRaised {
             name: "run".into(),
             from: cents(10).into(),

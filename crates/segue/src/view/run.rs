@@ -178,7 +178,10 @@ impl RunView {
                 RunStatus::Waiting => self.open_questions().cloned().collect(),
                 _ => Vec::new(),
             },
-            budget: self.budgets().filter_map(|state| serde_json::to_value(state).ok()).collect(),
+            budget: self
+                .budgets()
+                .filter_map(|state| serde_json::to_value(state).ok())
+                .collect(),
             ..self.record.clone()
         }
     }
@@ -186,7 +189,8 @@ impl RunView {
     /// A picture for a terminal: the steps, how each ended, what it took. Empty where the plan is not known.
     #[must_use]
     pub fn picture(&self) -> String {
-        let drawn = |plan: &Arc<Plan>| super::draw::text(&super::GraphView::of(plan, Some(self), true).drawing());
+        let drawn =
+            |plan: &Arc<Plan>| super::draw::text(&super::GraphView::of(plan, Some(self), true).drawing());
         self.plan.as_ref().map(drawn).unwrap_or_default()
     }
 

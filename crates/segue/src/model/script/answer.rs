@@ -72,14 +72,21 @@ fn response(rule: &Rule, request: &Request, mut text: String, tool_calls: Vec<To
     // As a provider does: what is beyond the most tokens is not written, and not paid.
     let most = u64::from(request.settings.max_tokens.unwrap_or(u32::MAX));
     if rule.usage.is_none() && tool_calls.is_empty() && tokens_of(&text) > most {
-        let mut end = usize::try_from(most.saturating_mul(BYTES_PER_TOKEN)).unwrap_or(usize::MAX).min(text.len());
+        let mut end = usize::try_from(most.saturating_mul(BYTES_PER_TOKEN))
+            .unwrap_or(usize::MAX)
+            .min(text.len());
         while !text.is_char_boundary(end) {
             end -= 1;
         }
         text.truncate(end);
         let usage = Some(counted(request, &text, &[]));
         let finish = Finish::Length;
-        return Response { text, tool_calls, finish, usage };
+        return Response {
+            text,
+            tool_calls,
+            finish,
+            usage,
+        };
     }
     let usage = rule.usage.unwrap_or_else(|| counted(request, &text, &tool_calls));
     let finish = if tool_calls.is_empty() {

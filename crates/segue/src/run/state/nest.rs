@@ -10,7 +10,7 @@ use super::scope::{Scope, Stage};
 use super::{RunOutcome, RunState, Unit};
 use crate::error::{Cause, ErrorKind, FailedStep, Failure, Spent};
 use crate::log::EventKind;
-use crate::plan::{Action, Arm, Output, RouteBy, Source};
+use crate::plan::{Action, Arm, Context, Output, RouteBy, Source};
 use crate::run::facts::{Fact, Facts, ItemFact};
 use crate::run::op::{Choice, Done, End, Inputs, Phase, StepCall};
 use crate::run::program::Program;
@@ -470,7 +470,11 @@ impl RunState {
 
     pub(super) fn facts(&self, unit: Unit) -> Facts {
         let scope = &self.scopes[unit.scope as usize];
-        let step = &scope.program.plan.steps[unit.step as usize];
+        let plan = &scope.program.plan;
+        let step = &plan.steps[unit.step as usize];
+        if step.context == Context::All {
+            return scope.facts(plan.ancestors(unit.step).into_iter());
+        }
         scope.facts(step.needs.iter().map(|need| need.step))
     }
 

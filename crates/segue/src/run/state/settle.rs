@@ -14,7 +14,7 @@ use super::slot::Slot;
 use super::{RunState, Unit};
 use crate::error::Failure;
 use crate::log::EventKind;
-use crate::plan::FailurePolicy;
+use crate::plan::{Action, Arm, FailurePolicy};
 use crate::run::program::tolerates;
 use crate::view::{SkipReason, SkipWhy, StepStatus};
 
@@ -40,7 +40,8 @@ impl RunState {
             self.scopes[scope as usize].unsettled -= 1;
             let stood_in = self.stood_in(Unit::whole(scope, step));
             let failed = self.scopes[scope as usize].slots[step as usize].status == StepStatus::Failed;
-            let fails_fast = failed && self.scopes[scope as usize].program.plan.run.failure == FailurePolicy::FailFast;
+            let fails_fast =
+                failed && self.scopes[scope as usize].program.plan.run.failure == FailurePolicy::FailFast;
             if fails_fast && self.scopes[scope as usize].stage == Stage::Steps {
                 self.fail_fast(scope);
             }
@@ -90,7 +91,8 @@ impl RunState {
                         vec![route_name.clone()],
                     ));
                 }
-                (_, Some(choice)) if choice.arm == member.arm => {}
+                (_, Some(choice))
+                    if choice.arm == member.arm || takes(plan, member.route, &choice.arm, step) => {}
                 (StepStatus::Skipped, None) if is_cut_off(route) => {
                     return Verdict::Skip(SkipReason::upstream(
                         SkipWhy::UpstreamSkipped,
@@ -102,6 +104,12 @@ impl RunState {
                     return Verdict::Skip(SkipReason::arm_not_taken(route_name, &member.arm, taken));
                 }
             }
+        }
+        // Nearly every step: everything it needs has an output.
+        let has_output =
+            |need: &crate::plan::Need| scope.slots[need.step as usize].status == StepStatus::Succeeded;
+        if planned.needs.iter().all(has_output) {
+            return Verdict::Run;
         }
         let why = |need: &crate::plan::Need| {
             let slot = &scope.slots[need.step as usize];
@@ -229,4 +237,14 @@ fn is_cut_off(slot: &Slot) -> bool {
     let skipped = slot.more.as_ref().and_then(|more| more.skipped.as_ref());
     skipped
         .is_some_and(|skipped| matches!(skipped.reason, SkipWhy::UpstreamFailed | SkipWhy::UpstreamSkipped))
+}
+
+/// Whether a step is also in this arm of the route: it may be in several.
+fn takes(plan: &crate::plan::Plan, route: u32, arm: &str, step: u32) -> bool {
+    match &plan.steps[route as usize].action {
+        Action::Route { arms, .. } => {
+            matches!(arms.get(arm), Some(Arm::Steps(members)) if members.contains(&step))
+        }
+        _ => false,
+    }
 }

@@ -47,6 +47,10 @@ pub(super) struct More {
     pub(super) sleeps: bool,
     /// What the next attempt is for.
     pub(super) phase: Phase,
+    /// Its condition is being asked for.
+    pub(super) asks_when: bool,
+    /// Its condition was true.
+    pub(super) admitted: bool,
     /// The step that stands in for it.
     pub(super) stand_in: Option<u32>,
     /// It was started to stand in for another step.

@@ -74,6 +74,7 @@ pub(super) struct Hand {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Body,
+    When,
     Recover,
     Fallback,
     Finish,
@@ -170,6 +171,7 @@ impl Hand {
         let unit = call.unit;
         let part = match call.phase {
             Phase::Body => Part::Body,
+            Phase::When => Part::When,
             Phase::Recover(_) => Part::Recover,
             Phase::Fallback(_) => Part::Fallback,
             Phase::Finish => Part::Finish,
@@ -303,6 +305,7 @@ impl Hand {
         let output = || Value::json(serde_json::json!([unit.scope, unit.step, unit.item]));
         match part {
             Part::Body => {}
+            Part::When => return End::Did(Done::Admit),
             Part::Fallback => return End::Did(Done::Enter(Value::null())),
             Part::Recover | Part::Finish | Part::Salvage => return End::Did(Done::Output(output())),
         }
