@@ -3,6 +3,7 @@
 mod codes;
 mod effects;
 mod hostile;
+mod smallest;
 mod tables;
 
 use std::collections::BTreeMap;

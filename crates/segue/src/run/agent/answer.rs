@@ -202,7 +202,7 @@ mod tests {
             "NaN",
             &"[".repeat(100_000),
         ] {
-            assert!(serde_json::from_str::<Exact>(wrong).is_err(), "{:.40}", wrong);
+            assert!(serde_json::from_str::<Exact>(wrong).is_err(), "{wrong:.40}");
         }
     }
 }
