@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! The way of the data: a definition ([`Pipeline`], or a pipeline file in [`file`]) becomes a checked [`Plan`]; a run
+//! The way of the data: a definition ([`Pipeline`], or a pipeline file in [`mod@file`]) becomes a checked [`Plan`]; a run
 //! turns it into events ([`Event`]); views ([`view`]) are folds of plan and events.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]

@@ -6,6 +6,7 @@
 pub mod event;
 mod memory;
 mod record;
+mod records;
 
 pub use event::{CallKind, ChosenModel, Event, EventKind, Resolution};
 pub use memory::{Events, RunLog};

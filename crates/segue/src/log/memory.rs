@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::event::{Event, EventKind};
 use super::record::{Begun, Record, ScopeInfo, What};
+use super::records::Records;
 use crate::clock::Clock;
 use crate::id::RunId;
 use crate::run::{ROOT, Unit};
@@ -24,7 +25,7 @@ pub struct RunLog {
 
 #[derive(Default)]
 struct Inner {
-    records: Vec<Record>,
+    records: Records,
     scopes: Vec<ScopeInfo>,
     ended: bool,
     /// Whether anybody ever waited for more: only then somebody is told.
@@ -58,9 +59,9 @@ impl RunLog {
         if inner.ended {
             return records.clear();
         }
-        inner
-            .records
-            .extend(records.drain(..).map(|(unit, what)| Record { at, unit, what }));
+        for (unit, what) in records.drain(..) {
+            inner.records.push(Record { at, unit, what });
+        }
         self.tell(inner);
     }
 
@@ -116,7 +117,7 @@ impl RunLog {
         let inner = self.lock();
         let mut events = VecDeque::new();
         let mut seq = 1;
-        for record in &inner.records {
+        for record in inner.records.from(0) {
             expand(self.run, record, &inner.scopes, &mut seq, &mut events);
         }
         events.into()
@@ -180,7 +181,7 @@ impl Events {
                 inner.followed = true;
                 // A bounded bite, so that a slow reader of a long log does not hold the lock for long.
                 let end = inner.records.len().min(self.at + 256);
-                for record in &inner.records[self.at..end] {
+                for record in inner.records.from(self.at).take(end - self.at) {
                     expand(log.run, record, &inner.scopes, &mut self.seq, &mut self.ready);
                 }
                 self.at = end;
