@@ -1,0 +1,7 @@
+//! One step, and out: measured as a whole process by `bench W7`.
+
+use segue_benches::peer_graph_flow::GraphFlow;
+
+fn main() -> anyhow::Result<()> {
+    segue_benches::start::first_step(&GraphFlow::default())
+}
