@@ -330,7 +330,7 @@ impl<In: Send + 'static, Out: Data> IntoStep<ViaAgent> for AgentAsStep<In, Out> 
 impl Cx {
     /// Asks an agent that is the step itself: the reason of a refused attempt goes with the request.
     async fn ask_agent<T: Data>(&self, agent: &Agent<T>, prompt: String) -> Result<crate::run::Reply<T>> {
-        let feedback = self.last_attempt().map(|last| last.reason.to_owned());
+        let feedback = self.feedback();
         self.run_with(agent, prompt, feedback).await
     }
 }

@@ -349,3 +349,19 @@ output: steps.check.output
         "what is done is saved, and nothing is linked"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_model_is_told_of_a_refused_answer_and_not_of_a_lost_connection() {
+    let text = format!("{AGENT}steps: {{ a: {{ agent: a, prompt: go, retries: 1 }} }}\n");
+    for (kind, told) in [(ErrorKind::IncompleteResponse, true), (ErrorKind::Network, false)] {
+        let script = Scripted::new()
+            .rule(Rule::error(kind).times(1))
+            .rule(Rule::reply("fine"));
+        run(&text, json!({}), script.clone())
+            .await
+            .expect("the second attempt is fine");
+        let prompts = script.prompts("a");
+        assert_eq!(prompts.len(), 2);
+        assert_eq!(prompts[1].contains("was refused"), told, "{kind}: {}", prompts[1]);
+    }
+}

@@ -126,7 +126,7 @@ impl AgentWork {
         }
         asked.last_attempt = cx.is_last_attempt();
         if !self.tells_reason {
-            asked.feedback = cx.last_attempt().map(|last| last.reason.to_owned());
+            asked.feedback = cx.feedback();
         }
         Ok(ask_agent(cx, asked).await?.output)
     }

@@ -73,6 +73,8 @@ pub(super) struct Branch {
 pub struct LastAttempt<'a> {
     /// Why it was refused.
     pub reason: &'a str,
+    /// The kind of error it failed with; none when the step itself asked for another attempt.
+    pub kind: Option<ErrorKind>,
     /// The output that was refused, when there was one.
     pub previous: Option<&'a Value>,
 }
@@ -192,8 +194,26 @@ impl Cx {
         let reason = before.reason.as_deref()?;
         Some(LastAttempt {
             reason,
+            kind: before.kind,
             previous: before.previous.as_ref(),
         })
+    }
+
+    /// What a model is told of the attempt before: why its answer was refused. A provider that was not to be reached is
+    /// no fault of the answer, and is not told.
+    pub(crate) fn feedback(&self) -> Option<String> {
+        let last = self.last_attempt()?;
+        let about_the_answer = match last.kind {
+            None => true,
+            Some(kind) => matches!(
+                kind,
+                ErrorKind::OutputInvalid
+                    | ErrorKind::IncompleteOutput
+                    | ErrorKind::IncompleteResponse
+                    | ErrorKind::Step
+            ),
+        };
+        about_the_answer.then(|| last.reason.to_owned())
     }
 
     /// Place of the item in its map, or of the round in its repeat, from 0.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::facts::Facts;
 use super::unit::Unit;
-use crate::error::{Failure, Spent};
+use crate::error::{ErrorKind, Failure, Spent};
 use crate::question::Ask;
 use crate::value::Value;
 
@@ -71,6 +71,8 @@ pub(crate) struct StepCall {
 pub(crate) struct Before {
     /// Why the last attempt was refused.
     pub reason: Option<String>,
+    /// The kind of error it failed with; none when the step itself asked for another attempt.
+    pub kind: Option<ErrorKind>,
     /// The output that was refused.
     pub previous: Option<Value>,
     /// Answers to the questions the step asked, by where it asked them.

@@ -54,6 +54,7 @@ impl RunState {
                 let more = self.slot(unit).more();
                 let before = Arc::make_mut(more.before.get_or_insert_default());
                 before.reason = Some(failure.message.clone());
+                before.kind = Some(failure.kind);
                 before.answers.clear();
                 self.retry_in(unit, delay);
             }
@@ -106,6 +107,7 @@ impl RunState {
         });
         let before = Arc::make_mut(more.before.get_or_insert_default());
         before.reason = Some(reason.clone());
+        before.kind = None;
         before.previous = previous;
         before.answers.clear();
         match delay {
