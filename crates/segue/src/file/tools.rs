@@ -63,20 +63,27 @@ impl<'d> Reader<'_, '_, 'd> {
             }
         };
         let text = self.value(name, "a tool", scalar::text)?;
-        let pipeline = match text.split_once(':') {
+        match text.split_once(':') {
             Some(("agent", agent)) => {
                 self.use_agent(agent, name.span);
-                None
             }
-            Some(("pipeline", path)) => Some(self.nested(path, name.span)?),
+            Some(("pipeline", path)) => {
+                // Refused here, since a plan that exists has to be one that runs.
+                let message = format!("an agent cannot call pipeline {} as a tool yet", quote(path));
+                self.report_with(
+                    Code::UnknownTool,
+                    name.span,
+                    message,
+                    "run it as a step of its own",
+                );
+            }
             _ => {
                 self.known_tool(text, name.span);
-                None
             }
-        };
+        }
         Some(ToolUse {
             name: text.to_owned(),
-            pipeline,
+            pipeline: None,
             limits,
         })
     }

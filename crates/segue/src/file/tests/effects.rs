@@ -46,7 +46,6 @@ agents:
       - app.fetch
       - { name: search.*, max_calls: 3, timeout: 5s, retries: 1, approval: ask, approval_timeout: 1h, on_error: { tell: Sorry. } }
       - { name: "agent:helper", approval: { deny: args.prompt == 'x', ask: args.prompt == 'y' }, on_error: fail }
-      - pipeline:inner.yaml
       - segue.save_artifact
     max_turns: 3
     max_tool_calls: 4
@@ -225,7 +224,6 @@ fn every_key_has_its_effect() {
                 "approval": {"when": {"deny": "args.prompt == 'x'", "ask": "args.prompt == 'y'"}}, "on_error": "fail",
             }),
         ),
-        ("/agents/writer/tools/3/pipeline/name", json!("inner")),
         ("/agents/writer/max_turns", json!(3)),
         ("/agents/writer/max_tool_calls", json!(4)),
         ("/agents/writer/repairs", json!(1)),
