@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::error::{Error, ErrorKind, Failure, StepError};
 use crate::fault::Faults;
 use crate::pipeline::{DefinedAgent, Inner, Pipeline};
-use crate::plan::{Action, Arm, Input, Output, Plan, RouteBy, ToolApproval};
+use crate::plan::{Action, Input, Output, Plan, RouteBy, ToolApproval};
 use crate::registry::Registry;
 use crate::run::{Act, Cx, Inputs, Parts, Program};
 use crate::value::Value;
@@ -78,16 +78,15 @@ impl Linker<'_> {
     fn program(&mut self, plan: &Arc<Plan>, borrows: bool, finishes: bool) -> Result<Program, Failure> {
         let mut acts: Vec<Arc<dyn Act>> = Vec::with_capacity(plan.steps.len());
         let mut children = Vec::with_capacity(plan.steps.len());
-        for step in &plan.steps {
+        for (at, step) in plan.steps.iter().enumerate() {
             let mut below = Vec::new();
             match &step.action {
                 Action::Pipeline { plan, .. } => {
                     below.push((String::new(), Arc::new(self.program(plan, false, true)?)));
                 }
                 Action::Route { arms, .. } => {
-                    for (name, arm) in arms {
-                        if let Arm::Inline(inline) = arm {
-                            let plan = Arc::new(alone(plan, inline));
+                    for name in arms.keys() {
+                        if let Some(plan) = plan.below(Some(at as u32), name) {
                             below.push((name.clone(), Arc::new(self.program(&plan, true, false)?)));
                         }
                     }
@@ -145,29 +144,6 @@ impl Linker<'_> {
             self.agents.push(agent);
         }
         Ok(())
-    }
-}
-
-/// The plan of one inline arm: a single step named as the arm, with the settings around it.
-fn alone(plan: &Plan, step: &crate::plan::Step) -> Plan {
-    Plan {
-        version: plan.version,
-        name: step.name.clone(),
-        title: None,
-        description: None,
-        labels: Default::default(),
-        input: plan.input.clone(),
-        steps: vec![step.clone()],
-        output: Output::Last(vec![0]),
-        output_schema: step.output_schema.clone(),
-        run: Default::default(),
-        defaults: plan.defaults.clone(),
-        policies: plan.policies.clone(),
-        models: plan.models.clone(),
-        agents: plan.agents.clone(),
-        tools: plan.tools.clone(),
-        artifacts: Vec::new(),
-        on_failure: None,
     }
 }
 

@@ -7,7 +7,9 @@ pub mod event;
 mod memory;
 mod record;
 mod records;
+mod unit;
 
 pub use event::{CallKind, ChosenModel, Event, EventKind, Resolution};
 pub use memory::{Events, RunLog};
 pub(crate) use record::{Begun, ScopeInfo, What};
+pub(crate) use unit::{ROOT, Unit, unit_path};

@@ -18,6 +18,7 @@ use crate::settings::{Resolved, RetryLayer, Settings};
 mod action;
 pub mod check;
 mod hash;
+mod pinned;
 mod tools;
 
 pub use action::{
@@ -25,6 +26,7 @@ pub use action::{
     OnFailure, Output, PlannedAgent, RouteBy, Source,
 };
 pub use hash::{PlanHash, hash_of};
+pub(crate) use pinned::Pinned;
 pub use tools::{ToolApproval, ToolLimits, ToolOnError, ToolUse};
 
 /// Index of a step in its plan, in declaration order.
@@ -284,6 +286,46 @@ impl Plan {
     #[must_use]
     pub fn hash(&self) -> PlanHash {
         PlanHash::of(self)
+    }
+
+    /// The plan that runs below a step: of a nested pipeline (`arm` empty), of an inline arm; without a step the
+    /// pipeline's fallback.
+    #[must_use]
+    pub fn below(&self, step: Option<StepIndex>, arm: &str) -> Option<Arc<Plan>> {
+        let Some(step) = step else {
+            return self.on_failure.as_ref().map(|fallback| fallback.plan.clone());
+        };
+        match &self.steps.get(step as usize)?.action {
+            Action::Pipeline { plan, .. } => Some(plan.clone()),
+            Action::Route { arms, .. } => match arms.get(arm)? {
+                Arm::Inline(inline) => Some(Arc::new(self.alone(inline))),
+                Arm::Nothing | Arm::Steps(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The plan of one inline arm: a single step named as the arm, with the settings around it.
+    fn alone(&self, step: &Step) -> Plan {
+        Plan {
+            version: self.version,
+            name: step.name.clone(),
+            title: None,
+            description: None,
+            labels: IndexMap::new(),
+            input: self.input.clone(),
+            steps: vec![step.clone()],
+            output: Output::Last(vec![0]),
+            output_schema: step.output_schema.clone(),
+            run: RunSettings::default(),
+            defaults: self.defaults.clone(),
+            policies: self.policies.clone(),
+            models: self.models.clone(),
+            agents: self.agents.clone(),
+            tools: self.tools.clone(),
+            artifacts: Vec::new(),
+            on_failure: None,
+        }
     }
 
     /// The settings that apply to a step, after all levels; `call` is the highest.

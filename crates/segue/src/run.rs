@@ -20,7 +20,6 @@ mod retrying;
 mod shared;
 mod state;
 mod tool;
-mod unit;
 
 pub use agent::Reply;
 pub(crate) use agent::{Asked, ask as ask_agent};
@@ -37,6 +36,5 @@ pub(crate) use program::{Act, Parts, Program};
 pub(crate) use ready::{ReadyAgent, ReadyTool, chosen, key_of, prepare_all};
 pub use retrying::{Attempt, Retrying};
 pub(crate) use shared::{Environment, RunShared, TypeMap};
-pub(crate) use state::{ROOT, RunOutcome, RunState, Start as RunStart, unit_path};
+pub(crate) use state::{RunOutcome, RunState, Start as RunStart};
 pub(crate) use tool::call as call_tool;
-pub(crate) use unit::Unit;

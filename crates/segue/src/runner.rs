@@ -6,7 +6,6 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
-use indexmap::IndexMap;
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -20,7 +19,7 @@ use crate::plan::{ModelRef, ModelSettings};
 use crate::price::PriceBook;
 use crate::registry::Registry;
 use crate::run::{Driven, Environment, LocalRun, RunOutcome, RunShared, RunState, drive};
-use crate::settings::Settings;
+use crate::settings::{Call, Settings};
 use crate::usage::Usage;
 use crate::value::{Data, Value};
 use crate::view::RunView;
@@ -150,32 +149,6 @@ pub(crate) struct Own {
     models: Models,
     registry: Registry,
     resources: crate::run::TypeMap,
-}
-
-/// What the call says about a run.
-#[derive(Default)]
-pub(crate) struct Call {
-    pub(crate) budget: Option<Option<Budget>>,
-    pub(crate) timeout: Option<Option<Duration>>,
-    pub(crate) max_parallel: Option<u32>,
-    pub(crate) steps: Vec<(String, Settings)>,
-    pub(crate) models: IndexMap<String, ModelRef>,
-    pub(crate) labels: IndexMap<String, String>,
-    pub(crate) note: Option<String>,
-    pub(crate) trigger: Option<String>,
-}
-
-impl Call {
-    /// A call that says nothing: all runs that are started so share it.
-    fn silent() -> Arc<Self> {
-        static SILENT: LazyLock<Arc<Call>> = LazyLock::new(Arc::default);
-        SILENT.clone()
-    }
-
-    /// Who or what starts the run.
-    pub(crate) fn trigger(&self) -> &str {
-        self.trigger.as_deref().unwrap_or("library")
-    }
 }
 
 impl<In, Out> Start<In, Out> {
@@ -465,7 +438,7 @@ pub(crate) fn end(shared: &Arc<RunShared>, state: &RunState, outcome: RunOutcome
             Err(Error::new(Some(shared.id), error)),
         ),
     };
-    shared.log.note(crate::run::ROOT, event);
+    shared.log.note(crate::log::ROOT, event);
     shared.close();
     result
 }

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::budget::Budget;
 use crate::value::Value;
 
+mod call;
 mod retry;
 
+pub(crate) use call::Call;
 pub use retry::{Backoff, Retry, RetryLayer};
 
 /// One setting at one level.

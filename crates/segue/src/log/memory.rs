@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 use super::event::{Event, EventKind};
 use super::record::{Begun, Record, ScopeInfo, What};
 use super::records::Records;
+use super::unit::{ROOT, Unit};
 use crate::clock::Clock;
 use crate::id::RunId;
-use crate::run::{ROOT, Unit};
 use crate::view::RunView;
 
 /// The log of one run.
@@ -126,7 +126,7 @@ impl RunLog {
     /// What is known of the run from its log.
     #[must_use]
     pub fn view(&self) -> RunView {
-        let plan = self.lock().scopes.first().map(|scope| scope.program.plan.clone());
+        let plan = self.lock().scopes.first().map(|scope| scope.plan.clone());
         RunView::replay(plan, &self.events())
     }
 
@@ -224,7 +224,7 @@ fn expand(run: RunId, record: &Record, scopes: &[ScopeInfo], seq: &mut u64, even
             if matches!(record.what, What::ReadyAndStarted) {
                 push(EventKind::StepReady {});
             }
-            let planned = scope.and_then(|scope| scope.program.plan.steps.get(record.unit.step as usize));
+            let planned = scope.and_then(|scope| scope.plan.steps.get(record.unit.step as usize));
             push(EventKind::StepStarted {
                 kind: planned
                     .map(|step| step.kind.as_str())

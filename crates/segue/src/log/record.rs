@@ -7,10 +7,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::event::{ChosenModel, EventKind};
+use super::unit::{Unit, unit_path};
 use crate::clock::Time;
 use crate::error::Spent;
-use crate::run::{Program, Unit, unit_path};
-use crate::runner::Call;
+use crate::plan::{Pinned, Plan};
+use crate::settings::Call;
 use crate::value::Value;
 
 /// One record.
@@ -43,7 +44,7 @@ pub(crate) enum What {
 /// What is known of a run when it begins. Its events are made when somebody reads: the hash of a plan and the JSON of an
 /// input can cost more than a short run.
 pub(crate) struct Begun {
-    pub(crate) program: Arc<Program>,
+    pub(crate) pinned: Arc<Pinned>,
     pub(crate) input: Value,
     pub(crate) call: Arc<Call>,
     pub(crate) models: IndexMap<String, ChosenModel>,
@@ -54,7 +55,7 @@ impl fmt::Debug for Begun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut begun = f.debug_struct("Begun");
         begun
-            .field("pipeline", &self.program.plan.name)
+            .field("pipeline", &self.pinned.plan.name)
             .field("input", &self.input);
         begun
             .field("trigger", &self.call.trigger())
@@ -64,12 +65,12 @@ impl fmt::Debug for Begun {
 
 impl Begun {
     pub(super) fn queued(&self) -> EventKind {
-        let plan = &self.program.plan;
+        let plan = &self.pinned.plan;
         let mut labels = plan.labels.clone();
         labels.extend(self.call.labels.clone());
         EventKind::RunQueued {
             pipeline: plan.name.clone(),
-            plan_hash: self.program.hash().to_string(),
+            plan_hash: self.pinned.hash().to_string(),
             inputs: self
                 .input
                 .to_json()
@@ -86,13 +87,13 @@ impl Begun {
 /// What a log knows of a scope, to give units their paths.
 #[derive(Clone)]
 pub(crate) struct ScopeInfo {
-    pub(crate) program: Arc<Program>,
+    pub(crate) plan: Arc<Plan>,
     pub(crate) prefix: Arc<str>,
     pub(crate) parent: Option<Unit>,
 }
 
 impl ScopeInfo {
     pub(crate) fn path(&self, unit: Unit) -> String {
-        unit_path(&self.prefix, &self.program, unit)
+        unit_path(&self.prefix, &self.plan, unit)
     }
 }

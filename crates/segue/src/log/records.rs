@@ -40,7 +40,7 @@ mod tests {
     use super::super::record::{Record, What};
     use super::{PIECE, Records};
     use crate::clock::Time;
-    use crate::run::ROOT;
+    use crate::log::ROOT;
 
     #[test]
     fn records_come_in_order_from_anywhere() {

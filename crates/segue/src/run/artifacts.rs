@@ -130,7 +130,7 @@ impl Artifacts<'_> {
             .run
             .log
             .scope(0)
-            .map(|scope| scope.program.plan.name.clone())
+            .map(|scope| scope.plan.name.clone())
             .unwrap_or_default();
         state.run.env.shelf.point(pipeline, link, artifact);
         self.0.keep(&position, &key, Ok(Json::Null));

@@ -213,9 +213,9 @@ fn clamped_to(reserved: &Reservation) -> Option<u32> {
 /// The budget over all runs of the pipeline in a day, with the day in UTC.
 fn daily(state: &AttemptState) -> Option<(String, i64, Budget)> {
     let scope = state.run.log.scope(0)?;
-    let budget = scope.program.plan.run.budget?.daily()?;
+    let budget = scope.plan.run.budget?.daily()?;
     let day = state.run.log.clock().time().micros().div_euclid(86_400_000_000);
-    Some((scope.program.plan.name.clone(), day, budget))
+    Some((scope.plan.name.clone(), day, budget))
 }
 
 fn limit(reached: &crate::budget::limit::LimitReached) -> Limit {

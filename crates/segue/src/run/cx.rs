@@ -18,11 +18,11 @@ use super::facts::Facts;
 use super::op::Before;
 use super::retrying::Retrying;
 use super::shared::{RunShared, lock};
-use super::unit::Unit;
 use crate::agent::Agent;
 use crate::error::{ErrorKind, Failure, Result, Spent, StepError};
 use crate::id::RunId;
 use crate::log::EventKind;
+use crate::log::Unit;
 use crate::question::Ask;
 use crate::value::{Data, Value};
 

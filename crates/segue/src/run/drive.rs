@@ -2,7 +2,7 @@
 
 use super::op::{Op, OpResult};
 use super::state::{Opened, RunOutcome, RunState};
-use super::unit::Unit;
+use crate::log::Unit;
 use crate::log::What;
 
 /// What an engine gives a run: durable operations.

@@ -7,8 +7,8 @@ use std::sync::{Mutex, OnceLock};
 use serde_json::Value as Json;
 
 use super::shared::lock;
-use super::unit::Unit;
 use crate::error::{ErrorKind, Failure};
+use crate::log::Unit;
 
 /// The journals of the units of a run that are under way.
 #[derive(Default)]

@@ -15,11 +15,10 @@ use super::cx::AttemptState;
 use super::drive::DurableRun;
 use super::execute::{Running, execute};
 use super::op::{End, Op, OpResult};
-use super::program::Program;
-use super::shared::RunShared;
+use super::shared::{RunShared, lock};
 use super::state::Opened;
-use super::unit::Unit;
 use crate::clock;
+use crate::log::Unit;
 use crate::log::{ScopeInfo, What};
 
 /// How long an aborted attempt may take to let go before the run goes on without it.
@@ -67,8 +66,6 @@ impl Control {
 /// One run in this process.
 pub(crate) struct LocalRun {
     shared: Arc<RunShared>,
-    /// The programs of the scopes that were opened.
-    programs: Vec<Arc<Program>>,
     /// Results that were there at once, in the order of their starts.
     instant: VecDeque<OpResult>,
     control: Control,
@@ -101,7 +98,6 @@ impl LocalRun {
     pub(crate) fn new(shared: Arc<RunShared>, stays: bool) -> Self {
         Self {
             shared,
-            programs: Vec::with_capacity(1),
             instant: VecDeque::new(),
             control: Control::new(),
             attempts: Vec::with_capacity(1),
@@ -209,7 +205,14 @@ impl DurableRun for LocalRun {
         match op {
             Op::Attempt(call) => {
                 let unit = call.unit;
-                let program = &self.programs[unit.scope as usize];
+                let nested;
+                let program = if unit.scope == 0 {
+                    &self.shared.program
+                } else {
+                    let found = self.shared.program(unit.scope);
+                    nested = found.expect("a unit belongs to a scope that was opened");
+                    &nested
+                };
                 let running = execute(&self.shared, program, call);
                 self.attempt(running, unit);
             }
@@ -311,15 +314,13 @@ impl DurableRun for LocalRun {
             prefix,
             parent,
         } = scope;
-        self.programs.push(program.clone());
-        self.shared.log.open_scope(
-            number,
-            ScopeInfo {
-                program,
-                prefix,
-                parent,
-            },
-        );
+        let plan = program.plan.clone();
+        if number > 0 {
+            lock(&self.shared.nested).push(program);
+        }
+        self.shared
+            .log
+            .open_scope(number, ScopeInfo { plan, prefix, parent });
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::facts::Facts;
-use super::unit::Unit;
 use crate::error::{ErrorKind, Failure, Spent};
+use crate::log::Unit;
 use crate::question::Ask;
 use crate::value::Value;
 

@@ -1,14 +1,14 @@
 //! Programs: a plan linked to the behaviour it names, ready to run. One is shared by all runs of a pipeline.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use super::cx::Cx;
 use super::op::{Done, Inputs, Phase};
-use super::unit::Unit;
 use crate::error::StepError;
-use crate::plan::{NeedKind, Plan, PlanHash, Source};
+use crate::log::Unit;
+use crate::plan::{NeedKind, Pinned, Plan, Source};
 use crate::settings::Resolved;
 use crate::value::Value;
 
@@ -26,8 +26,8 @@ pub(crate) trait Act: Send + Sync {
 /// A plan and its behaviour, with the tables that make deciding cheap.
 pub(crate) struct Program {
     pub(crate) plan: Arc<Plan>,
-    /// The plan's hash, made when it is first asked for: it costs as much as a run.
-    hash: OnceLock<PlanHash>,
+    /// The same with its hash and text.
+    pub(crate) pinned: Arc<Pinned>,
     pub(crate) acts: Vec<Arc<dyn Act>>,
     /// Makes the output and saves artifacts; none where the output is simply a step's.
     pub(crate) finish: Option<Arc<dyn Act>>,
@@ -96,8 +96,8 @@ impl Program {
             borrows,
         } = parts;
         Self {
+            pinned: Arc::new(Pinned::new(plan.clone())),
             plan,
-            hash: OnceLock::new(),
             acts,
             finish,
             settings,
@@ -109,11 +109,6 @@ impl Program {
             reads_facts,
             borrows,
         }
-    }
-
-    /// The content hash of the plan.
-    pub(crate) fn hash(&self) -> &PlanHash {
-        self.hash.get_or_init(|| self.plan.hash())
     }
 
     /// The behaviour of a step or of the end of a scope.

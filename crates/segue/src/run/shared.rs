@@ -8,19 +8,19 @@ use indexmap::IndexMap;
 
 use super::artifacts::Shelf;
 use super::journal::Journals;
+use super::program::Program;
 use super::ready::{self, ReadyAgent};
-use super::unit::Unit;
 use crate::budget::Budget;
 use crate::error::Failure;
 use crate::id::{Ids, RandomIds, RunId};
 use crate::log::RunLog;
+use crate::log::Unit;
 use crate::model::Models;
 use crate::pipeline::DefinedAgent;
 use crate::plan::PlannedAgent;
 use crate::price::PriceBook;
 use crate::registry::Registry;
-use crate::runner::Call;
-use crate::settings::Resolved;
+use crate::settings::{Call, Resolved};
 use crate::tool::Tool;
 
 mod budgets;
@@ -77,6 +77,10 @@ pub(crate) struct RunShared {
     pub(crate) id: RunId,
     pub(crate) env: Arc<Environment>,
     pub(crate) log: Arc<RunLog>,
+    /// What the run's own plan runs.
+    pub(crate) program: Arc<Program>,
+    /// What the scopes that were opened below it run, in the order of their numbers from 1.
+    pub(crate) nested: Mutex<Vec<Arc<Program>>>,
     /// The agents of the plan by their keys, found before the start.
     pub(crate) agents: IndexMap<String, Arc<ReadyAgent>>,
     /// What the call said about it.
@@ -165,8 +169,16 @@ impl RunShared {
         if let Some((_, settings)) = over {
             return Some(settings.clone());
         }
-        let scope = self.log.scope(unit.scope)?;
-        scope.program.settings.get(unit.step as usize).cloned()
+        let program = self.program(unit.scope)?;
+        program.settings.get(unit.step as usize).cloned()
+    }
+
+    /// What a scope runs.
+    pub(super) fn program(&self, scope: u32) -> Option<Arc<Program>> {
+        match scope.checked_sub(1) {
+            None => Some(self.program.clone()),
+            Some(nested) => lock(&self.nested).get(nested as usize).cloned(),
+        }
     }
 
     /// The accounts a call of this unit is reserved against, from the narrowest outwards.
@@ -192,7 +204,7 @@ impl RunShared {
             let planned = if unit.scope == 0 {
                 self.budget.as_deref().copied()
             } else {
-                scope.program.plan.run.budget
+                scope.plan.run.budget
             };
             if let Some(budget) = planned {
                 let name = match unit.scope {

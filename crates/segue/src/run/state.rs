@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use super::op::{Done, End, Op, OpResult, Phase, StepCall};
 use super::program::Program;
-use super::unit::Unit;
 use crate::error::{ErrorKind, Failure, Spent};
-use crate::log::{EventKind, What};
+use crate::log::{EventKind, ROOT, Unit, What, unit_path};
 use crate::settings::{OnError, Resolved};
 use crate::value::Value;
 use crate::view::StepStatus;
@@ -209,7 +208,7 @@ impl RunState {
     /// The path of a unit, as people read it.
     pub(crate) fn path(&self, unit: Unit) -> String {
         let scope = &self.scopes[unit.scope as usize];
-        unit_path(&scope.prefix, &scope.program, unit)
+        unit_path(&scope.prefix, &scope.program.plan, unit)
     }
 
     // ---- private: one attempt from its beginning to its end
@@ -539,25 +538,6 @@ impl RunState {
         slot.status = StepStatus::Succeeded;
         slot.output = Some(output);
         self.settled(unit);
-    }
-}
-
-/// The run as a whole.
-pub(crate) const ROOT: Unit = Unit {
-    scope: 0,
-    step: Unit::SCOPE,
-    item: Unit::WHOLE,
-};
-
-/// The path of a unit below a prefix.
-pub(crate) fn unit_path(prefix: &str, program: &Program, unit: Unit) -> String {
-    let Some(step) = program.plan.steps.get(unit.step as usize) else {
-        return prefix.trim_end_matches('/').to_owned();
-    };
-    if unit.is_item() {
-        format!("{prefix}{}[{}]", step.name, unit.item)
-    } else {
-        format!("{prefix}{}", step.name)
     }
 }
 

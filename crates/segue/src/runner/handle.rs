@@ -11,9 +11,9 @@ use crate::budget::Budget;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::{QuestionId, RunId};
-use crate::log::{EventKind, Events, RunLog};
+use crate::log::{EventKind, Events, ROOT, RunLog};
 use crate::question::{Question, QuestionKind};
-use crate::run::{Control, Driven, LocalRun, OpResult, ROOT, RunShared, drive};
+use crate::run::{Control, Driven, LocalRun, OpResult, RunShared, drive};
 use crate::value::{Data, Value};
 use crate::view::RunView;
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Call, new_log};
+use super::new_log;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
 use crate::log::Begun;
 use crate::pipeline::Pipeline;
 use crate::plan::Input;
 use crate::run::{Environment, RunShared, RunStart, RunState, chosen, prepare_all};
+use crate::settings::Call;
 use crate::value::Value;
 
 /// A run that can start.
@@ -59,6 +60,8 @@ pub(crate) fn prepare<In, Out>(
         id,
         env,
         log: new_log(id),
+        program: inner.program.clone(),
+        nested: Default::default(),
         budget: call.budget.unwrap_or(run.budget).map(Box::new),
         call,
         overrides,
@@ -68,7 +71,7 @@ pub(crate) fn prepare<In, Out>(
         questions: Default::default(),
     });
     shared.log.begin(Begun {
-        program: inner.program.clone(),
+        pinned: inner.program.pinned.clone(),
         input: input.clone(),
         call: shared.call.clone(),
         models: chosen(shared.agents.values()),

@@ -11,8 +11,8 @@ use crate::budget::limit::BudgetState;
 use crate::budget::{Budget, BudgetError, PerCall};
 use crate::error::{ErrorKind, Failure};
 use crate::id::RunId;
+use crate::log::Unit;
 use crate::money::Nanousd;
-use crate::run::unit::Unit;
 use crate::usage::Usage;
 
 /// The budgets of a process.

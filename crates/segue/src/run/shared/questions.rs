@@ -10,9 +10,9 @@ use super::{RunShared, lock};
 use crate::error::{ErrorKind, Failure};
 use crate::id::{Ids, QuestionId};
 use crate::log::EventKind;
+use crate::log::Unit;
 use crate::plan::hash_of;
 use crate::question::{Ask, Question, QuestionStatus};
-use crate::run::unit::Unit;
 use crate::schema::Schema;
 use crate::value::Value;
 
@@ -54,7 +54,7 @@ impl Questions {
             pipeline: run
                 .log
                 .scope(0)
-                .map(|scope| scope.program.plan.name.clone())
+                .map(|scope| scope.plan.name.clone())
                 .unwrap_or_default(),
             step: path,
             title: ask.title,
@@ -68,6 +68,7 @@ impl Questions {
             status: QuestionStatus::Open,
             approval: ask.approval,
             budget: ask.budget,
+            refused: Vec::new(),
             answer: None,
             answered_by: None,
         };
@@ -189,7 +190,7 @@ impl Questions {
         if rested {
             let questions = lock(&self.open).iter().map(|open| open.question.id).collect();
             run.log
-                .note(super::super::state::ROOT, EventKind::RunWaiting { questions });
+                .note(crate::log::ROOT, EventKind::RunWaiting { questions });
         }
     }
 

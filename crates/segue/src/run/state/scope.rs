@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::super::facts::Facts;
 use super::super::program::Program;
-use super::super::unit::Unit;
 use super::slot::Slot;
 use crate::error::Failure;
+use crate::log::Unit;
 use crate::value::Value;
 
 /// One instance of a plan.

@@ -585,6 +585,7 @@ fn question(scene: &Scene, step: &str, number: u64) -> Question {
         status: QuestionStatus::Open,
         approval: None,
         budget: None,
+        refused: Vec::new(),
         answer: None,
         answered_by: None,
     }

@@ -1,5 +1,7 @@
 //! Units: what gets one recorded outcome — a step, one item of a map, one round of a repeat.
 
+use crate::plan::Plan;
+
 /// Names a unit inside a run by dense indices. The same after a replay, in another process, on another engine: scopes
 /// are numbered in the order in which recorded results open them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,5 +47,24 @@ impl Unit {
     /// Whether it is an item or a round.
     pub(crate) fn is_item(self) -> bool {
         self.item != Self::WHOLE
+    }
+}
+
+/// The run as a whole.
+pub(crate) const ROOT: Unit = Unit {
+    scope: 0,
+    step: Unit::SCOPE,
+    item: Unit::WHOLE,
+};
+
+/// The path of a unit of this plan below a prefix.
+pub(crate) fn unit_path(prefix: &str, plan: &Plan, unit: Unit) -> String {
+    let Some(step) = plan.steps.get(unit.step as usize) else {
+        return prefix.trim_end_matches('/').to_owned();
+    };
+    if unit.is_item() {
+        format!("{prefix}{}[{}]", step.name, unit.item)
+    } else {
+        format!("{prefix}{}", step.name)
     }
 }
