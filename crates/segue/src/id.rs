@@ -80,6 +80,12 @@ macro_rules! ids {
                 Self(ids.bits())
             }
 
+            /// The id of these bits.
+            #[must_use]
+            pub fn from_bits(bits: u128) -> Self {
+                Self(bits)
+            }
+
             /// The 128 bits behind the id.
             #[must_use]
             pub fn bits(self) -> u128 {
@@ -103,8 +109,7 @@ macro_rules! ids {
         impl FromStr for $name {
             type Err = BadId;
             fn from_str(text: &str) -> Result<Self, BadId> {
-                let bits = text.strip_prefix($prefix).and_then(read_digits);
-                bits.map(Self).ok_or_else(|| BadId { text: text.chars().take(80).collect(), prefix: $prefix })
+                read_id(text, $prefix).map(Self)
             }
         }
 
@@ -134,7 +139,15 @@ ids! {
     ArtifactId = "art_";
 }
 
-fn write_digits(mut bits: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn read_id(text: &str, prefix: &'static str) -> Result<u128, BadId> {
+    let bits = text.strip_prefix(prefix).and_then(read_digits);
+    bits.ok_or_else(|| BadId {
+        text: text.chars().take(80).collect(),
+        prefix,
+    })
+}
+
+pub(crate) fn write_digits(mut bits: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut digits = [b'0'; LENGTH];
     for digit in digits.iter_mut().rev() {
         *digit = DIGITS[(bits % 36) as usize];

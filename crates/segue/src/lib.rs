@@ -50,6 +50,7 @@ mod runner;
 pub mod schema;
 pub mod settings;
 mod step;
+pub mod store;
 mod template;
 mod tool;
 mod usage;

@@ -118,10 +118,24 @@ pub struct Question {
     pub approval: Option<Approval>,
     /// The limit, for a paused budget.
     pub budget: Option<crate::error::Limit>,
+    /// Answers that did not fit.
+    #[serde(default)]
+    pub refused: Vec<RefusedAnswer>,
     /// The answer.
     pub answer: Option<Json>,
     /// Who answered.
     pub answered_by: Option<String>,
+}
+
+/// An answer that did not fit its question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefusedAnswer {
+    /// When.
+    pub time: Time,
+    /// Who gave it.
+    pub by: String,
+    /// What was wrong with it.
+    pub errors: Vec<String>,
 }
 
 impl Ask {
