@@ -1,0 +1,3 @@
+//! Durable stores for Segue, behind `segue::store::Store`: runs outlive their process.
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
