@@ -63,14 +63,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 println!("  missing: {}", question.missing.join(", "));
 
                 // An answer that does not fit is refused, and the question stays open.
-                if let Err(refused) = run.answer(question.id, json!({"city": "Leipzig"}), "clerk") {
+                if let Err(refused) = run.answer(question.id, json!({"city": "Leipzig"}), "clerk").await {
                     println!("  refused: {refused}");
                 }
                 run.answer(
                     question.id,
                     json!({"email": "ada@example.org", "city": "Leipzig"}),
                     "clerk",
-                )?;
+                )
+                .await?;
                 println!("{}", run.done().await?.output);
             }
         }

@@ -99,9 +99,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{text}");
         }
     }
-    let report = run.artifact(&done.output.name).unwrap_or_default();
+    let report = run
+        .artifact(&done.output.name)
+        .await
+        .expect("it is read")
+        .unwrap_or_default();
     println!("\n{}\n", String::from_utf8_lossy(&report));
-    let newest = runner.link("research", "latest-report");
+    let newest = runner
+        .link("research", "latest-report")
+        .await
+        .expect("it is read");
     println!(
         "`latest-report` is {} of {} bytes, for {}",
         newest[0].name, newest[0].bytes, done.cost

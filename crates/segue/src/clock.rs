@@ -60,31 +60,47 @@ impl<'de> Deserialize<'de> for Time {
 /// A clock anchored at the moment a run began: wall time then, monotonic time since.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
-    began: Instant,
+    /// When this process began to count.
+    anchor: Instant,
+    /// Wall time then.
     wall: Time,
+    /// When the run began, perhaps in another process.
+    began: Time,
 }
 
 impl Clock {
     /// A clock that begins now.
     #[must_use]
     pub(crate) fn start() -> Self {
+        let wall = wall();
         Self {
-            began: now(),
-            wall: wall(),
+            anchor: now(),
+            wall,
+            began: wall,
         }
     }
 
-    /// Wall time at the beginning.
+    /// The clock of a run that began earlier and wrote last at `last`: it goes on from there, and never steps back.
+    #[must_use]
+    pub(crate) fn resume(began: Time, last: Time) -> Self {
+        Self {
+            anchor: now(),
+            wall: wall().max(last),
+            began,
+        }
+    }
+
+    /// Wall time at the beginning of the run.
     #[must_use]
     pub(crate) fn began(&self) -> Time {
-        self.wall
+        self.began
     }
 
     /// Wall time, advanced monotonically from the beginning of the run: it never steps back.
     #[must_use]
     pub(crate) fn time(&self) -> Time {
         let since =
-            i64::try_from(now().saturating_duration_since(self.began).as_micros()).unwrap_or(i64::MAX);
+            i64::try_from(now().saturating_duration_since(self.anchor).as_micros()).unwrap_or(i64::MAX);
         Time(self.wall.0.saturating_add(since))
     }
 }
@@ -101,7 +117,8 @@ pub(crate) fn millis_since(began: Instant) -> u64 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock seam")]
-fn wall() -> Time {
+/// Wall time now. Only for what people read, and for moments that other processes wait for.
+pub(crate) fn wall() -> Time {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();

@@ -33,6 +33,7 @@ pub mod artifact;
 pub mod budget;
 mod clock;
 mod error;
+mod fail;
 pub mod fault;
 pub mod file;
 mod id;
@@ -52,6 +53,8 @@ pub mod settings;
 mod step;
 pub mod store;
 mod template;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tool;
 mod usage;
 mod value;
@@ -72,8 +75,11 @@ pub use pipeline::{
 pub use plan::{FailurePolicy, Plan};
 pub use question::{Question, QuestionKind};
 pub use registry::Registry;
-pub use run::{Artifacts, Asking, Attempt, Calling, Concurrent, Cx, LastAttempt, Reply, Retrying};
-pub use runner::{CallBudget, Done, Launch, Outcome, RunHandle, Runner, RunnerBuilder, Start};
+pub use run::{
+    ArtifactReader, ArtifactWriter, Artifacts, Asking, Attempt, Calling, Concurrent, Cx, LastAttempt, Reply,
+    Retrying,
+};
+pub use runner::{CallBudget, Done, Launch, Outcome, Recovered, RunHandle, Runner, RunnerBuilder, Start};
 pub use segue_macros::{Route, tool};
 pub use settings::{Backoff, OnError, RetryLayer, Setting, Settings};
 pub use step::{
@@ -81,7 +87,7 @@ pub use step::{
 };
 pub use tool::{Tool, ToolClass, ToolCx, ToolSpec};
 pub use usage::Usage;
-pub use value::{Data, Value};
+pub use value::{Data, Value, ValueRef};
 pub use view::{RunStatus, RunView, StepStatus};
 
 /// What the macros of this crate write. Not for anybody else.

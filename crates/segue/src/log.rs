@@ -4,12 +4,16 @@
 //! knows how a run works, and no view is made here.
 
 pub mod event;
+mod events;
 mod memory;
 mod record;
 mod records;
+pub(crate) mod stored;
 mod unit;
 
-pub use event::{CallKind, ChosenModel, Event, EventKind, Resolution};
-pub use memory::{Events, RunLog};
-pub(crate) use record::{Begun, ScopeInfo, What};
+pub use event::{CallKind, ChosenModel, Event, EventKind, Resolution, Reused};
+pub use events::Events;
+pub(crate) use events::unreadable;
+pub use memory::RunLog;
+pub(crate) use record::{Begun, KeptCall, Record, ScopeInfo, What};
 pub(crate) use unit::{ROOT, Unit, unit_path};

@@ -14,7 +14,7 @@ use crate::id::{QuestionId, RunId};
 use crate::schema::Schema;
 
 /// What a step wants to know.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ask {
     /// One line.
     pub title: String,

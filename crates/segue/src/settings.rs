@@ -11,9 +11,11 @@ use crate::budget::Budget;
 use crate::value::Value;
 
 mod call;
+mod interrupt;
 mod retry;
 
 pub(crate) use call::Call;
+pub use interrupt::OnInterrupt;
 pub use retry::{Backoff, Retry, RetryLayer};
 
 /// One setting at one level.
@@ -102,6 +104,9 @@ pub struct Settings {
     /// What a final failure means.
     #[serde(skip_serializing_if = "Setting::is_inherit", default)]
     pub on_error: Setting<OnError>,
+    /// What it means that the process ended in the middle.
+    #[serde(skip_serializing_if = "Setting::is_inherit", default)]
+    pub on_interrupt: Setting<OnInterrupt>,
 }
 
 impl Settings {
@@ -167,6 +172,13 @@ impl Settings {
         self
     }
 
+    /// What it means that the process ended in the middle.
+    #[must_use]
+    pub fn on_interrupt(mut self, on_interrupt: OnInterrupt) -> Self {
+        self.on_interrupt = Setting::Is(on_interrupt);
+        self
+    }
+
     fn edit_retry(&mut self, edit: impl FnOnce(&mut RetryLayer)) {
         let mut layer = match std::mem::take(&mut self.retry) {
             Setting::Is(layer) => layer,
@@ -187,6 +199,7 @@ impl Settings {
         lay(&mut self.step_timeout, &over.step_timeout);
         lay(&mut self.budget, &over.budget);
         lay(&mut self.on_error, &over.on_error);
+        lay(&mut self.on_interrupt, &over.on_interrupt);
         if over.policy.is_some() {
             self.policy.clone_from(&over.policy);
             // A named policy counts as the level that asks for it: what lower levels said of retries is gone.
@@ -213,6 +226,8 @@ pub struct Resolved {
     pub budget: Option<Budget>,
     /// What a final failure means.
     pub on_error: OnError,
+    /// What it means that the process ended in the middle.
+    pub on_interrupt: OnInterrupt,
 }
 
 impl Default for Resolved {
@@ -223,6 +238,7 @@ impl Default for Resolved {
             retry: Retry::default(),
             budget: None,
             on_error: OnError::Fail,
+            on_interrupt: OnInterrupt::Retry,
         }
     }
 }
@@ -264,6 +280,7 @@ impl Resolved {
             retry,
             budget: some(&all.budget),
             on_error: some(&all.on_error).unwrap_or_default(),
+            on_interrupt: some(&all.on_interrupt).unwrap_or_default(),
         }
     }
 }

@@ -77,6 +77,9 @@ pub trait Store: Send + Sync + 'static {
     /// The owner is alive.
     fn beat(&self, owner: OwnerId) -> Pending<Beat>;
 
+    /// What an owner would learn if it said that it is alive, without saying so.
+    fn news(&self, owner: OwnerId) -> Pending<Beat>;
+
     /// All owners that have not left and were not buried.
     fn owners(&self) -> Pending<Vec<OwnerSeen>>;
 
@@ -95,7 +98,11 @@ pub trait Store: Send + Sync + 'static {
     /// Takes up a run that nobody holds and that is not over. Its fence grows.
     fn claim(&self, run: RunId, owner: OwnerId) -> Pending<Claim>;
 
-    /// Carries out one transition of a run.
+    /// Gives up a run that is held under this fence, with nothing written.
+    fn release(&self, run: RunId, fence: u64) -> Pending<()>;
+
+    /// Carries out one transition of a run. As long as what stands in the way passes (a full disk, a lock), it waits:
+    /// what a run has done is not lost because it cannot be written yet.
     fn commit(&self, commit: Commit) -> Pending<Committed>;
 
     /// Runs that nobody holds and that can go on: those that have not come to rest, those that wait and were sent a

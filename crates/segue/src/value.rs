@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 /// What can travel along an edge: any owned type that can be cloned, written as JSON, read back, and described.
 pub trait Data: Clone + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {}
@@ -26,6 +27,49 @@ pub struct Value(Arc<dyn Held>);
 trait Held: Send + Sync {
     fn json(&self) -> Result<Arc<Json>, serde_json::Error>;
     fn as_any(&self) -> &dyn Any;
+
+    /// Writes the JSON without making it a tree first.
+    fn write(&self, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(to, &*self.json()?)
+    }
+
+    /// Where the value is, when it is not here.
+    fn stored_at(&self) -> Option<&ValueRef> {
+        None
+    }
+}
+
+/// Where a value is that is too large to stand in a log: in the artifact store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct ValueRef {
+    /// The artifact that holds it.
+    pub artifact: crate::id::ArtifactId,
+    /// Length of its JSON in bytes.
+    pub bytes: u64,
+    /// SHA-256 of that JSON, hexadecimal.
+    pub sha256: String,
+    /// Its media type: `application/json`.
+    pub media_type: String,
+    /// The content hash of the value, whatever the order of its keys: `sha256:…`.
+    pub hash: String,
+}
+
+/// A value that is kept elsewhere, and has to be loaded before anybody can look at it.
+struct Elsewhere(ValueRef);
+
+impl Held for Elsewhere {
+    fn json(&self) -> Result<Arc<Json>, serde_json::Error> {
+        let message = format!("a value of {} bytes was not loaded", self.0.bytes);
+        Err(serde::de::Error::custom(message))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn stored_at(&self) -> Option<&ValueRef> {
+        Some(&self.0)
+    }
 }
 
 struct Typed<T> {
@@ -40,6 +84,10 @@ impl<T: Data> Held for Typed<T> {
         }
         let json = Arc::new(serde_json::to_value(&self.value)?);
         Ok(self.json.get_or_init(|| json).clone())
+    }
+
+    fn write(&self, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(to, &self.value)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -78,6 +126,18 @@ impl Held for Listed {
         Ok(self.json.get_or_init(|| json).clone())
     }
 
+    fn write(&self, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        to.push(b'[');
+        for (at, item) in self.items.iter().enumerate() {
+            if at > 0 {
+                to.push(b',');
+            }
+            item.0.write(to)?;
+        }
+        to.push(b']');
+        Ok(())
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -105,6 +165,52 @@ impl Value {
     #[must_use]
     pub fn json(value: Json) -> Self {
         Self(Arc::new(AtRest(Arc::new(value))))
+    }
+
+    /// The value as JSON text. Nothing of it is kept.
+    ///
+    /// # Errors
+    /// When the author's type refuses to be written.
+    pub(crate) fn text(&self) -> Result<Box<RawValue>, serde_json::Error> {
+        let mut bytes = Vec::with_capacity(64);
+        self.0.write(&mut bytes)?;
+        let text = String::from_utf8(bytes).map_err(serde::ser::Error::custom)?;
+        RawValue::from_string(text)
+    }
+
+    /// The items of a list that was made of values.
+    pub(crate) fn listed(&self) -> Option<&[Value]> {
+        let list = self.0.as_any().downcast_ref::<Listed>();
+        list.map(|list| list.items.as_slice())
+    }
+
+    /// The items of a list, whether it was made of values or of JSON.
+    ///
+    /// # Errors
+    /// When it is no list, or refuses to be written as JSON.
+    pub(crate) fn to_items(&self) -> Result<Vec<Value>, serde_json::Error> {
+        if let Some(items) = self.listed() {
+            return Ok(items.to_vec());
+        }
+        match &*self.to_json()? {
+            Json::Array(items) => Ok(items.iter().cloned().map(Self::json).collect()),
+            _ => Err(serde::de::Error::custom("it is no list")),
+        }
+    }
+
+    /// A value that is kept elsewhere.
+    pub(crate) fn stored(at: ValueRef) -> Self {
+        Self(Arc::new(Elsewhere(at)))
+    }
+
+    /// Where the value is, when it is not here.
+    pub(crate) fn stored_at(&self) -> Option<&ValueRef> {
+        self.0.stored_at()
+    }
+
+    /// Whether both are one value, not only equal ones.
+    pub(crate) fn is(&self, other: &Value) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// JSON `null`.
@@ -141,6 +247,9 @@ impl Value {
 
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = self.stored_at() {
+            return write!(f, "(kept as {})", at.artifact);
+        }
         match self.to_json() {
             Ok(json) => write!(f, "{json}"),
             Err(error) => write!(f, "(not JSON: {error})"),
@@ -150,8 +259,10 @@ impl fmt::Debug for Value {
 
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-            || matches!((self.to_json(), other.to_json()), (Ok(a), Ok(b)) if a == b)
+        if let (Some(a), Some(b)) = (self.stored_at(), other.stored_at()) {
+            return a.sha256 == b.sha256;
+        }
+        self.is(other) || matches!((self.to_json(), other.to_json()), (Ok(a), Ok(b)) if a == b)
     }
 }
 

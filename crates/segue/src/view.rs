@@ -10,6 +10,7 @@ mod ledger;
 mod run;
 #[cfg(test)]
 mod scene;
+mod stale;
 mod status;
 mod timeline;
 
@@ -17,8 +18,9 @@ pub use call::{CallStatus, CallView, PriceView};
 pub use graph::{GRAPH_SCHEMA, GraphEdge, GraphStep, GraphView};
 pub use ledger::{CostLedger, LedgerRow};
 pub use run::{
-    ArtifactView, AttemptOutcome, AttemptResolution, AttemptView, ItemsView, OutputHash, RUN_SCHEMA,
+    ArtifactView, AttemptOutcome, AttemptResolution, AttemptView, Drift, ItemsView, OutputHash, RUN_SCHEMA,
     RouteView, RunRecord, RunView, Share, StepCounts, StepView, Trigger, WaitMs,
 };
+pub(crate) use stale::{Built, stale};
 pub use status::{RunStatus, SkipReason, SkipWhy, StepStatus};
 pub use timeline::{Segment, SegmentKind, Timeline, TimelineRow};

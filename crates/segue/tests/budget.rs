@@ -388,19 +388,22 @@ async fn a_paused_run_goes_on_when_the_budget_is_raised_and_pays_nothing_twice()
     assert_eq!(run.view().usage().requests, 2);
     let error = run
         .answer(question.id, "lots", "me")
+        .await
         .expect_err("that is no budget");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(run.questions().len(), 1);
     run.answer(question.id, nanos(4 * PAID + 400_000).to_string(), "me")
+        .await
         .expect("a budget");
     let again = run
         .answer(question.id, "9.00", "you")
+        .await
         .expect_err("it is answered");
     assert!(matches!(again.kind(), ErrorKind::Conflict | ErrorKind::NotFound));
     // A raised budget pauses again, as it did before.
     let question = rests(&run).await;
     assert_eq!(run.view().usage().requests, 4);
-    run.answer(question.id, "none", "me").expect("no limit");
+    run.answer(question.id, "none", "me").await.expect("no limit");
     let done = run.done().await.expect("it goes on");
     assert_eq!((done.usage.requests, done.cost.nanousd), (6, nanos(6 * PAID)));
     let sent = model.ledger();
@@ -430,7 +433,9 @@ async fn a_pause_lets_the_calls_beside_it_come_back() {
     .expect("a pipeline");
     let run = runner(&model).start(&pipeline, 1).await.expect("it starts");
     let question = rests(&run).await;
-    run.answer(question.id, "requests=9", "me").expect("a budget");
+    run.answer(question.id, "requests=9", "me")
+        .await
+        .expect("a budget");
     let done = run.done().await.expect("it goes on");
     assert_eq!((done.output, done.usage.requests), (4, 3));
     assert_eq!(done.cost.uncertain_nanousd, Nanousd::ZERO);
@@ -458,7 +463,7 @@ async fn a_limit_on_each_call_can_be_raised_too() {
         question.budget.as_ref().map(|limit| limit.name.as_str()),
         Some("run/call")
     );
-    run.answer(question.id, "0.01", "me").expect("a budget");
+    run.answer(question.id, "0.01", "me").await.expect("a budget");
     assert_eq!(run.done().await.expect("it goes on").usage.requests, 2);
 }
 

@@ -421,7 +421,7 @@ async fn a_cancel_reaches_items_of_maps_and_what_they_call() {
         .expect("it starts");
     tokio::time::sleep(secs(1)).await;
     let (error, time) = took(async {
-        assert!(run.cancel("me", None));
+        assert!(run.cancel("me", None).await.expect("it is told"));
         run.done().await.err().expect("it was cancelled")
     })
     .await;
@@ -437,7 +437,7 @@ async fn a_cancel_reaches_items_of_maps_and_what_they_call() {
         (error.spent().usage, error.spent().cost)
     );
     let events = run.log().events().len();
-    assert!(!run.cancel("me", None));
+    assert!(!run.cancel("me", None).await.expect("it is told"));
     assert_eq!(run.log().events().len(), events);
 }
 
@@ -522,7 +522,7 @@ async fn an_attempt_that_ignores_its_abort_is_left_behind_after_the_grace() {
     {
         tokio::task::yield_now().await;
     }
-    assert!(run.cancel("me", None));
+    assert!(run.cancel("me", None).await.expect("it is told"));
     let error = run.done().await.err().expect("it was cancelled");
     assert!(error.is_cancelled());
     let events = run.log().events();
@@ -573,7 +573,9 @@ async fn live_and_replayed_events_are_the_same_and_so_are_their_views() {
     };
     let answering = async {
         run.outcome().await.expect("it waits");
-        run.answer(run.questions()[0].id, 4, "me").expect("a number fits");
+        run.answer(run.questions()[0].id, 4, "me")
+            .await
+            .expect("a number fits");
         run.done().await.err()
     };
     let (seen, _) = tokio::join!(watching, answering);

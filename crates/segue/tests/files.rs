@@ -249,8 +249,9 @@ output: steps.contact.output.email
     let Outcome::Waiting(question) = run.outcome().await.expect("it rests") else {
         panic!("it should wait")
     };
-    assert!(run.answer(question.id, json!({"mail": "x"}), "me").is_err());
+    assert!(run.answer(question.id, json!({"mail": "x"}), "me").await.is_err());
     run.answer(question.id, json!({"email": "d@e.f"}), "me")
+        .await
         .expect("it fits");
     assert_eq!(run.done().await.expect("it goes on").output, "d@e.f");
 }
@@ -321,7 +322,10 @@ output: steps.check.output
 "
     );
     let done = run(&text, json!({}), reply("ok")).await.expect("it runs");
-    assert_eq!(done.artifact("report.md").as_deref(), Some("# Report".as_bytes()));
+    assert_eq!(
+        done.artifact("report.md").await.expect("it is read").as_deref(),
+        Some("# Report".as_bytes())
+    );
     let linked = |events: &[Event]| {
         events
             .iter()

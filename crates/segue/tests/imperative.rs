@@ -129,8 +129,14 @@ async fn the_research_pipeline_runs_as_it_is_written() {
     let done = run.done().await.expect("the second review is good");
     assert_eq!(began.elapsed(), millis(300), "the researchers work side by side");
     assert_eq!(done.usage.requests, 6);
-    assert_eq!(run.artifact("report.md").as_deref(), Some("# Report".as_bytes()));
-    assert_eq!(runner.link("one", "latest-report"), [done.output]);
+    assert_eq!(
+        run.artifact("report.md").await.expect("it is read").as_deref(),
+        Some("# Report".as_bytes())
+    );
+    assert_eq!(
+        runner.link("one", "latest-report").await.expect("it is read"),
+        [done.output]
+    );
     let reviews: Vec<_> = model
         .requests()
         .into_iter()
@@ -374,11 +380,13 @@ async fn artifacts_have_safe_names_and_links_keep_their_history() {
     let second = start(&["a.txt", "a.txt"]).await.expect("it starts");
     second.done().await.expect("the same name again is fine");
     assert_eq!(
-        first.artifact("b/c.txt").as_deref(),
+        first.artifact("b/c.txt").await.expect("it is read").as_deref(),
         Some("text of b/c.txt".as_bytes())
     );
     let history: Vec<String> = runner
         .link("one", "latest")
+        .await
+        .expect("it is read")
         .into_iter()
         .map(|artifact| artifact.name)
         .collect();
@@ -394,7 +402,7 @@ async fn artifacts_have_safe_names_and_links_keep_their_history() {
         assert!(failure.message.contains(why), "{}", failure.message);
     }
     assert_eq!(
-        runner.link("one", "latest").len(),
+        runner.link("one", "latest").await.expect("it is read").len(),
         5,
         "what was refused has moved no link"
     );
@@ -468,7 +476,7 @@ async fn calls_made_before_an_answer_are_not_made_again() {
     let Outcome::Waiting(question) = run.outcome().await.expect("it rests") else {
         panic!("it should wait")
     };
-    run.answer(question.id, "Ada", "me").expect("a text fits");
+    run.answer(question.id, "Ada", "me").await.expect("a text fits");
     assert_eq!(
         run.done().await.expect("it goes on").output,
         "Ada 0 [1, 2] 3 true"
@@ -477,7 +485,7 @@ async fn calls_made_before_an_answer_are_not_made_again() {
         (counted.load(Ordering::Relaxed), failed.load(Ordering::Relaxed)),
         (4, 1)
     );
-    assert_eq!(runner.link("one", "latest").len(), 1);
+    assert_eq!(runner.link("one", "latest").await.expect("it is read").len(), 1);
     assert_eq!(run.view().artifacts().count(), 1);
     let replayed = run
         .log()
@@ -511,7 +519,7 @@ async fn another_call_at_the_same_place_is_a_visible_error() {
     let Outcome::Waiting(question) = run.outcome().await.expect("it rests") else {
         panic!("it should wait")
     };
-    run.answer(question.id, "Ada", "me").expect("a text fits");
+    run.answer(question.id, "Ada", "me").await.expect("a text fits");
     let failure = cause(run.done().await);
     assert_eq!(failure.kind, ErrorKind::ReplayMismatch);
     assert!(

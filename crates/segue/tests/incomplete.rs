@@ -99,6 +99,7 @@ async fn a_hundred_runs_of_an_incomplete_step_give_one_result() {
         }
         results.push((question.title, question.form, view.usage().requests, *view.cost()));
         run.answer(question.id, json!({"amount": 21}), "ann")
+            .await
             .expect("the answer fits");
         let done = run.done().await.expect("it goes on");
         assert_eq!(done.output, 42);
@@ -146,16 +147,21 @@ async fn a_bad_answer_keeps_the_question_open() {
         json!({"amount": 1, "more": 2}),
         json!(7),
     ] {
-        let refused = run.answer(question.id, bad, "ann").expect_err("it does not fit");
+        let refused = run
+            .answer(question.id, bad, "ann")
+            .await
+            .expect_err("it does not fit");
         assert_eq!(refused.kind(), ErrorKind::InvalidInput);
         assert_eq!(run.questions().len(), 1);
         assert_eq!(run.view().status(), RunStatus::Waiting);
     }
     run.answer(question.id, json!({"amount": 1}), "ann")
+        .await
         .expect("the answer fits");
     assert_eq!(run.done().await.expect("it goes on").output, 2);
     let late = run
         .answer(question.id, json!({"amount": 1}), "ann")
+        .await
         .expect_err("it is closed");
     assert!(matches!(late.kind(), ErrorKind::NotFound | ErrorKind::Conflict));
 }
@@ -216,7 +222,7 @@ async fn an_answer_comes_days_later_and_the_deadlines_stood_still() {
     let question = rests(&run).await;
     assert_eq!(question.step, "outer/ask");
     tokio::time::sleep(secs(3 * 86_400)).await;
-    run.answer(question.id, 4, "me").expect("a number fits");
+    run.answer(question.id, 4, "me").await.expect("a number fits");
     // The body begins again after the answer: three more seconds.
     assert_eq!(run.done().await.expect("it goes on").output, 5);
 }
@@ -248,7 +254,9 @@ async fn items_and_nested_pipelines_ask_several_questions_at_once() {
     let steps: Vec<&str> = questions.iter().map(|question| question.step.as_str()).collect();
     assert_eq!(steps, ["each[1]/ask", "each[3]/ask", "each[5]/ask"]);
     for (at, question) in questions.iter().enumerate().rev() {
-        run.answer(question.id, 10 * at, "me").expect("a number fits");
+        run.answer(question.id, 10 * at, "me")
+            .await
+            .expect("a number fits");
         if at > 0 {
             rests(&run).await;
         }

@@ -344,10 +344,14 @@ async fn cancelling_ends_the_run_and_a_finished_run_stays_as_it_is() {
     .expect("a pipeline");
     let runner = Runner::builder().build().expect("a runner");
     let run = runner.start(&pipeline, 1).await.expect("it starts");
-    assert!(run.cancel("me", Some("changed my mind")));
+    assert!(
+        run.cancel("me", Some("changed my mind"))
+            .await
+            .expect("it is told")
+    );
     let error = run.done().await.err().expect("it was cancelled");
     assert!(error.is_cancelled());
-    assert!(!run.cancel("me", None));
+    assert!(!run.cancel("me", None).await.expect("it is told"));
     assert_eq!(run.view().status(), RunStatus::Cancelled);
 }
 
@@ -382,12 +386,16 @@ async fn a_question_waits_is_checked_and_goes_on_without_repeating() {
     assert_eq!(question.title, "How many more?");
     let refused = run
         .answer(question.id, "three", "me")
+        .await
         .expect_err("a text is no number");
     assert_eq!(refused.kind(), ErrorKind::InvalidInput);
     assert_eq!(run.questions().len(), 1);
-    run.answer(question.id, 3, "me").expect("a number fits");
+    run.answer(question.id, 3, "me").await.expect("a number fits");
     assert_eq!(
-        run.answer(question.id, 4, "you").err().map(|error| error.kind()),
+        run.answer(question.id, 4, "you")
+            .await
+            .err()
+            .map(|error| error.kind()),
         Some(ErrorKind::Conflict)
     );
     let done = run.done().await.expect("it goes on");

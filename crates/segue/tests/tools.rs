@@ -306,6 +306,7 @@ async fn a_tool_step_keeps_to_the_policy_of_its_tool() {
     };
     assert_eq!(question.title, "may step `a` call `count`?");
     run.answer(question.id, json!({"approved": false, "reason": "no"}), "me")
+        .await
         .expect("it fits");
     assert_eq!(
         run.done().await.err().expect("it is rejected").kind(),

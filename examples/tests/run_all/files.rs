@@ -169,9 +169,11 @@ async fn a_letter_without_an_address_waits_for_one() {
     );
     handle
         .answer(question.id, json!({"email": 7}), "clerk")
+        .await
         .expect_err("a number is no address");
     handle
         .answer(question.id, json!({"email": "bob@example.org"}), "clerk")
+        .await
         .expect("it fits");
     let done = handle.done().await.expect("it goes on");
     assert_eq!(done.output, "We will write to bob@example.org.");
@@ -228,7 +230,11 @@ async fn research_is_reviewed_until_it_is_good() {
         Some("Quality score too low: 0.6, want 0.8")
     );
     assert_eq!(step("followup").status, StepStatus::Skipped);
-    let report = handle.artifact("report.md").expect("it was saved");
+    let report = handle
+        .artifact("report.md")
+        .await
+        .expect("it is read")
+        .expect("it was saved");
     assert_eq!(&*report, b"# Frameworks and their costs");
     let link = view.artifacts().find_map(|artifact| artifact.link.clone());
     assert_eq!(link.as_deref(), Some("latest-report"));

@@ -159,7 +159,9 @@ impl Linked {
             None => Json::Null,
         };
         match list {
-            Json::Array(items) => Ok(Done::Expand(items.into_iter().map(Value::json).collect())),
+            Json::Array(items) => Ok(Done::Expand(Value::list(
+                items.into_iter().map(Value::json).collect(),
+            ))),
             other => {
                 let found = crate::fault::quote(&other.to_string());
                 let failure = Failure::new(
@@ -218,7 +220,8 @@ pub(super) async fn save(
     }
     let saved = cx
         .artifacts()
-        .save_value(&artifact.name, artifact.media, &content)?;
+        .save_value(&artifact.name, artifact.media, &content)
+        .await?;
     if let Some(name) = &artifact.link
         && link
     {

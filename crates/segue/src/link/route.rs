@@ -75,7 +75,7 @@ impl RouteWork {
         let choice = match &self.by {
             By::Expression(written) => Choice {
                 arm: name_of(&written.value(scope)?)?,
-                by: "expression",
+                by: "expression".into(),
                 reason: None,
                 key: None,
             },
@@ -84,7 +84,7 @@ impl RouteWork {
                 let arm = name_of(&work.ask_for(cx, scope, Some(names)).await?)?;
                 Choice {
                     arm,
-                    by: "model",
+                    by: "model".into(),
                     reason: None,
                     key: None,
                 }
@@ -93,7 +93,7 @@ impl RouteWork {
                 let arm = name_of(&call(work, cx, scope).await?)?;
                 Choice {
                     arm,
-                    by: "code",
+                    by: "code".into(),
                     reason: None,
                     key: None,
                 }
@@ -108,14 +108,14 @@ impl RouteWork {
                 })?;
                 Choice {
                     arm,
-                    by: "split",
+                    by: "split".into(),
                     reason: None,
                     key: Some(key),
                 }
             }
             By::First(arm) => Choice {
                 arm: arm.clone(),
-                by: "fallback",
+                by: "fallback".into(),
                 reason: None,
                 key: None,
             },
@@ -130,7 +130,7 @@ pub(super) fn fallen_back(arm: &Json) -> Result<Done> {
     let reason = Some("the choice itself failed".to_owned());
     Ok(Done::Choose(Box::new(Choice {
         arm,
-        by: "fallback",
+        by: "fallback".into(),
         reason,
         key: None,
     })))

@@ -17,9 +17,10 @@ use crate::error::{Failure, Spent};
 use crate::id::{ArtifactId, CallId, QuestionId, RunId};
 use crate::money::{Cost, Nanousd};
 use crate::question::{Question, QuestionKind};
+use crate::store::Parent;
 use crate::usage::Usage;
-use crate::value::Value;
-use crate::view::SkipWhy;
+use crate::value::{Value, ValueRef};
+use crate::view::{SkipWhy, StepStatus};
 
 /// The name and version of this shape.
 pub const EVENT_SCHEMA: &str = "segue.event/1";
@@ -73,24 +74,62 @@ pub enum EventKind {
         models: IndexMap<String, ChosenModel>,
         /// A note of who started it.
         note: Option<String>,
+        /// The workspace it works in.
+        #[serde(default)]
+        key: Option<String>,
+        /// The run it came from.
+        #[serde(default)]
+        parent: Option<Parent>,
+        /// Where the definition came from.
+        #[serde(default)]
+        definition: Option<String>,
+        /// The key of the request that made it.
+        #[serde(default)]
+        request_key: Option<String>,
     },
     /// It began.
     #[serde(rename = "run.started")]
     RunStarted {
         /// Where it runs.
         engine: String,
+        /// Who runs it, where it outlives its process.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
+        /// How often it was taken up, where it outlives its process.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fence: Option<u64>,
     },
-    /// It went on after an answer.
+    /// It goes on: a step of it after an answer, or all of it in another process.
     #[serde(rename = "run.resumed")]
     RunResumed {
-        /// Why.
+        /// `answer recovery budget_raised resume unhalted`.
         reason: String,
+        /// Who answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// Who runs it from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
+        /// How often it was taken up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fence: Option<u64>,
+    },
+    /// Something it is made of is not what it was when the run began.
+    #[serde(rename = "run.drift")]
+    RunDrift {
+        /// `definition step tool`.
+        what: String,
+        /// Which.
+        names: Vec<String>,
     },
     /// It rests and waits for people.
     #[serde(rename = "run.waiting")]
     RunWaiting {
         /// The open questions.
         questions: Vec<QuestionId>,
+        /// What for: `question approval budget needs_decision definition_changed`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Somebody wants it cancelled.
     #[serde(rename = "run.cancel_requested")]
@@ -113,8 +152,11 @@ pub enum EventKind {
     /// It has its output.
     #[serde(rename = "run.succeeded")]
     RunSucceeded {
-        /// The output.
+        /// The output; null where it is elsewhere.
         output: Value,
+        /// Where an output is that is too large to stand here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_ref: Option<ValueRef>,
         /// Whether the fallback pipeline made it.
         fallback: bool,
         /// Everything used.
@@ -158,8 +200,11 @@ pub enum EventKind {
     /// It has its output.
     #[serde(rename = "step.succeeded")]
     StepSucceeded {
-        /// The output.
+        /// The output; null where it is elsewhere.
         output: Value,
+        /// Where an output is that is too large to stand here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_ref: Option<ValueRef>,
         /// Used in all attempts and items.
         usage: Usage,
         /// Spent in all attempts and items.
@@ -177,6 +222,9 @@ pub enum EventKind {
         /// Spent in all attempts and items.
         cost: Cost,
     },
+    /// Its result was taken over from an earlier run.
+    #[serde(rename = "step.reused")]
+    StepReused(Box<Reused>),
     /// It was left out.
     #[serde(rename = "step.skipped")]
     StepSkipped {
@@ -372,6 +420,9 @@ pub enum EventKind {
         question: QuestionId,
         /// Who.
         by: String,
+        /// Through what: `cli http ui mcp library link`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<String>,
         /// The answer.
         answer: Json,
     },
@@ -451,6 +502,30 @@ pub enum EventKind {
         /// `ok` or `error`.
         status: String,
     },
+}
+
+/// A result that was taken over from an earlier run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reused {
+    /// The run that made it.
+    pub from_run: RunId,
+    /// How the step ended there: `succeeded` or `skipped`.
+    pub status: StepStatus,
+    /// The output; null where it is elsewhere, or where the step was skipped.
+    pub output: Value,
+    /// Where an output is that is too large to stand here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_ref: Option<ValueRef>,
+    /// Content hash of the output.
+    pub output_hash: Option<String>,
+    /// Whether a person has edited it.
+    pub edited: bool,
+    /// Hashes of the results it was built on, by step; none for one that was skipped.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub built_on: IndexMap<String, Option<String>>,
+    /// The arm a route took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
 }
 
 /// A model or a tool call.

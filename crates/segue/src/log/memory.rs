@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::event::{Event, EventKind};
-use super::record::{Begun, Record, ScopeInfo, What};
+use super::event::{Event, EventKind, Reused};
+use super::events::Events;
+use super::record::{Begun, KeptCall, Record, ScopeInfo, What};
 use super::records::Records;
 use super::unit::{ROOT, Unit};
 use crate::clock::Clock;
 use crate::id::RunId;
+use crate::value::{Value, ValueRef};
 use crate::view::RunView;
 
 /// The log of one run.
@@ -27,6 +29,8 @@ pub struct RunLog {
 struct Inner {
     records: Records,
     scopes: Vec<ScopeInfo>,
+    /// Records that were handed to a store; none where there is no store.
+    sealed: Option<usize>,
     ended: bool,
     /// Whether anybody ever waited for more: only then somebody is told.
     followed: bool,
@@ -43,6 +47,44 @@ impl RunLog {
             }),
             more: Notify::new(),
         }
+    }
+
+    /// A log that goes to a store, as far as one read from there: `records` and `scopes` are there already.
+    pub(crate) fn kept(run: RunId, clock: Clock, records: Vec<Record>, scopes: Vec<ScopeInfo>) -> Self {
+        let mut inner = Inner {
+            sealed: Some(records.len()),
+            scopes,
+            ..Inner::default()
+        };
+        records.into_iter().for_each(|record| inner.records.push(record));
+        Self {
+            run,
+            clock,
+            inner: Mutex::new(inner),
+            more: Notify::new(),
+        }
+    }
+
+    /// Records that were written before, of which nothing has to be handed over.
+    pub(crate) fn fill(&self, records: impl Iterator<Item = Record>) {
+        let inner = &mut *self.lock();
+        records.for_each(|record| inner.records.push(record));
+        inner.sealed = Some(inner.records.len());
+    }
+
+    /// Hands over what was appended since the last time: how many events that is, and the records.
+    pub(crate) fn seal<T>(&self, take: impl FnOnce(u64, &mut dyn Iterator<Item = &Record>) -> T) -> T {
+        let inner = &mut *self.lock();
+        let from = inner.sealed.unwrap_or_default();
+        inner.sealed = Some(inner.records.len());
+        let events = inner.records.from(from).map(|record| record.what.events()).sum();
+        take(events, &mut inner.records.from(from))
+    }
+
+    /// Whether anything was appended that was not handed over.
+    pub(crate) fn is_sealed(&self) -> bool {
+        let inner = self.lock();
+        inner.sealed.is_none_or(|sealed| sealed == inner.records.len())
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -88,7 +130,23 @@ impl RunLog {
     pub(crate) fn open_scope(&self, number: u32, scope: ScopeInfo) {
         let mut inner = self.lock();
         debug_assert_eq!(inner.scopes.len(), number as usize, "scopes are opened in order");
+        if inner.sealed.is_some() {
+            let what = What::Scope(number, Box::new(scope.clone()));
+            let at = self.clock.time();
+            inner.records.push(Record { at, unit: ROOT, what });
+        }
         inner.scopes.push(scope);
+    }
+
+    /// Appends what nobody but a store reads; nothing where there is none.
+    pub(crate) fn keep(&self, unit: Unit, kept: impl FnOnce() -> KeptCall) {
+        let mut inner = self.lock();
+        if inner.sealed.is_none() || inner.ended {
+            return;
+        }
+        let what = What::Kept(Box::new(kept()));
+        let at = self.clock.time();
+        inner.records.push(Record { at, unit, what });
     }
 
     /// The scope with this number.
@@ -130,15 +188,37 @@ impl RunLog {
         RunView::replay(plan, &self.events())
     }
 
+    /// Steps whose results were made from something that has changed since.
+    pub(crate) fn stale_steps(&self) -> Vec<String> {
+        let has_reused = |record: &Record| matches!(&record.what, What::Other(kind) if matches!(**kind, EventKind::StepReused(_)));
+        if !self.lock().records.from(0).any(has_reused) {
+            return Vec::new();
+        }
+        self.view().stale().into_keys().collect()
+    }
+
     /// A stream of events from the first one: live and replayed are the same. Ends with the run.
     #[must_use]
     pub fn follow(self: &Arc<Self>) -> Events {
-        Events {
-            log: self.clone(),
-            at: 0,
-            seq: 1,
-            ready: VecDeque::new(),
+        Events::of_log(self.clone())
+    }
+
+    /// Told when there is more to read.
+    pub(super) fn more(&self) -> &Notify {
+        &self.more
+    }
+
+    /// Adds the events from record `at` on to `ready`, a bounded bite of them, so that a slow reader of a long log does
+    /// not hold it up. False when there are none and never will be.
+    pub(super) fn read(&self, at: &mut usize, seq: &mut u64, ready: &mut VecDeque<Event>) -> bool {
+        let mut inner = self.lock();
+        inner.followed = true;
+        let end = inner.records.len().min(*at + 256);
+        for record in inner.records.from(*at).take(end - *at) {
+            expand(self.run, record, &inner.scopes, seq, ready);
         }
+        *at = end;
+        !(ready.is_empty() && inner.ended)
     }
 
     /// Tells readers that wait that there is something new.
@@ -156,48 +236,14 @@ impl RunLog {
     }
 }
 
-/// The events of a run, in order, as they come.
-pub struct Events {
-    log: Arc<RunLog>,
-    at: usize,
-    seq: u64,
-    ready: VecDeque<Event>,
-}
-
-impl Events {
-    /// The next event; none when the run is over. Nothing is lost when the future is dropped.
-    pub async fn next(&mut self) -> Option<Event> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Some(event);
-            }
-            let log = self.log.clone();
-            let notified = log.more.notified();
-            let mut notified = std::pin::pin!(notified);
-            // Registered before looking, so that nothing appended in between is missed.
-            notified.as_mut().enable();
-            {
-                let mut inner = log.lock();
-                inner.followed = true;
-                // A bounded bite, so that a slow reader of a long log does not hold the lock for long.
-                let end = inner.records.len().min(self.at + 256);
-                for record in inner.records.from(self.at).take(end - self.at) {
-                    expand(log.run, record, &inner.scopes, &mut self.seq, &mut self.ready);
-                }
-                self.at = end;
-                if self.ready.is_empty() && inner.ended {
-                    return None;
-                }
-            }
-            if self.ready.is_empty() {
-                notified.await;
-            }
-        }
-    }
-}
-
 /// Turns one record into its events.
-fn expand(run: RunId, record: &Record, scopes: &[ScopeInfo], seq: &mut u64, events: &mut VecDeque<Event>) {
+pub(super) fn expand(
+    run: RunId,
+    record: &Record,
+    scopes: &[ScopeInfo],
+    seq: &mut u64,
+    events: &mut VecDeque<Event>,
+) {
     let scope = scopes.get(record.unit.scope as usize);
     let step = scope
         .filter(|_| record.unit.step < Unit::SCOPE)
@@ -215,8 +261,13 @@ fn expand(run: RunId, record: &Record, scopes: &[ScopeInfo], seq: &mut u64, even
     match &record.what {
         What::Begun(begun) => {
             push(begun.queued());
+            if !begun.begins {
+                return;
+            }
             push(EventKind::RunStarted {
-                engine: begun.engine.to_owned(),
+                engine: begun.engine.to_string(),
+                owner: begun.owner.clone(),
+                fence: begun.owner.as_ref().map(|_| 1),
             });
         }
         What::Ready => push(EventKind::StepReady {}),
@@ -244,12 +295,49 @@ fn expand(run: RunId, record: &Record, scopes: &[ScopeInfo], seq: &mut u64, even
                     cost: by_attempt.cost,
                 });
             }
+            let (output, output_ref) = here_or_elsewhere(output);
             push(EventKind::StepSucceeded {
-                output: output.clone(),
+                output,
+                output_ref,
                 usage: total.usage,
                 cost: total.cost,
             });
         }
-        What::Other(kind) => push((**kind).clone()),
+        What::Other(kind) => push(match &**kind {
+            EventKind::RunSucceeded {
+                output,
+                fallback,
+                usage,
+                cost,
+                ..
+            } => {
+                let (output, output_ref) = here_or_elsewhere(output);
+                EventKind::RunSucceeded {
+                    output,
+                    output_ref,
+                    fallback: *fallback,
+                    usage: *usage,
+                    cost: *cost,
+                }
+            }
+            EventKind::StepReused(reused) => {
+                let (output, output_ref) = here_or_elsewhere(&reused.output);
+                EventKind::StepReused(Box::new(Reused {
+                    output,
+                    output_ref,
+                    ..Reused::clone(reused)
+                }))
+            }
+            kind => kind.clone(),
+        }),
+        What::Scope(..) | What::Kept(_) => {}
+    }
+}
+
+/// A value as an event shows it: itself, or null and where it is.
+fn here_or_elsewhere(value: &Value) -> (Value, Option<ValueRef>) {
+    match value.stored_at() {
+        None => (value.clone(), None),
+        Some(at) => (Value::null(), Some(at.clone())),
     }
 }

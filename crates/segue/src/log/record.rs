@@ -1,20 +1,25 @@
 //! Records: events as a run writes them. Small, because a step writes several and a run may have ten thousand steps;
 //! they become [`Event`](super::Event)s when somebody reads.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::event::{ChosenModel, EventKind};
 use super::unit::{Unit, unit_path};
 use crate::clock::Time;
-use crate::error::Spent;
+use crate::error::{Failure, Spent};
 use crate::plan::{Pinned, Plan};
 use crate::settings::Call;
+use crate::store::Parent;
 use crate::value::Value;
 
 /// One record.
+#[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) at: Time,
     pub(crate) unit: Unit,
@@ -39,6 +44,35 @@ pub(crate) enum What {
     Succeeded(Value, u32, Option<Box<[Spent; 2]>>),
     /// Anything else.
     Other(Box<EventKind>),
+    /// A scope was opened: its units have paths from now on. No event; only where a log outlives its process.
+    Scope(u32, Box<ScopeInfo>),
+    /// A call of a step gave this. No event; only where a log outlives its process.
+    Kept(Box<KeptCall>),
+}
+
+/// What a call of a step gave, for when the step goes on in another process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeptCall {
+    /// Where in the step.
+    pub(crate) position: String,
+    /// What was called, with what.
+    pub(crate) key: String,
+    /// What it gave.
+    pub(crate) result: Result<Json, Box<Failure>>,
+}
+
+impl What {
+    /// How many events it is.
+    pub(crate) fn events(&self) -> u64 {
+        match self {
+            What::Scope(..) | What::Kept(_) => 0,
+            What::Ready | What::Attempt(_) | What::Other(_) => 1,
+            What::Succeeded(_, attempt, _) => 1 + u64::from(*attempt > 0),
+            What::Begun(begun) => 1 + u64::from(begun.begins),
+            What::Started => 2,
+            What::ReadyAndStarted => 3,
+        }
+    }
 }
 
 /// What is known of a run when it begins. Its events are made when somebody reads: the hash of a plan and the JSON of an
@@ -48,7 +82,13 @@ pub(crate) struct Begun {
     pub(crate) input: Value,
     pub(crate) call: Arc<Call>,
     pub(crate) models: IndexMap<String, ChosenModel>,
-    pub(crate) engine: &'static str,
+    pub(crate) engine: Cow<'static, str>,
+    /// The run it came from.
+    pub(crate) parent: Option<Parent>,
+    /// Who runs it, where it outlives its process.
+    pub(crate) owner: Option<String>,
+    /// Whether it begins at once, or waits for its turn.
+    pub(crate) begins: bool,
 }
 
 impl fmt::Debug for Begun {
@@ -80,16 +120,22 @@ impl Begun {
             trigger: self.call.trigger().to_owned(),
             models: self.models.clone(),
             note: self.call.note.clone(),
+            key: self.call.key.clone(),
+            parent: self.parent.clone(),
+            definition: self.call.definition.clone(),
+            request_key: self.call.request_key.clone(),
         }
     }
 }
 
 /// What a log knows of a scope, to give units their paths.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct ScopeInfo {
     pub(crate) plan: Arc<Plan>,
     pub(crate) prefix: Arc<str>,
     pub(crate) parent: Option<Unit>,
+    /// The arm of a route that it is; empty otherwise.
+    pub(crate) arm: Arc<str>,
 }
 
 impl ScopeInfo {

@@ -178,11 +178,14 @@ struct MapAct<S: IntoMap<M>, M> {
 impl<S: IntoMap<M>, M> Act for MapAct<S, M> {
     fn act(&self, cx: Cx, inputs: Inputs, phase: Phase) -> BoxFuture<'static, Result<Done, StepError>> {
         let Inputs::One(value) = inputs else {
-            return ready(Ok(Done::Expand(Vec::new()))).boxed();
+            return ready(Ok(Done::Expand(Value::list(Vec::new())))).boxed();
         };
         if cx.index().is_none() {
             let list = value.take::<Vec<S::In>>().map_err(|error| unfit(&error));
-            return ready(list.map(|list| Done::Expand(list.into_iter().map(Value::new).collect()))).boxed();
+            return ready(
+                list.map(|list| Done::Expand(Value::list(list.into_iter().map(Value::new).collect()))),
+            )
+            .boxed();
         }
         if self.nested {
             return NestedAct.act(cx, Inputs::One(value), phase);

@@ -154,7 +154,7 @@ impl<R: Route> Act for ChooseAct<R> {
             let arm = choice.arm().to_owned();
             Done::Choose(Box::new(Choice {
                 arm,
-                by: "value",
+                by: "value".into(),
                 reason: None,
                 key: None,
             }))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
+use crate::settings::OnInterrupt;
 
 /// A tool an agent may call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,9 +43,9 @@ pub struct ToolLimits {
     /// What a failure means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_error: Option<ToolOnError>,
-    /// What a crash in the middle of a call means: `retry`, `ask` or `fail`.
+    /// What it means that the process ended in the middle of a call.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub on_interrupt: Option<String>,
+    pub on_interrupt: Option<OnInterrupt>,
 }
 
 impl ToolLimits {
@@ -97,6 +98,14 @@ impl ToolLimits {
     pub fn on_error(self, on_error: ToolOnError) -> Self {
         let on_error = Some(on_error);
         Self { on_error, ..self }
+    }
+
+    /// What it means that the process ended in the middle of a call; a tool that is read-only or idempotent is called
+    /// again, for any other a person is asked, where nothing says otherwise.
+    #[must_use]
+    pub fn on_interrupt(self, on_interrupt: OnInterrupt) -> Self {
+        let on_interrupt = Some(on_interrupt);
+        Self { on_interrupt, ..self }
     }
 }
 

@@ -1,117 +1,174 @@
-//! Artifacts of a run: saved under safe names, content-addressed, links that move to the newest.
+//! Artifacts of a run: saved under safe names, their bytes by their hash, links that move to the newest.
+//!
+//! Bytes go where the run is kept: to its store, or into memory where it has none. They are there before anything says
+//! so, and what says so is in the log before the step goes on.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::cx::Cx;
-use super::shared::lock;
+use super::shared::{RunShared, lock};
 use crate::artifact::{Artifact, Media, check_link, check_name};
 use crate::error::{ErrorKind, Failure, StepError};
-use crate::id::{ArtifactId, RunId};
+use crate::id::ArtifactId;
 use crate::log::EventKind;
+use crate::store::{BlobReader, BlobWriter, Blobs, KeptArtifact, LinkVersion, MemoryBlobs};
 
-/// The artifacts of a process: bytes by hash, names by run, links by pipeline.
+/// The artifacts of the runs of a process that have no store.
 #[derive(Default)]
-pub(crate) struct Shelf(Mutex<Kept>);
-
-#[derive(Default)]
-struct Kept {
-    bytes: BTreeMap<String, Arc<[u8]>>,
-    /// By name, each with those of several steps, the newest last.
-    names: BTreeMap<RunId, IndexMap<String, Vec<Artifact>>>,
-    links: BTreeMap<(String, String), Vec<Artifact>>,
+pub(crate) struct Shelf {
+    pub(crate) blobs: MemoryBlobs,
+    links: Mutex<BTreeMap<(String, String), Vec<Artifact>>>,
 }
 
 impl Shelf {
-    /// The artifacts of a run in the order in which they were saved.
-    pub(crate) fn of_run(&self, run: RunId) -> Vec<Artifact> {
-        lock(&self.0)
-            .names
-            .get(&run)
-            .map(|names| names.values().flatten().cloned().collect())
-            .unwrap_or_default()
-    }
-
-    /// The bytes of an artifact; of the newest, where several steps saved one of that name.
-    pub(crate) fn bytes(&self, run: RunId, name: &str) -> Option<Arc<[u8]>> {
-        let kept = lock(&self.0);
-        let artifact = kept.names.get(&run)?.get(name)?.last()?;
-        kept.bytes.get(&artifact.sha256).cloned()
-    }
-
-    /// Keeps an artifact. The same name from the same step again replaces it; from another step both are kept.
-    fn put(&self, run: RunId, artifact: &Artifact, bytes: &[u8]) -> Result<(), StepError> {
-        let mut kept = lock(&self.0);
-        let names = kept.names.entry(run).or_default();
-        let name = &artifact.name;
-        let is_twin = |other: &&String| *other != name && other.eq_ignore_ascii_case(name);
-        if let Some(other) = names.keys().find(is_twin) {
-            let why = format!("the run has `{other}`, which differs only in case");
-            return Err(bad_name(name, &why));
-        }
-        let same_name = names.entry(name.clone()).or_default();
-        same_name.retain(|other| other.step != artifact.step);
-        same_name.push(artifact.clone());
-        let kept_bytes = kept.bytes.entry(artifact.sha256.clone());
-        kept_bytes.or_insert_with(|| bytes.into());
-        Ok(())
-    }
-
     /// Moves a link to an artifact.
     fn point(&self, pipeline: String, link: &str, artifact: &Artifact) {
-        let mut kept = lock(&self.0);
-        let history = kept.links.entry((pipeline, link.to_owned())).or_default();
+        let mut links = lock(&self.links);
+        let history = links.entry((pipeline, link.to_owned())).or_default();
         history.push(artifact.clone());
     }
 
     /// What a link of a pipeline points to, newest first.
     pub(crate) fn link(&self, pipeline: &str, link: &str) -> Vec<Artifact> {
-        let kept = lock(&self.0);
-        let history = kept.links.get(&(pipeline.to_owned(), link.to_owned()));
+        let links = lock(&self.links);
+        let history = links.get(&(pipeline.to_owned(), link.to_owned()));
         history
             .map(|history| history.iter().rev().cloned().collect())
             .unwrap_or_default()
     }
 }
 
-/// Saves artifacts of the step's run.
+/// The artifacts of one run by name, each with those of several steps, the newest last.
+#[derive(Default)]
+pub(crate) struct Saved(Mutex<IndexMap<String, Vec<Artifact>>>);
+
+impl Saved {
+    /// The artifact of a name; the newest, where several steps saved one.
+    pub(crate) fn find(&self, name: &str) -> Option<Artifact> {
+        lock(&self.0).get(name)?.last().cloned()
+    }
+
+    /// Keeps an artifact. The same name from the same step again replaces it; from another step both are kept.
+    pub(crate) fn put(&self, artifact: &Artifact) {
+        let mut names = lock(&self.0);
+        let same_name = names.entry(artifact.name.clone()).or_default();
+        same_name.retain(|other| other.step != artifact.step);
+        same_name.push(artifact.clone());
+    }
+
+    /// # Errors
+    /// When the run has another name that differs only in case.
+    fn check(&self, name: &str) -> Result<(), StepError> {
+        let is_twin = |other: &&String| *other != name && other.eq_ignore_ascii_case(name);
+        match lock(&self.0).keys().find(is_twin) {
+            None => Ok(()),
+            Some(other) => {
+                let why = format!("the run has `{other}`, which differs only in case");
+                Err(bad_name(name, &why))
+            }
+        }
+    }
+}
+
+impl RunShared {
+    /// Where bytes of the run are kept.
+    pub(crate) fn blobs(&self) -> &dyn Blobs {
+        match &self.recorder {
+            Some(recorder) => recorder.store().blobs(),
+            None => &self.env.shelf.blobs,
+        }
+    }
+
+    /// The name of the run's pipeline.
+    pub(crate) fn pipeline(&self) -> &str {
+        &self.program.plan.name
+    }
+}
+
+/// Saves and reads artifacts of the step's run.
 pub struct Artifacts<'a>(pub(super) &'a Cx);
 
-impl Artifacts<'_> {
+impl<'a> Artifacts<'a> {
     /// Saves Markdown. The same name again replaces what the run saved under it.
     ///
     /// # Errors
-    /// Kind `bad_name` for a name that is not safe.
+    /// Kind `bad_name` for a name that is not safe, `storage_full` or `store` when it could not be kept.
     pub async fn save_markdown(&self, name: &str, text: impl AsRef<str>) -> Result<Artifact, StepError> {
         self.save_as(name, Media::Markdown, text.as_ref().as_bytes())
+            .await
     }
 
     /// Saves plain text.
     ///
     /// # Errors
-    /// Kind `bad_name` for a name that is not safe.
+    /// As [`Artifacts::save_markdown`].
     pub async fn save_text(&self, name: &str, text: impl AsRef<str>) -> Result<Artifact, StepError> {
-        self.save_as(name, Media::Text, text.as_ref().as_bytes())
+        self.save_as(name, Media::Text, text.as_ref().as_bytes()).await
     }
 
     /// Saves a value as JSON.
     ///
     /// # Errors
-    /// Kind `bad_name` for a name that is not safe; an error when the value cannot be written as JSON.
+    /// As [`Artifacts::save_markdown`]; an error when the value cannot be written as JSON.
     pub async fn save_json(&self, name: &str, value: &impl serde::Serialize) -> Result<Artifact, StepError> {
         let bytes = serde_json::to_vec_pretty(value)?;
-        self.save_as(name, Media::Json, &bytes)
+        self.save_as(name, Media::Json, &bytes).await
     }
 
     /// Saves bytes.
     ///
     /// # Errors
-    /// Kind `bad_name` for a name that is not safe.
+    /// As [`Artifacts::save_markdown`].
     pub async fn save_bytes(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<Artifact, StepError> {
-        self.save_as(name, Media::Bytes, bytes.as_ref())
+        self.save_as(name, Media::Bytes, bytes.as_ref()).await
+    }
+
+    /// Saves what is too large to be in memory at once: append to what this gives, then finish it. An artifact is also
+    /// what a step gives on, so that large data goes from step to step by reference.
+    ///
+    /// # Errors
+    /// As [`Artifacts::save_markdown`].
+    pub async fn write(&self, name: &str, media: Media) -> Result<ArtifactWriter<'a>, StepError> {
+        check_name(name).map_err(|why| bad_name(name, &why))?;
+        let cx = self.0;
+        let run = &cx.state().run;
+        run.saved.check(name)?;
+        let position = cx.position();
+        let key = format!("artifact {name}");
+        let recorded = cx.recorded(&position, &key)?;
+        let to = match recorded {
+            Some(saved) => Writing::Saved(serde_json::from_value(saved?)?),
+            None => Writing::Now(run.blobs().write().await.map_err(Failure::from)?),
+        };
+        Ok(ArtifactWriter {
+            cx,
+            name: name.to_owned(),
+            media,
+            position,
+            key,
+            to,
+        })
+    }
+
+    /// Reads an artifact piece by piece.
+    ///
+    /// # Errors
+    /// When its bytes are gone or cannot be read.
+    pub async fn read(&self, artifact: &Artifact) -> Result<ArtifactReader, StepError> {
+        let run = &self.0.state().run;
+        let reader = run
+            .blobs()
+            .read(artifact.sha256.clone())
+            .await
+            .map_err(Failure::from)?;
+        match reader {
+            Some(reader) => Ok(ArtifactReader(reader)),
+            None => Err(gone(artifact).into()),
+        }
     }
 
     /// Moves a link of the pipeline to an artifact; what it pointed to before stays in its history.
@@ -126,33 +183,51 @@ impl Artifacts<'_> {
         if self.0.recorded(&position, &key)?.is_some() {
             return Ok(());
         }
-        let pipeline = state
-            .run
-            .log
-            .scope(0)
-            .map(|scope| scope.plan.name.clone())
-            .unwrap_or_default();
-        state.run.env.shelf.point(pipeline, link, artifact);
+        let run = &state.run;
         self.0.keep(&position, &key, Ok(Json::Null));
         let event = EventKind::ArtifactLinked {
             link: link.to_owned(),
             artifact: artifact.id,
         };
-        state.run.log.note(state.unit, event);
+        run.log.note(state.unit, event);
+        match &run.recorder {
+            None => run.env.shelf.point(run.pipeline().to_owned(), link, artifact),
+            Some(recorder) => recorder.with(|effects| {
+                effects.links.push(LinkVersion {
+                    pipeline: run.pipeline().to_owned(),
+                    link: link.to_owned(),
+                    version: 0,
+                    artifact: artifact.clone(),
+                    run: run.id,
+                    at: run.log.clock().time(),
+                });
+            }),
+        }
+        self.0.written().await;
         Ok(())
     }
 
-    pub(crate) fn save_value(&self, name: &str, media: Media, value: &Json) -> Result<Artifact, StepError> {
+    pub(crate) async fn save_value(
+        &self,
+        name: &str,
+        media: Media,
+        value: &Json,
+    ) -> Result<Artifact, StepError> {
         let bytes = match (media, value) {
             (Media::Json, value) => serde_json::to_vec_pretty(value)?,
             (_, Json::String(text)) => text.clone().into_bytes(),
             (_, value) => serde_json::to_vec_pretty(value)?,
         };
-        self.save_as(name, media, &bytes)
+        self.save_as(name, media, &bytes).await
     }
 
     /// Saves bytes of a kind.
-    pub(crate) fn save_as(&self, name: &str, media: Media, bytes: &[u8]) -> Result<Artifact, StepError> {
+    pub(crate) async fn save_as(
+        &self,
+        name: &str,
+        media: Media,
+        bytes: &[u8],
+    ) -> Result<Artifact, StepError> {
         check_name(name).map_err(|why| bad_name(name, &why))?;
         let (cx, state) = (self.0, self.0.state());
         let run = &state.run;
@@ -162,20 +237,120 @@ impl Artifacts<'_> {
         if let Some(saved) = cx.recorded(&position, &key)? {
             return Ok(serde_json::from_value(saved?)?);
         }
-        run.env.shelf.put(run.id, &artifact, bytes)?;
-        cx.keep(&position, &key, Ok(serde_json::to_value(&artifact)?));
-        run.log.note(
-            state.unit,
-            EventKind::ArtifactSaved {
-                artifact: artifact.id,
-                name: artifact.name.clone(),
-                bytes: artifact.bytes,
-                sha256: artifact.sha256.clone(),
-                media_type: artifact.media_type.clone(),
-            },
-        );
+        run.saved.check(name)?;
+        run.blobs().keep(bytes.to_vec()).await.map_err(Failure::from)?;
+        saved(cx, &position, &key, &artifact).await?;
         Ok(artifact)
     }
+}
+
+/// The bytes of an artifact are kept: it is one of the run's from now on.
+async fn saved(cx: &Cx, position: &str, key: &str, artifact: &Artifact) -> Result<(), StepError> {
+    crate::fail::point("K10");
+    let state = cx.state();
+    let run = &state.run;
+    run.saved.put(artifact);
+    cx.keep(position, key, Ok(serde_json::to_value(artifact)?));
+    run.log.note(
+        state.unit,
+        EventKind::ArtifactSaved {
+            artifact: artifact.id,
+            name: artifact.name.clone(),
+            bytes: artifact.bytes,
+            sha256: artifact.sha256.clone(),
+            media_type: artifact.media_type.clone(),
+        },
+    );
+    if let Some(recorder) = &run.recorder {
+        let kept = KeptArtifact {
+            artifact: artifact.clone(),
+            run: run.id,
+            pipeline: run.pipeline().to_owned(),
+            at: run.log.clock().time(),
+            is_output: false,
+        };
+        recorder.with(|effects| effects.artifacts.push(kept));
+    }
+    cx.written().await;
+    Ok(())
+}
+
+/// An artifact that is being written. Dropped before its end, nothing of it is kept.
+pub struct ArtifactWriter<'a> {
+    cx: &'a Cx,
+    name: String,
+    media: Media,
+    position: String,
+    key: String,
+    to: Writing,
+}
+
+enum Writing {
+    /// It was saved before the step went on; what is written again is not kept twice.
+    Saved(Artifact),
+    Now(Box<dyn BlobWriter>),
+}
+
+impl ArtifactWriter<'_> {
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// Kind `storage_full` or `store` when they could not be kept.
+    pub async fn append(&mut self, bytes: impl Into<Vec<u8>>) -> Result<(), StepError> {
+        match &mut self.to {
+            Writing::Saved(_) => Ok(()),
+            Writing::Now(writer) => Ok(writer.append(bytes.into()).await.map_err(Failure::from)?),
+        }
+    }
+
+    /// Saves what was appended.
+    ///
+    /// # Errors
+    /// Kind `storage_full` or `store` when it could not be kept.
+    pub async fn finish(self) -> Result<Artifact, StepError> {
+        let Self {
+            cx,
+            name,
+            media,
+            position,
+            key,
+            to,
+        } = self;
+        let writer = match to {
+            Writing::Saved(artifact) => return Ok(artifact),
+            Writing::Now(writer) => writer,
+        };
+        let (sha256, bytes) = writer.finish().await.map_err(Failure::from)?;
+        let state = cx.state();
+        let artifact = Artifact {
+            id: ArtifactId::new(&*state.run.env.ids),
+            name,
+            step: state.path(),
+            bytes,
+            sha256,
+            media_type: media.media_type().to_owned(),
+        };
+        saved(cx, &position, &key, &artifact).await?;
+        Ok(artifact)
+    }
+}
+
+/// An artifact that is being read.
+pub struct ArtifactReader(Box<dyn BlobReader>);
+
+impl ArtifactReader {
+    /// The next bytes, a bounded piece of them; none at the end.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, StepError> {
+        Ok(self.0.next().await.map_err(Failure::from)?)
+    }
+}
+
+fn gone(artifact: &Artifact) -> Failure {
+    let message = format!("the bytes of artifact `{}` are not there any more", artifact.name);
+    Failure::new(ErrorKind::Store, message)
 }
 
 fn bad_name(name: &str, why: &str) -> StepError {

@@ -51,7 +51,15 @@ pub(super) async fn call(
             return Err(refusal);
         }
     };
-    let idempotency_key = hash_of(&json!([state.run.id.to_string(), state.path(), position, asked]));
+    cx.written().await;
+    crate::fail::point("K3");
+    let idempotency_key = hash_of(&json!([
+        state.run.id.to_string(),
+        state.path(),
+        position,
+        asked,
+        cx.rejected()
+    ]));
     request.idempotency_key.clone_from(&idempotency_key);
     let shown = serde_json::to_value(&request).unwrap_or(Json::Null);
     cx.event(EventKind::CallStarted {
@@ -59,6 +67,8 @@ pub(super) async fn call(
         idempotency_key,
         request: shown,
     });
+    cx.written().await;
+    crate::fail::point("K4");
     state.sent();
     let mut flight = Flight {
         state,
@@ -69,6 +79,7 @@ pub(super) async fn call(
         request: &request,
     };
     let result = model.model.answer(&request).await;
+    crate::fail::point("K6");
     flight.landed(&result);
     // A failure is kept like an answer: a step that handled it must find it again.
     let kept = result.as_ref().map_err(Failure::clone);
@@ -77,6 +88,7 @@ pub(super) async fn call(
         &key,
         kept.map(|response| serde_json::to_value(response).unwrap_or(Json::Null)),
     );
+    cx.write_soon();
     result
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::agent::{Asked, Reply};
 use super::artifacts::Artifacts;
@@ -15,14 +15,16 @@ use super::calling::Calling;
 use super::concurrent::Concurrent;
 use super::execute::Signal;
 use super::facts::Facts;
-use super::op::Before;
+use super::op::{Before, Inputs};
+use super::recorder::Batch;
 use super::retrying::Retrying;
 use super::shared::{RunShared, lock};
 use crate::agent::Agent;
 use crate::error::{ErrorKind, Failure, Result, Spent, StepError};
 use crate::id::RunId;
-use crate::log::EventKind;
 use crate::log::Unit;
+use crate::log::{EventKind, KeptCall};
+use crate::plan::hash_of;
 use crate::question::Ask;
 use crate::value::{Data, Value};
 
@@ -42,7 +44,8 @@ pub(crate) struct AttemptState {
     pub(crate) unit: Unit,
     pub(crate) attempt: u32,
     before: Option<Arc<Before>>,
-    facts: Option<Arc<Facts>>,
+    /// What expressions of a pipeline file may read.
+    facts: OnceLock<Arc<Facts>>,
     calls: AtomicU32,
     aborted: AtomicBool,
     /// Calls that were sent and have not come back.
@@ -65,6 +68,8 @@ pub(super) struct Branch {
     prefix: String,
     /// Calls it is inside of.
     depth: u32,
+    /// The idempotency key of the tool call it is inside of.
+    key: Option<String>,
     calls: AtomicU32,
 }
 
@@ -85,20 +90,26 @@ impl AttemptState {
         unit: Unit,
         attempt: u32,
         before: Option<Arc<Before>>,
-        facts: Option<Arc<Facts>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             run,
             unit,
             attempt,
             before,
-            facts,
+            facts: OnceLock::new(),
             calls: AtomicU32::new(0),
             aborted: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
             signal: Signal::default(),
             kept: OnceLock::new(),
         })
+    }
+
+    /// What goes in is known.
+    pub(super) fn read(&self, inputs: &Inputs) {
+        if let Inputs::Facts(facts) = inputs {
+            let _ = self.facts.set(facts.clone());
+        }
     }
 
     pub(crate) fn path(&self) -> String {
@@ -220,6 +231,14 @@ impl Cx {
     #[must_use]
     pub fn index(&self) -> Option<u32> {
         self.state.unit.is_item().then_some(self.state.unit.item)
+    }
+
+    /// The same for the same work after a crash, for whoever can tell a repeat by it: of a tool, its call; of a step, its
+    /// attempt. It changes when an answer was refused and is asked for again, and in a re-run.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        let own = self.branch.as_ref().and_then(|branch| branch.key.clone());
+        own.unwrap_or_else(|| hash_of(&json!([self.run_id().to_string(), self.path(), self.rejected()])))
     }
 
     /// A value of the application. The step declares it with `uses`, so that it is known to be there before the run
@@ -386,9 +405,30 @@ impl Cx {
             branch: Some(Arc::new(Branch {
                 prefix,
                 depth,
+                key: None,
                 calls: AtomicU32::new(0),
             })),
         }
+    }
+
+    /// The context of a tool call that has this idempotency key.
+    pub(super) fn with_key(self, key: String) -> Cx {
+        let Cx { state, branch } = self;
+        let branch = branch.map(|branch| Branch {
+            prefix: branch.prefix.clone(),
+            depth: branch.depth,
+            key: Some(key),
+            calls: AtomicU32::new(branch.calls.load(Ordering::Relaxed)),
+        });
+        Cx {
+            state,
+            branch: branch.map(Arc::new),
+        }
+    }
+
+    /// How many answers were refused before this attempt.
+    pub(super) fn rejected(&self) -> u32 {
+        self.state.before.as_ref().map_or(0, |before| before.rejected)
     }
 
     fn depth(&self) -> u32 {
@@ -420,22 +460,46 @@ impl Cx {
         Ok(recorded)
     }
 
-    /// Keeps what the call at a position gave, for when the step goes on after an answer.
+    /// Keeps what the call at a position gave, for when the step goes on after an answer or in another process.
     pub(super) fn keep(&self, position: &str, key: &str, result: Result<Json, Failure>) {
+        self.state.run.log.keep(self.state.unit, || KeptCall {
+            position: position.to_owned(),
+            key: key.to_owned(),
+            result: result.clone().map_err(Box::new),
+        });
         self.state
             .run
             .journals
             .keep(self.state.unit, position, key, result);
     }
 
+    /// Waits until everything the step has written down so far outlives the process. Does not return when it cannot be
+    /// written any more: the run is being stopped.
+    pub(super) async fn written(&self) {
+        let run = &self.state.run;
+        let Some(recorder) = &run.recorder else { return };
+        match recorder.flush(&run.log, Batch::default()).await {
+            Ok(_) => {}
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Sees to it that what the step has written down is written soon, without waiting for it.
+    pub(super) fn write_soon(&self) {
+        let run = &self.state.run;
+        if let Some(recorder) = &run.recorder {
+            recorder.flush_soon(&run.log);
+        }
+    }
+
     /// What expressions of a pipeline file may read here; none in a pipeline of Rust.
     pub(crate) fn facts(&self) -> Option<Arc<Facts>> {
-        self.state.facts.clone()
+        self.state.facts.get().cloned()
     }
 
     /// The output of a step that this one needs.
     pub(crate) fn needed(&self, step: &str) -> Option<Value> {
-        self.state.facts.as_ref()?.step(step)?.output.clone()
+        self.state.facts.get()?.step(step)?.output.clone()
     }
 
     /// The answer to the question at this position, when it was given.

@@ -1,9 +1,14 @@
 //! Driving: the loop between the decision and an engine. The same for every engine.
 
+use futures_util::future::{BoxFuture, FutureExt};
+
 use super::op::{Op, OpResult};
+use super::recorder::Stopped;
 use super::state::{Opened, RunOutcome, RunState};
-use crate::log::Unit;
-use crate::log::What;
+use crate::log::{ROOT, Unit, What};
+
+/// Results that are decided on together at most, so that one commit never holds up a run for long.
+const TOGETHER: usize = 64;
 
 /// What an engine gives a run: durable operations.
 pub(crate) trait DurableRun {
@@ -15,15 +20,59 @@ pub(crate) trait DurableRun {
         None
     }
 
+    /// One more result that is there already, to be decided on together with the last one: where writing takes time,
+    /// what came meanwhile shares the next transaction.
+    fn more(&mut self) -> Option<OpResult> {
+        None
+    }
+
     /// The next result, in the order in which the engine has recorded them. `None` when nothing is under way that
     /// could give one: the run rests.
-    fn next(&mut self) -> impl Future<Output = Option<OpResult>> + Send;
+    ///
+    /// # Errors
+    /// When the run cannot be written any more.
+    fn next(&mut self) -> impl Future<Output = Result<Option<OpResult>, Stopped>> + Send;
+
+    /// Only people can make the run go on. False when one just did: then there is a next result after all.
+    fn rest(&mut self, _state: &RunState) -> BoxFuture<'_, Result<bool, Stopped>> {
+        std::future::ready(Ok(true)).boxed()
+    }
+
+    /// Takes a result into the record, before it is decided on.
+    fn admit(&mut self, result: OpResult) -> Admitted<'_> {
+        Admitted::Now(result)
+    }
 
     /// Puts what was decided into the log, before anything that follows from it is started.
-    fn note(&mut self, records: &mut Vec<(Unit, What)>) -> impl Future<Output = ()> + Send;
+    fn note(&mut self, made: Made<'_>) -> Noted;
 
     /// A scope was opened: its units have paths from now on.
     fn opened(&mut self, number: u32, scope: Opened);
+}
+
+/// What was decided.
+pub(crate) struct Made<'a> {
+    pub(crate) state: &'a RunState,
+    /// What is written down; left empty.
+    pub(crate) records: &'a mut Vec<(Unit, What)>,
+    /// What is started next.
+    pub(crate) ops: &'a [Op],
+}
+
+/// A result that was taken into the record.
+pub(crate) enum Admitted<'a> {
+    /// At once.
+    Now(OpResult),
+    /// With something to be waited for.
+    Later(BoxFuture<'a, Result<OpResult, Stopped>>),
+}
+
+/// What was decided is in the log.
+pub(crate) enum Noted {
+    /// At once.
+    Now,
+    /// When this is done.
+    Later(BoxFuture<'static, Result<(), Stopped>>),
 }
 
 /// How driving a run ended.
@@ -32,33 +81,106 @@ pub(crate) enum Driven {
     Ended(RunOutcome),
     /// It rests: only people can make it go on.
     Resting,
+    /// It cannot be written any more.
+    Stopped(Stopped),
 }
 
 /// Carries out what the state decides until the run ends or rests.
 pub(crate) async fn drive<R: DurableRun>(state: &mut RunState, run: &mut R) -> Driven {
-    let mut ops = Vec::new();
-    let mut records = Vec::new();
-    loop {
-        state.ready(&mut ops);
+    let mut decided = Decided::default();
+    match decided.decide(state, run).await {
+        Ok(()) => decided.go_on(state, run).await,
+        Err(stopped) => Driven::Stopped(stopped),
+    }
+}
+
+/// What was decided and is in the log, and is to be carried out.
+#[derive(Default)]
+pub(crate) struct Decided {
+    ops: Vec<Op>,
+    records: Vec<(Unit, What)>,
+}
+
+impl Decided {
+    /// What is left to be done of a run that goes on: operations that were started and have given no result.
+    pub(crate) fn left(ops: Vec<Op>) -> Self {
+        Self {
+            ops,
+            records: Vec::new(),
+        }
+    }
+
+    /// Asks the state what comes next, and puts that into the log.
+    ///
+    /// # Errors
+    /// When the run cannot be written any more.
+    pub(crate) async fn decide<R: DurableRun>(
+        &mut self,
+        state: &mut RunState,
+        run: &mut R,
+    ) -> Result<(), Stopped> {
+        state.ready(&mut self.ops);
         state.take_opened(|number, scope| run.opened(number, scope));
-        state.take_records(&mut records);
-        run.note(&mut records).await;
-        for op in ops.drain(..) {
-            run.start(op);
-        }
+        state.take_records(&mut self.records);
         if let Some(outcome) = state.outcome() {
-            return Driven::Ended(outcome.clone());
+            let event = outcome.event(state.spent());
+            self.records.push((ROOT, What::Other(Box::new(event))));
         }
-        let mut result = run.at_hand();
-        if result.is_none() {
-            // A run that waits keeps no room for work: ten thousand of them may wait at once.
-            (ops, records) = (Vec::new(), Vec::new());
-            state.trim();
-            result = run.next().await;
+        let made = Made {
+            state,
+            records: &mut self.records,
+            ops: &self.ops,
+        };
+        match run.note(made) {
+            Noted::Now => Ok(()),
+            Noted::Later(written) => written.await,
         }
-        match result {
-            Some(result) => state.apply(result),
-            None => return Driven::Resting,
+    }
+
+    /// Carries out what was decided, and everything that follows.
+    pub(crate) async fn go_on<R: DurableRun>(mut self, state: &mut RunState, run: &mut R) -> Driven {
+        loop {
+            for op in self.ops.drain(..) {
+                run.start(op);
+            }
+            if let Some(outcome) = state.outcome() {
+                return Driven::Ended(outcome.clone());
+            }
+            let result = match run.at_hand() {
+                Some(result) => Ok(Some(result)),
+                None => {
+                    // A run that waits keeps no room for work: ten thousand of them may wait at once.
+                    self = Self::default();
+                    state.trim();
+                    run.next().await
+                }
+            };
+            let mut result = match result {
+                Ok(Some(result)) => result,
+                Ok(None) => match run.rest(state).await {
+                    Ok(true) => return Driven::Resting,
+                    Ok(false) => continue,
+                    Err(stopped) => return Driven::Stopped(stopped),
+                },
+                Err(stopped) => return Driven::Stopped(stopped),
+            };
+            for together in 1.. {
+                let admitted = match run.admit(result) {
+                    Admitted::Now(result) => Ok(result),
+                    Admitted::Later(taking) => taking.await,
+                };
+                match admitted {
+                    Ok(result) => state.apply(result),
+                    Err(stopped) => return Driven::Stopped(stopped),
+                }
+                match if together < TOGETHER { run.more() } else { None } {
+                    Some(more) => result = more,
+                    None => break,
+                }
+            }
+            if let Err(stopped) = self.decide(state, run).await {
+                return Driven::Stopped(stopped);
+            }
         }
     }
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::task::AtomicWaker;
 use tokio::time::Sleep;
 
 use super::cx::{AttemptState, Cx};
-use super::op::{Done, End, Inputs, OpResult, StepCall};
-use super::program::Program;
+use super::op::{Done, End, Inputs, OpResult, Phase, StepCall};
+use super::program::{Act, Program};
 use super::shared::RunShared;
+use super::spill;
 use crate::error::{ErrorKind, Failure, StepError, Why};
 
 /// An attempt under way. Ends by itself when its body ends, waits for a person, panics, is aborted, or is late.
@@ -39,13 +40,13 @@ pub(crate) fn execute(run: &Arc<RunShared>, program: &Program, call: StepCall) -
         before,
         phase,
     } = call;
-    let facts = match &inputs {
-        Inputs::Facts(facts) => Some(facts.clone()),
-        _ => None,
-    };
-    let state = AttemptState::new(run.clone(), unit, attempt, before, facts);
+    let state = AttemptState::new(run.clone(), unit, attempt, before);
     let body = program.act(unit, &phase).map(|act| {
         let cx = Cx::new(state.clone());
+        if run.recorder.is_some() && spill::is_elsewhere(&inputs) {
+            return load_and_act(act.clone(), cx, inputs, phase).boxed();
+        }
+        state.read(&inputs);
         // A function that panics before it makes its future is caught like any other panic.
         let made = std::panic::catch_unwind(AssertUnwindSafe(move || act.act(cx, inputs, phase)));
         made.unwrap_or_else(|payload| Box::pin(std::future::ready(Err(panicked(payload)))))
@@ -55,6 +56,13 @@ pub(crate) fn execute(run: &Arc<RunShared>, program: &Program, call: StepCall) -
         state,
         limit: timeout.map(|limit| (limit, None)),
     }
+}
+
+/// Loads what goes in and is kept elsewhere, and then acts.
+async fn load_and_act(act: Arc<dyn Act>, cx: Cx, inputs: Inputs, phase: Phase) -> Result<Done, StepError> {
+    let inputs = spill::load_all(cx.shared().blobs(), inputs).await?;
+    cx.state().read(&inputs);
+    act.act(cx, inputs, phase).await
 }
 
 impl Running {

@@ -8,14 +8,27 @@ use serde_json::Value as Json;
 
 use super::shared::lock;
 use crate::error::{ErrorKind, Failure};
+use crate::id::CallId;
 use crate::log::Unit;
 
 /// The journals of the units of a run that are under way.
 #[derive(Default)]
 pub(crate) struct Journals(OnceLock<Box<Mutex<BTreeMap<Unit, Journal>>>>);
 
-/// What the calls of one unit returned, by where it made them.
-type Journal = BTreeMap<String, Recorded>;
+/// What became of the calls of one unit, by where it made them.
+#[derive(Default)]
+struct Journal {
+    recorded: BTreeMap<String, Recorded>,
+    interrupted: BTreeMap<String, Interrupted>,
+}
+
+/// A tool call that was under way when the process ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Interrupted {
+    pub(crate) call: CallId,
+    pub(crate) tool: String,
+    pub(crate) arguments: Json,
+}
 
 struct Recorded {
     key: String,
@@ -37,7 +50,10 @@ impl Journals {
             return Ok(None);
         };
         let journals = lock(journals);
-        let Some(recorded) = journals.get(&unit).and_then(|journal| journal.get(position)) else {
+        let Some(recorded) = journals
+            .get(&unit)
+            .and_then(|journal| journal.recorded.get(position))
+        else {
             return Ok(None);
         };
         if recorded.key != key {
@@ -60,7 +76,30 @@ impl Journals {
         lock(self.0.get_or_init(Box::default))
             .entry(unit)
             .or_default()
+            .recorded
             .insert(position.to_owned(), recorded);
+    }
+
+    /// A tool call was under way at this position when the process ended.
+    pub(crate) fn interrupted(&self, unit: Unit, position: &str, interrupted: Interrupted) {
+        lock(self.0.get_or_init(Box::default))
+            .entry(unit)
+            .or_default()
+            .interrupted
+            .insert(position.to_owned(), interrupted);
+    }
+
+    /// The tool call that was under way at this position when the process ended, if it was this one.
+    pub(crate) fn was_interrupted(
+        &self,
+        unit: Unit,
+        position: &str,
+        tool: &str,
+        arguments: &Json,
+    ) -> Option<Interrupted> {
+        let journals = lock(self.0.get()?);
+        let interrupted = journals.get(&unit)?.interrupted.get(position)?;
+        (interrupted.tool == tool && interrupted.arguments == *arguments).then(|| interrupted.clone())
     }
 
     /// Whether any call was ever kept.

@@ -2,66 +2,37 @@
 //! task of its own, so that instant steps cost no more than a function call.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::Notify;
+use futures_util::future::BoxFuture;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::cx::AttemptState;
-use super::drive::DurableRun;
+use super::drive::{Admitted, DurableRun, Made, Noted};
 use super::execute::{Running, execute};
 use super::op::{End, Op, OpResult};
-use super::shared::{RunShared, lock};
-use super::state::Opened;
-use crate::clock;
-use crate::log::Unit;
-use crate::log::{ScopeInfo, What};
+use super::recorder::Stopped;
+use super::replay::{Left, later};
+use super::shared::RunShared;
+use super::state::{Opened, RunState};
+use crate::clock::{self, Time};
+use crate::error::Spent;
+use crate::log::{ScopeInfo, Unit};
+
+mod inbox;
+mod keeping;
+
+pub(crate) use inbox::Control;
+use keeping::Keeping;
 
 /// How long an aborted attempt may take to let go before the run goes on without it.
 const GRACE: Duration = Duration::from_secs(5);
 /// How many instant results are handed over before other work of the thread gets its turn.
 const BITE: u32 = 256;
-
-/// What the outside may tell a run: the handle of a run keeps one.
-#[derive(Clone)]
-pub(crate) struct Control(Arc<Inbox>);
-
-/// Results that came while the run looked elsewhere.
-struct Inbox {
-    results: Mutex<VecDeque<OpResult>>,
-    arrived: Notify,
-}
-
-impl Control {
-    fn new() -> Self {
-        Self(Arc::new(Inbox {
-            results: Mutex::default(),
-            arrived: Notify::new(),
-        }))
-    }
-
-    /// Tells the run a result.
-    pub(crate) fn send(&self, result: OpResult) {
-        self.0
-            .results
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(result);
-        self.0.arrived.notify_one();
-    }
-
-    fn take(&self) -> Option<OpResult> {
-        self.0
-            .results
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
-    }
-}
 
 /// One run in this process.
 pub(crate) struct LocalRun {
@@ -78,6 +49,10 @@ pub(crate) struct LocalRun {
     since_yield: u32,
     /// Whether the run stays here while it waits for people.
     stays: bool,
+    /// Where the run outlives its process.
+    keeping: Option<Keeping>,
+    /// What attempts that are begun again had spent in another process.
+    spent: BTreeMap<Unit, Spent>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,9 +69,13 @@ struct Timing {
 }
 
 impl LocalRun {
-    /// A run that, if `stays`, waits here for answers rather than resting.
+    /// A run that, if `stays`, waits here for answers rather than resting. One that outlives its process never stays.
     pub(crate) fn new(shared: Arc<RunShared>, stays: bool) -> Self {
         Self {
+            keeping: shared
+                .recorder
+                .clone()
+                .map(|recorder| Keeping::new(recorder, false)),
             shared,
             instant: VecDeque::new(),
             control: Control::new(),
@@ -106,7 +85,69 @@ impl LocalRun {
             questions: 0,
             since_yield: 0,
             stays,
+            spent: BTreeMap::new(),
         }
+    }
+
+    /// A run that goes on: what is left to be done is waited for again, or given to be started. `given` are results that
+    /// need nothing to be done.
+    pub(crate) fn resume(
+        shared: Arc<RunShared>,
+        left: Left,
+        given: Vec<OpResult>,
+        now: Time,
+    ) -> (Self, Vec<Op>) {
+        let mut run = Self::new(shared, false);
+        run.instant.extend(given);
+        let Left {
+            attempts,
+            aborted,
+            sleeps,
+            asks,
+            deadlines,
+            spent,
+        } = left;
+        run.spent = spent;
+        for (unit, (count, ask, asked)) in asks {
+            run.questions += 1;
+            let shared = run.shared.clone();
+            shared.questions.put(&shared, unit, count, &ask, asked);
+            if let Some(timeout) = ask.timeout {
+                let left = later(asked, timeout).since(now);
+                run.time(unit, Timer::Question, left, OpResult::Expired(unit));
+            }
+        }
+        for (unit, due) in sleeps {
+            run.under_way += 1;
+            run.time(unit, Timer::Sleep, due.since(now), OpResult::Slept(unit));
+        }
+        for (unit, deadline) in deadlines {
+            let (left, runs) = deadline.now(now);
+            match runs {
+                true => run.time(unit, Timer::Deadline, left, OpResult::Deadline(unit)),
+                false => {
+                    run.timers
+                        .insert((unit, Timer::Deadline), Timing { left, since: None });
+                }
+            }
+        }
+        let mut ops = Vec::with_capacity(attempts.len());
+        for call in attempts {
+            if let Some(result) = run.shared.interrupted(&call, aborted.contains(&call.unit)) {
+                run.instant.push_back(result);
+                continue;
+            }
+            run.shared.begins_again(&call);
+            ops.push(Op::Attempt(call));
+        }
+        run.keeping = run
+            .shared
+            .recorder
+            .clone()
+            .map(|recorder| Keeping::new(recorder, true));
+        // Whatever it was told while nobody worked on it.
+        run.control.poke();
+        (run, ops)
     }
 
     pub(crate) fn control(&self) -> Control {
@@ -155,7 +196,7 @@ impl LocalRun {
     }
 
     /// Whether a result that came counts: a timer that was stopped meanwhile does not.
-    fn admit(&mut self, result: &mut OpResult) -> bool {
+    fn admits(&mut self, result: &mut OpResult) -> bool {
         match result {
             OpResult::Attempt { unit, end, spent } => {
                 let at = self.attempts.iter().position(|(running, ..)| running == unit);
@@ -214,17 +255,19 @@ impl DurableRun for LocalRun {
                     &nested
                 };
                 let running = execute(&self.shared, program, call);
+                if let Some(spent) = self.spent.remove(&unit) {
+                    running.state().add(&spent);
+                }
                 self.attempt(running, unit);
             }
             Op::Sleep { unit, delay } => {
                 self.under_way += 1;
                 self.time(unit, Timer::Sleep, delay, OpResult::Slept(unit));
             }
-            Op::Ask { unit, count, ask } => {
+            Op::Ask { unit, ask, .. } => {
+                // It was put when it was decided.
                 self.questions += 1;
-                let timeout = ask.timeout;
-                self.shared.questions.open(&self.shared, unit, count, *ask);
-                if let Some(timeout) = timeout {
+                if let Some(timeout) = ask.timeout {
                     self.time(unit, Timer::Question, timeout, OpResult::Expired(unit));
                 }
             }
@@ -248,7 +291,7 @@ impl DurableRun for LocalRun {
                 self.stop(unit, Timer::Deadline);
                 self.under_way -= u32::from(self.stop(unit, Timer::Sleep));
                 self.stop(unit, Timer::Question);
-                self.questions -= u32::from(self.shared.questions.withdraw(unit));
+                self.questions -= u32::from(self.shared.withdraw_question(unit));
             }
             Op::Abort(unit) => {
                 if let Some((_, _, state)) = self.attempts.iter().find(|(running, ..)| *running == unit) {
@@ -275,37 +318,81 @@ impl DurableRun for LocalRun {
         Some(result)
     }
 
-    async fn next(&mut self) -> Option<OpResult> {
+    fn more(&mut self) -> Option<OpResult> {
+        self.keeping.as_ref()?;
+        while let Some(mut result) = self.control.take() {
+            // Whether a question has expired is for the store to say.
+            if matches!(result, OpResult::Expired(_)) {
+                self.control.send(result);
+                break;
+            }
+            if self.admits(&mut result) {
+                return Some(result);
+            }
+        }
+        self.at_hand()
+    }
+
+    async fn next(&mut self) -> Result<Option<OpResult>, Stopped> {
         if self.since_yield == BITE {
             self.since_yield = 0;
             tokio::task::yield_now().await;
         }
         loop {
+            if let Some(stopped) = self.keeping.as_ref().and_then(Keeping::is_stopped) {
+                return Err(stopped);
+            }
+            if self.control.take_poke() {
+                Box::pin(self.take_signals()).await?;
+            }
             if let Some(mut result) = self.control.take() {
-                if self.admit(&mut result) {
-                    return Some(result);
+                if let OpResult::Expired(unit) = result
+                    && !Box::pin(self.has_expired(unit)).await?
+                {
+                    continue;
+                }
+                if self.admits(&mut result) {
+                    return Ok(Some(result));
                 }
                 continue;
             }
             if let Some(result) = self.at_hand() {
-                return Some(result);
+                return Ok(Some(result));
             }
             if self.under_way == 0 && self.questions == 0 {
-                return None;
+                return Ok(None);
             }
-            if self.under_way == 0 && !self.stays {
-                return None;
+            // A run that outlives its process waits for people without one.
+            if self.under_way == 0 && (self.keeping.is_some() || !self.stays) {
+                return Ok(None);
             }
             if self.under_way == 0 {
                 self.shared.questions.rest(&self.shared);
             }
             self.instant = VecDeque::new();
-            self.control.0.arrived.notified().await;
+            match &mut self.keeping {
+                None => self.control.arrived().await,
+                Some(keeping) => tokio::select! {
+                    () = self.control.arrived() => {}
+                    stopped = keeping.stopped() => return Err(stopped),
+                },
+            }
         }
     }
 
-    async fn note(&mut self, records: &mut Vec<(Unit, What)>) {
-        self.shared.log.append(records);
+    fn rest(&mut self, state: &RunState) -> BoxFuture<'_, Result<bool, Stopped>> {
+        self.gives_up(state)
+    }
+
+    fn admit(&mut self, result: OpResult) -> Admitted<'_> {
+        match &mut self.keeping {
+            None => Admitted::Now(result),
+            Some(keeping) => keeping.admit(&self.shared, result),
+        }
+    }
+
+    fn note(&mut self, made: Made<'_>) -> Noted {
+        self.keep(made)
     }
 
     fn opened(&mut self, number: u32, scope: Opened) {
@@ -313,14 +400,21 @@ impl DurableRun for LocalRun {
             program,
             prefix,
             parent,
+            arm,
         } = scope;
         let plan = program.plan.clone();
         if number > 0 {
-            lock(&self.shared.nested).push(program);
+            self.shared.opened(program);
         }
-        self.shared
-            .log
-            .open_scope(number, ScopeInfo { plan, prefix, parent });
+        self.shared.log.open_scope(
+            number,
+            ScopeInfo {
+                plan,
+                prefix,
+                parent,
+                arm,
+            },
+        );
     }
 }
 

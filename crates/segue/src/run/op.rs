@@ -1,9 +1,11 @@
 //! Operations: what the decision asks of an engine, and what the engine answers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
 use crate::error::{ErrorKind, Failure, Spent};
@@ -75,6 +77,8 @@ pub(crate) struct Before {
     pub kind: Option<ErrorKind>,
     /// The output that was refused.
     pub previous: Option<Value>,
+    /// How many answers were refused so far: what is asked for again is asked under another key.
+    pub rejected: u32,
     /// Answers to the questions the step asked, by where it asked them.
     pub answers: IndexMap<String, Value>,
 }
@@ -176,8 +180,8 @@ pub(crate) enum Done {
     Admit,
     /// Its condition was false.
     Skip,
-    /// It is a map: these are its items.
-    Expand(Vec<Value>),
+    /// It is a map: this list has its items.
+    Expand(Value),
     /// It is a nested pipeline: this goes into it.
     Enter(Value),
     /// It is a route: this is its choice.
@@ -192,12 +196,12 @@ pub(crate) enum Done {
 }
 
 /// What a route chose.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Choice {
     /// The arm.
     pub arm: String,
     /// How: `value expression code model fallback split`.
-    pub by: &'static str,
+    pub by: Cow<'static, str>,
     /// Why, when there is something to say.
     pub reason: Option<String>,
     /// What a split was sticky by.

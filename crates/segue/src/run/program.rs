@@ -112,13 +112,12 @@ impl Program {
     }
 
     /// The behaviour of a step or of the end of a scope.
-    pub(super) fn act(&self, unit: Unit, phase: &Phase) -> Option<&dyn Act> {
-        let act = match (unit.step, phase) {
+    pub(super) fn act(&self, unit: Unit, phase: &Phase) -> Option<&Arc<dyn Act>> {
+        match (unit.step, phase) {
             (Unit::FINISH, Phase::Fallback(_)) => self.fallback.as_ref().map(|(_, act)| act),
             (Unit::FINISH, _) => self.finish.as_ref(),
             (step, _) => self.acts.get(step as usize),
-        };
-        act.map(|act| &**act)
+        }
     }
 
     /// The steps that wait for `step`, in declaration order.

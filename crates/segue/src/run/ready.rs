@@ -15,6 +15,7 @@ use crate::model::Chosen;
 use crate::pipeline::DefinedAgent;
 use crate::plan::{ModelRef, Plan, PlannedAgent, ToolApproval, ToolLimits, hash_of};
 use crate::schema::Schema;
+use crate::settings::OnInterrupt;
 use crate::tool::{Tool, ToolSpec};
 
 /// What stands before the name of an agent that is given to another as a tool.
@@ -67,6 +68,7 @@ pub(crate) fn prepare_all(
     env: &Environment,
     over: &IndexMap<String, ModelRef>,
     defined: &[DefinedAgent],
+    pinned: Option<&IndexMap<String, ChosenModel>>,
 ) -> Result<IndexMap<String, Arc<ReadyAgent>>, Failure> {
     let mut ready: IndexMap<String, Arc<ReadyAgent>> = IndexMap::new();
     let mut open: Vec<DefinedAgent> = defined.iter().rev().cloned().collect();
@@ -82,7 +84,7 @@ pub(crate) fn prepare_all(
         {
             open.push(asked(env, agent.plan.as_ref(), name)?);
         }
-        let found = prepare(env, over, &agent)?;
+        let found = prepare(env, over, &agent, pinned)?;
         ready.insert(agent.key, Arc::new(found));
     }
     Ok(ready)
@@ -96,12 +98,17 @@ pub(super) fn prepare(
     env: &Environment,
     over: &IndexMap<String, ModelRef>,
     agent: &DefinedAgent,
+    pinned: Option<&IndexMap<String, ChosenModel>>,
 ) -> Result<ReadyAgent, Failure> {
     let spec = &agent.spec;
     let names = [Some(spec.name.as_str()), spec.alias.as_deref(), Some("")];
     let replaced = names.into_iter().flatten().find_map(|name| over.get(name));
     let list = replaced.map_or(spec.models.as_slice(), std::slice::from_ref);
-    let models = env.models.resolve(&spec.name, list)?;
+    let chosen = pinned.and_then(|pinned| pinned.get(spec.alias.as_ref().unwrap_or(&spec.name)));
+    let models = match chosen {
+        Some(chosen) => env.models.resolve(&spec.name, &pin(list, chosen))?,
+        None => env.models.resolve(&spec.name, list)?,
+    };
     let tools = bind(env, agent)?;
     if spec.strict {
         strict(spec, &tools)?;
@@ -112,6 +119,20 @@ pub(super) fn prepare(
         tools,
         own: agent.tools.clone(),
     })
+}
+
+/// The models of a run that goes on: the one that was chosen when it began comes first.
+fn pin(list: &[ModelRef], chosen: &ChosenModel) -> Vec<ModelRef> {
+    let first = list
+        .iter()
+        .find(|model| model.name == chosen.chosen)
+        .or(list.first());
+    let pinned = first.map(|model| ModelRef {
+        name: chosen.chosen.clone(),
+        ..model.clone()
+    });
+    let rest = list.iter().filter(|model| model.name != chosen.chosen);
+    pinned.into_iter().chain(rest.cloned()).collect()
 }
 
 /// An agent that another may ask: one of the same plan, or a registered one.
@@ -261,8 +282,18 @@ fn narrowed(a: &ToolLimits, b: &ToolLimits) -> ToolLimits {
         approval: stricter(a.approval.as_ref(), b.approval.as_ref()),
         approval_timeout: least(a.approval_timeout, b.approval_timeout),
         on_error: b.on_error.clone().or_else(|| a.on_error.clone()),
-        on_interrupt: b.on_interrupt.clone().or_else(|| a.on_interrupt.clone()),
+        on_interrupt: cautious(a.on_interrupt, b.on_interrupt),
     }
+}
+
+/// The more cautious of the two, where both say something.
+fn cautious(a: Option<OnInterrupt>, b: Option<OnInterrupt>) -> Option<OnInterrupt> {
+    let rank = |on_interrupt: &OnInterrupt| match on_interrupt {
+        OnInterrupt::Retry => 0,
+        OnInterrupt::Ask => 1,
+        OnInterrupt::Fail => 2,
+    };
+    [a, b].into_iter().flatten().max_by_key(rank)
 }
 
 fn stricter(a: Option<&ToolApproval>, b: Option<&ToolApproval>) -> Option<ToolApproval> {

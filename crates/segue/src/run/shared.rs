@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
+use tokio::sync::watch;
 
-use super::artifacts::Shelf;
+use super::artifacts::{Saved, Shelf};
 use super::journal::Journals;
 use super::program::Program;
 use super::ready::{self, ReadyAgent};
+use super::recorder::Recorder;
 use crate::budget::Budget;
 use crate::error::Failure;
 use crate::id::{Ids, RandomIds, RunId};
@@ -22,12 +24,16 @@ use crate::price::PriceBook;
 use crate::registry::Registry;
 use crate::settings::{Call, Resolved};
 use crate::tool::Tool;
+use crate::value::Value;
 
 mod budgets;
 mod questions;
+mod signals;
+mod standing;
 
 pub(crate) use budgets::{Budgets, Met, day_name};
 pub(crate) use questions::Questions;
+pub(crate) use signals::limits_of;
 
 /// Values of the application, one of each type.
 #[derive(Clone, Default)]
@@ -56,6 +62,8 @@ pub(crate) struct Environment {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) budgets: Budgets,
     pub(crate) shelf: Shelf,
+    /// Whether the operator has stopped all new calls.
+    pub(crate) halted: watch::Sender<bool>,
 }
 
 impl Environment {
@@ -68,6 +76,7 @@ impl Environment {
             ids: Arc::new(RandomIds),
             budgets: Budgets::default(),
             shelf: Shelf::default(),
+            halted: watch::Sender::new(false),
         }
     }
 }
@@ -79,6 +88,8 @@ pub(crate) struct RunShared {
     pub(crate) log: Arc<RunLog>,
     /// What the run's own plan runs.
     pub(crate) program: Arc<Program>,
+    /// What goes into it.
+    pub(crate) input: Value,
     /// What the scopes that were opened below it run, in the order of their numbers from 1.
     pub(crate) nested: Mutex<Vec<Arc<Program>>>,
     /// The agents of the plan by their keys, found before the start.
@@ -93,6 +104,9 @@ pub(crate) struct RunShared {
     /// Calls of each tool in this run.
     pub(crate) tool_calls: Mutex<BTreeMap<String, u32>>,
     pub(crate) questions: Questions,
+    pub(crate) saved: Saved,
+    /// Where the run outlives its process.
+    pub(crate) recorder: Option<Arc<Recorder>>,
 }
 
 impl RunShared {
@@ -135,7 +149,12 @@ impl RunShared {
     }
 
     fn prepare(&self, agent: &DefinedAgent) -> Result<Arc<ReadyAgent>, Failure> {
-        Ok(Arc::new(ready::prepare(&self.env, &self.call.models, agent)?))
+        Ok(Arc::new(ready::prepare(
+            &self.env,
+            &self.call.models,
+            agent,
+            None,
+        )?))
     }
 
     /// Counts a call of a tool in this run; how many there are with it.
@@ -171,6 +190,11 @@ impl RunShared {
         }
         let program = self.program(unit.scope)?;
         program.settings.get(unit.step as usize).cloned()
+    }
+
+    /// A scope below the run's own plan was opened.
+    pub(crate) fn opened(&self, program: Arc<Program>) {
+        lock(&self.nested).push(program);
     }
 
     /// What a scope runs.

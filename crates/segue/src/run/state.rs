@@ -15,7 +15,7 @@ use crate::error::{ErrorKind, Failure, Spent};
 use crate::log::{EventKind, ROOT, Unit, What, unit_path};
 use crate::settings::{OnError, Resolved};
 use crate::value::Value;
-use crate::view::StepStatus;
+use crate::view::{StepCounts, StepStatus};
 
 mod ask;
 mod doom;
@@ -46,11 +46,39 @@ pub(crate) enum RunOutcome {
     Cancelled(Arc<Failure>),
 }
 
+impl RunOutcome {
+    /// What is written down of it.
+    pub(crate) fn event(&self, spent: &Spent) -> EventKind {
+        let (usage, cost) = (spent.usage, spent.cost);
+        match self {
+            RunOutcome::Succeeded { output, fallback } => EventKind::RunSucceeded {
+                output: output.clone(),
+                output_ref: None,
+                fallback: *fallback,
+                usage,
+                cost,
+            },
+            RunOutcome::Failed(error) => EventKind::RunFailed {
+                error: error.clone(),
+                usage,
+                cost,
+            },
+            RunOutcome::Cancelled(error) => EventKind::RunCancelled {
+                error: error.clone(),
+                usage,
+                cost,
+            },
+        }
+    }
+}
+
 /// A scope that was opened.
 pub(crate) struct Opened {
     pub(crate) program: Arc<Program>,
     pub(crate) prefix: Arc<str>,
     pub(crate) parent: Option<Unit>,
+    /// The arm of a route that it is; empty otherwise.
+    pub(crate) arm: Arc<str>,
 }
 
 /// What a run is started with besides its program and input.
@@ -113,7 +141,7 @@ impl RunState {
         if let Some(limit) = state.start.timeout {
             state.ops.push(Op::Deadline { unit: ROOT, limit });
         }
-        state.open(program, None, Arc::default(), input);
+        state.open(program, None, Arc::default(), Arc::default(), input);
         state.work();
         state
     }
@@ -182,6 +210,7 @@ impl RunState {
                     program: scope.program.clone(),
                     prefix: scope.prefix.clone(),
                     parent: scope.parent,
+                    arm: scope.arm.clone(),
                 },
             );
         }
@@ -190,6 +219,32 @@ impl RunState {
     /// A failure of the whole run, completed by what is known now: failed steps, partial outputs, everything spent.
     pub(crate) fn so_far(&self, failure: Failure) -> Failure {
         self.described(0, failure)
+    }
+
+    /// How many steps of the run's own plan stand where.
+    pub(crate) fn counts(&self) -> StepCounts {
+        let mut counts = StepCounts::default();
+        for slot in &self.scopes[0].slots {
+            counts.add(slot.status);
+        }
+        counts
+    }
+
+    /// Which steps of the run's own plan failed, in declaration order.
+    pub(crate) fn failed_steps(&self) -> Vec<String> {
+        let steps = self.scopes[0]
+            .program
+            .plan
+            .steps
+            .iter()
+            .zip(&self.scopes[0].slots);
+        let failed = steps.filter(|(_, slot)| slot.status == StepStatus::Failed);
+        failed.map(|(step, _)| step.name.clone()).collect()
+    }
+
+    /// The output of a step of the run's own plan.
+    pub(crate) fn output_of(&self, step: u32) -> Option<&Value> {
+        self.scopes[0].slots.get(step as usize)?.output.as_ref()
     }
 
     /// Lets go of room that was needed for work and may be needed again.
@@ -412,9 +467,9 @@ impl RunState {
                 self.succeed(unit, output);
             }
             End::Did(Done::Skip | Done::Admit) => self.skip(unit, crate::view::SkipReason::when_false()),
-            End::Did(Done::Expand(values)) => {
+            End::Did(Done::Expand(list)) => {
                 self.attempt_succeeded(unit, attempt, spent);
-                self.expand(unit, values);
+                self.expand(unit, &list);
             }
             End::Did(Done::Enter(input)) => {
                 self.attempt_succeeded(unit, attempt, spent);

@@ -21,6 +21,7 @@ use crate::usage::Usage;
 mod agent;
 mod approval;
 mod built_in;
+mod interrupted;
 mod turns;
 
 pub(super) use agent::AgentTool;
@@ -99,11 +100,15 @@ impl Call<'_> {
         if let Some(recorded) = self.recorded()? {
             return Ok(recorded);
         }
-        let result = match self.fits_the_run() {
-            Ok(()) => self.tried().await?,
-            Err(failure) => Err(failure),
+        let result = match self.after_interruption().await? {
+            Some(result) => result,
+            None => match self.fits_the_run() {
+                Ok(()) => self.tried().await?,
+                Err(failure) => Err(failure),
+            },
         };
         self.keep(&result);
+        self.cx.write_soon();
         Ok(result)
     }
 
@@ -147,8 +152,10 @@ impl Call<'_> {
             idempotency_key: self.idempotency_key(),
             request: self.arguments.clone(),
         });
-        let inner = self.cx.within(&self.position)?;
+        self.cx.written().await;
+        let inner = self.cx.within(&self.position)?.with_key(self.idempotency_key());
         let result = clock::within(limit, self.tool.tool.call(inner, self.arguments.clone())).await;
+        crate::fail::point("K7");
         let result = match result {
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) => Err(match error.into_why() {
@@ -174,7 +181,14 @@ impl Call<'_> {
     fn idempotency_key(&self) -> String {
         let state = self.state();
         let (run, path) = (state.run.id.to_string(), state.path());
-        hash_of(&json!([run, path, self.position, self.name(), self.arguments]))
+        hash_of(&json!([
+            run,
+            path,
+            self.position,
+            self.name(),
+            self.arguments,
+            self.cx.rejected()
+        ]))
     }
 
     fn reserve(&self) -> Flight<'_> {

@@ -1,21 +1,27 @@
-//! Handles: a run that goes on by itself, seen from outside.
+//! Handles: a run seen from outside, whether this process works on it, another does, or nobody.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value as Json;
-use tokio::sync::watch;
 
-use super::{Done, Ended, Prepared, end, typed};
-use crate::budget::Budget;
+use super::desk::Desk;
+use super::session::{End, Session};
+use super::{Done, Ended, Files, people, read, typed};
+use crate::budget::limit::BudgetState;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::{QuestionId, RunId};
-use crate::log::{EventKind, Events, ROOT, RunLog};
-use crate::question::{Question, QuestionKind};
-use crate::run::{Control, Driven, LocalRun, OpResult, RunShared, drive};
-use crate::value::{Data, Value};
-use crate::view::RunView;
+use crate::log::{Events, RunLog};
+use crate::question::Question;
+use crate::run::lock;
+use crate::store::StoreErrorKind;
+use crate::value::Data;
+use crate::view::{RunStatus, RunView};
+
+/// How often a run that another process works on is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How a run came to rest. A failed run is an error instead.
 pub enum Outcome<Out> {
@@ -27,83 +33,276 @@ pub enum Outcome<Out> {
 
 /// A run that goes on by itself. Dropping the handle does not end the run.
 pub struct RunHandle<Out> {
-    shared: Arc<RunShared>,
-    control: Control,
-    ended: watch::Receiver<Option<Result<Ended, Error>>>,
+    id: RunId,
+    /// What this process last knew of it.
+    known: Arc<Mutex<Known>>,
+    /// Where it is kept, when it outlives its process.
+    desk: Option<Arc<Desk>>,
     output: PhantomData<fn() -> Out>,
+}
+
+/// What a process knows of a run.
+enum Known {
+    /// It works on it, or did.
+    Session(Arc<Session>),
+    /// It has read its log.
+    Log(Arc<RunLog>),
 }
 
 impl<Out> Clone for RunHandle<Out> {
     fn clone(&self) -> Self {
         Self {
-            shared: self.shared.clone(),
-            control: self.control.clone(),
-            ended: self.ended.clone(),
+            id: self.id,
+            known: self.known.clone(),
+            desk: self.desk.clone(),
             output: PhantomData,
         }
     }
 }
 
-impl<Out: Data> RunHandle<Out> {
-    pub(super) fn launch(prepared: Prepared, output: PhantomData<fn() -> Out>) -> Self {
-        let Prepared { shared, mut state } = prepared;
-        let mut run = LocalRun::new(shared.clone(), true);
-        let control = run.control();
-        let (ended, watch) = watch::channel(None);
-        let task = shared.clone();
-        clock::spawn(async move {
-            let result = match drive(&mut state, &mut run).await {
-                Driven::Ended(outcome) => end(&task, &state, outcome),
-                Driven::Resting => {
-                    task.close();
-                    Err(Error::new(
-                        Some(task.id),
-                        Failure::new(ErrorKind::Internal, "the run came to a halt"),
-                    ))
-                }
-            };
-            // Nobody may be left who wants to know.
-            let _ = ended.send(Some(result));
-        });
+impl<Out> RunHandle<Out> {
+    /// A run this process works on.
+    pub(super) fn of_session(session: Arc<Session>, desk: Option<Arc<Desk>>) -> Self {
         Self {
-            shared,
-            control,
-            ended: watch,
-            output,
+            id: session.shared.id,
+            known: Arc::new(Mutex::new(Known::Session(session))),
+            desk,
+            output: PhantomData,
         }
+    }
+
+    /// A run of a store, whoever works on it.
+    ///
+    /// # Errors
+    /// When there is no such run, or it cannot be read.
+    pub(super) async fn attach(desk: Arc<Desk>, run: RunId) -> Result<Self, Error> {
+        if let Some(session) = desk.live(run) {
+            return Ok(Self::of_session(session, Some(desk)));
+        }
+        let stored = read::read(&**desk.store(), run).await?;
+        let stored = stored.ok_or_else(|| read::no_such_run(run))?;
+        Ok(Self {
+            id: run,
+            known: Arc::new(Mutex::new(Known::Log(stored.into_log()))),
+            desk: Some(desk),
+            output: PhantomData,
+        })
     }
 
     /// The run's id.
     #[must_use]
     pub fn id(&self) -> RunId {
-        self.shared.id
+        self.id
     }
 
-    /// Waits until the run has ended or rests.
+    /// All events of the run from the first one, live and replayed alike, whichever process works on it.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        match &self.desk {
+            Some(desk) => Events::of_store(desk.store().clone(), self.id, desk.changed().clone()),
+            None => self.log().follow(),
+        }
+    }
+
+    /// The log of the run, as far as this process knows it: [`RunHandle::refresh`] reads what others have written.
+    #[must_use]
+    pub fn log(&self) -> Arc<RunLog> {
+        match &*lock(&self.known) {
+            Known::Session(session) => session.shared.log.clone(),
+            Known::Log(log) => log.clone(),
+        }
+    }
+
+    /// Reads what was written of the run, by whichever process.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn refresh(&self) -> Result<(), Error> {
+        let Some(desk) = &self.desk else { return Ok(()) };
+        if let Some(session) = desk.live(self.id) {
+            *lock(&self.known) = Known::Session(session);
+            return Ok(());
+        }
+        if let Some(stored) = read::read(&**desk.store(), self.id).await? {
+            *lock(&self.known) = Known::Log(stored.into_log());
+        }
+        Ok(())
+    }
+
+    /// What is known of the run now, as far as this process knows its log.
+    #[must_use]
+    pub fn view(&self) -> RunView {
+        self.log().view()
+    }
+
+    /// The open questions, in the order in which they were asked, as far as this process knows the run's log.
+    #[must_use]
+    pub fn questions(&self) -> Vec<Question> {
+        match &*lock(&self.known) {
+            Known::Session(session) => session.shared.questions.list(),
+            Known::Log(log) => log.view().open_questions().cloned().collect(),
+        }
+    }
+
+    /// Where the run's budgets stand, as far as this process knows the run's log.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<BudgetState> {
+        match &*lock(&self.known) {
+            Known::Session(session) if session.ended().is_none() => {
+                session.shared.env.budgets.states(session.shared.id)
+            }
+            Known::Session(session) => session.shared.log.view().budgets().collect(),
+            Known::Log(log) => log.view().budgets().collect(),
+        }
+    }
+
+    /// The bytes of an artifact of the run; of the newest, where several steps saved one of that name.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn artifact(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.files().bytes(name).await
+    }
+
+    fn files(&self) -> Files {
+        match (&*lock(&self.known), &self.desk) {
+            (Known::Session(session), _) => Files::of(&session.shared),
+            (Known::Log(log), Some(desk)) => Files::kept(log.clone(), desk.store().clone()),
+            (Known::Log(log), None) => Files::nowhere(log.clone()),
+        }
+    }
+
+    /// Answers a question; the run goes on, here if nobody works on it. For a question about a budget the answer is the
+    /// new limits, as text.
+    ///
+    /// # Errors
+    /// Kind `invalid_input` for an answer that does not fit (the question stays open), `not_found` for a question that
+    /// is not open, `conflict` for a second answer.
+    pub async fn answer(
+        &self,
+        question: QuestionId,
+        answer: impl serde::Serialize,
+        by: &str,
+    ) -> Result<(), Error> {
+        let json = serde_json::to_value(answer).map_err(|error| {
+            Error::new(
+                Some(self.id),
+                Failure::new(ErrorKind::InvalidInput, error.to_string()),
+            )
+        })?;
+        match (&self.desk, self.session()) {
+            (Some(desk), _) => people::answer(desk, question, json, by, "library").await,
+            (None, Some(session)) => people::answer_here(&session, question, &json, by),
+            (None, None) => Err(gone(self.id)),
+        }
+    }
+
+    /// Cancels the run: no new call starts, calls in flight are aborted. False when the run had ended: nothing changes.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn cancel(&self, by: &str, reason: Option<&str>) -> Result<bool, Error> {
+        match (&self.desk, self.session()) {
+            (Some(desk), _) => Ok(people::cancel(desk, self.id, by, reason).await?.is_none()),
+            (None, Some(session)) => Ok(people::cancel_here(&session, by, reason)),
+            (None, None) => Err(gone(self.id)),
+        }
+    }
+
+    /// The session of the run in this process: the present one, or the last.
+    fn session(&self) -> Option<Arc<Session>> {
+        let live = self.desk.as_ref().and_then(|desk| desk.live(self.id));
+        let mut known = lock(&self.known);
+        if let Some(live) = live {
+            *known = Known::Session(live);
+        }
+        match &*known {
+            Known::Session(session) => Some(session.clone()),
+            Known::Log(_) => None,
+        }
+    }
+
+    /// Waits until the run has come to rest: with its end, or with the question it waits for.
+    async fn rests(&self, through_questions: bool) -> Result<Rest, Error> {
+        loop {
+            let changed = self.desk.as_ref().map(|desk| desk.changed().clone());
+            let changed = changed.as_ref().map(|changed| changed.notified());
+            let mut changed = std::pin::pin!(futures_util::future::OptionFuture::from(changed));
+            if let Some(session) = self.session() {
+                let rest = match &self.desk {
+                    None if !through_questions => self.first_of(&session).await,
+                    _ => match session.end().await {
+                        End::Over(result) => Some(Rest::Over(
+                            result.map(|ended| (ended, Files::of(&session.shared))),
+                        )),
+                        End::Rests => None,
+                        End::Stopped(error) if error.kind == StoreErrorKind::Lost => None,
+                        End::Stopped(error) => return Err(error.into()),
+                    },
+                };
+                if let Some(rest) = rest {
+                    return Ok(rest);
+                }
+            }
+            let Some(desk) = &self.desk else {
+                return Err(gone(self.id));
+            };
+            let head = desk.store().head(self.id).await?;
+            let head = head.ok_or_else(|| read::no_such_run(self.id))?;
+            let status = head.standing.status;
+            if status.is_terminal() {
+                let outcome = read::outcome(desk.store(), self.id).await;
+                if let Some(over) = outcome.transpose() {
+                    return Ok(Rest::Over(over));
+                }
+            }
+            if status == RunStatus::Waiting && !through_questions && !desk.is_live(self.id) {
+                let open = desk.store().questions(Some(self.id), 1).await?;
+                if let Some(question) = open.into_iter().next() {
+                    return Ok(Rest::Waits(Box::new(question)));
+                }
+            }
+            // Somebody else works on it, or is about to.
+            let _ = clock::within(Some(LOOK), changed.as_mut()).await;
+        }
+    }
+
+    /// In memory a run stays where it is while it waits for an answer.
+    async fn first_of(&self, session: &Session) -> Option<Rest> {
+        let mut resting = session.shared.questions.watch();
+        loop {
+            if let Some(End::Over(result)) = session.ended() {
+                return Some(Rest::Over(
+                    result.map(|ended| (ended, Files::of(&session.shared))),
+                ));
+            }
+            if *resting.borrow_and_update()
+                && let Some(question) = session.shared.questions.list().into_iter().next()
+            {
+                return Some(Rest::Waits(Box::new(question)));
+            }
+            tokio::select! {
+                _ = session.end() => {}
+                _ = resting.changed() => {}
+            }
+        }
+    }
+}
+
+enum Rest {
+    Over(Result<(Ended, Files), Error>),
+    Waits(Box<Question>),
+}
+
+impl<Out: Data> RunHandle<Out> {
+    /// Waits until the run has ended or rests, whichever process works on it.
     ///
     /// # Errors
     /// The error of a failed or cancelled run.
     pub async fn outcome(&self) -> Result<Outcome<Out>, Error> {
-        let mut ended = self.ended.clone();
-        let mut resting = self.shared.questions.watch();
-        loop {
-            if let Some(result) = ended.borrow_and_update().clone() {
-                return result
-                    .and_then(|ended| typed(&self.shared, ended))
-                    .map(Outcome::Done);
-            }
-            if *resting.borrow_and_update()
-                && let Some(question) = self.shared.questions.list().into_iter().next()
-            {
-                return Ok(Outcome::Waiting(Box::new(question)));
-            }
-            tokio::select! {
-                changed = ended.changed() => if changed.is_err() && ended.borrow().is_none() {
-                    let failure = Failure::new(ErrorKind::Internal, "the run was dropped before it ended");
-                    return Err(Error::new(Some(self.shared.id), failure));
-                },
-                _ = resting.changed() => {}
-            }
+        match self.rests(false).await? {
+            Rest::Over(over) => typed(self.id, over?).map(Outcome::Done),
+            Rest::Waits(question) => Ok(Outcome::Waiting(question)),
         }
     }
 
@@ -112,128 +311,27 @@ impl<Out: Data> RunHandle<Out> {
     /// # Errors
     /// The error of a failed or cancelled run.
     pub async fn done(&self) -> Result<Done<Out>, Error> {
-        let mut ended = self.ended.clone();
-        let result = ended
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|result| result.clone());
-        let result = result.unwrap_or_else(|| {
-            let failure = Failure::new(ErrorKind::Internal, "the run was dropped before it ended");
-            Err(Error::new(Some(self.shared.id), failure))
-        });
-        result.and_then(|ended| typed(&self.shared, ended))
-    }
-
-    /// All events of the run from the first one, live and replayed alike.
-    #[must_use]
-    pub fn events(&self) -> Events {
-        self.shared.log.follow()
-    }
-
-    /// The log of the run.
-    #[must_use]
-    pub fn log(&self) -> &Arc<RunLog> {
-        &self.shared.log
-    }
-
-    /// What is known of the run now.
-    #[must_use]
-    pub fn view(&self) -> RunView {
-        self.shared.log.view()
-    }
-
-    /// The open questions, in the order in which they were asked.
-    #[must_use]
-    pub fn questions(&self) -> Vec<Question> {
-        self.shared.questions.list()
-    }
-
-    /// Where the run's budgets stand.
-    #[must_use]
-    pub fn budgets(&self) -> Vec<crate::budget::limit::BudgetState> {
-        self.shared.env.budgets.states(self.shared.id)
-    }
-
-    /// The bytes of an artifact of the run.
-    #[must_use]
-    pub fn artifact(&self, name: &str) -> Option<Arc<[u8]>> {
-        self.shared.env.shelf.bytes(self.shared.id, name)
-    }
-
-    /// Answers a question; the run goes on. For a question about a budget the answer is the new limits, as text.
-    ///
-    /// # Errors
-    /// Kind `invalid_input` for an answer that does not fit (the question stays open), `not_found` for a question that
-    /// is not open, `conflict` for a second answer.
-    pub fn answer(&self, question: QuestionId, answer: impl serde::Serialize, by: &str) -> Result<(), Error> {
-        let refuse = |failure| Error::new(Some(self.shared.id), failure);
-        let json = serde_json::to_value(answer)
-            .map_err(|error| refuse(Failure::new(ErrorKind::InvalidInput, error.to_string())))?;
-        let open = self
-            .shared
-            .questions
-            .list()
-            .into_iter()
-            .find(|open| open.id == question);
-        if let Some(open) = open
-            && open.kind == QuestionKind::Budget
-        {
-            self.raise(&open, &json, by).map_err(refuse)?;
+        match self.rests(true).await? {
+            Rest::Over(over) => typed(self.id, over?),
+            Rest::Waits(_) => Err(gone(self.id)),
         }
-        let unit = self
-            .shared
-            .questions
-            .accept(&self.shared, question, &json, by)
-            .map_err(refuse)?;
-        let event = EventKind::QuestionAnswered {
-            question,
-            by: by.to_owned(),
-            answer: json.clone(),
-        };
-        self.shared.log.note(unit, event);
-        self.control.send(OpResult::Answered {
-            unit,
-            value: Value::json(json),
-            by: by.to_owned(),
-        });
-        Ok(())
     }
 
-    /// Replaces the limits of the budget a question is about.
-    fn raise(&self, question: &Question, answer: &Json, by: &str) -> Result<(), Failure> {
-        let Some(limit) = &question.budget else {
-            return Err(Failure::new(ErrorKind::Internal, "the question names no budget"));
-        };
-        let text = match answer {
-            Json::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let budget: Option<Budget> = match text.as_str() {
-            "none" => None,
-            text => Some(text.parse().map_err(|error: crate::budget::BudgetError| {
-                Failure::new(ErrorKind::InvalidInput, error.to_string()).hint("the question stays open")
-            })?),
-        };
-        let limits = budget.unwrap_or(Budget::UNLIMITED);
-        let budgets = &self.shared.env.budgets;
-        let (from, to) = budgets.raise(self.shared.id, &limit.name, limits)?;
-        let (name, by) = (limit.name.clone(), by.to_owned());
-        self.shared
-            .log
-            .note(ROOT, EventKind::BudgetRaised { name, from, to, by });
-        Ok(())
-    }
-
-    /// Cancels the run: no new call starts, calls in flight are aborted. False when the run had ended: nothing changes.
-    pub fn cancel(&self, by: &str, reason: Option<&str>) -> bool {
-        if self.ended.borrow().is_some() {
-            return false;
+    /// The same run, with its output as JSON.
+    #[must_use]
+    pub fn untyped(&self) -> RunHandle<Json> {
+        RunHandle {
+            id: self.id,
+            known: self.known.clone(),
+            desk: self.desk.clone(),
+            output: PhantomData,
         }
-        self.control.send(OpResult::Cancel {
-            by: by.to_owned(),
-            reason: reason.map(str::to_owned),
-        });
-        true
     }
+}
+
+fn gone(run: RunId) -> Error {
+    Error::new(
+        Some(run),
+        Failure::new(ErrorKind::Internal, "the run was dropped before it ended"),
+    )
 }

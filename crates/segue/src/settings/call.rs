@@ -34,6 +34,15 @@ pub(crate) struct Call {
     pub(crate) note: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trigger: Option<String>,
+    /// Where the definition came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) definition: Option<String>,
+    /// The workspace the run works in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
+    /// The key of the request, so that the same request is the same run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_key: Option<String>,
 }
 
 impl Call {

@@ -73,6 +73,31 @@ impl Inner {
         head.owner.filter(|owner| self.owners.contains_key(owner))
     }
 
+    fn news(&self, owner: OwnerId) -> Beat {
+        if !self.owners.contains_key(&owner) {
+            return Beat {
+                buried: true,
+                ..Beat::default()
+            };
+        }
+        let is_held = |run: &RunId| {
+            self.runs
+                .get(run)
+                .is_some_and(|run| run.head.owner == Some(owner))
+        };
+        let signalled: BTreeSet<RunId> = self
+            .signals
+            .iter()
+            .map(|signal| signal.run)
+            .filter(is_held)
+            .collect();
+        Beat {
+            buried: false,
+            halted: self.halt.is_some(),
+            signalled: signalled.into_iter().collect(),
+        }
+    }
+
     fn has_signals(&self, run: RunId, only_waking: bool) -> bool {
         let mut signals = self.signals.iter().filter(|signal| signal.run == run);
         signals.any(|signal| !only_waking || signal.kind.wakes())
@@ -484,27 +509,15 @@ impl Store for MemoryStore {
 
     fn beat(&self, owner: OwnerId) -> Pending<Beat> {
         self.with(|inner| {
-            let Some(seen) = inner.owners.get_mut(&owner) else {
-                return Ok(Beat {
-                    buried: true,
-                    ..Beat::default()
-                });
-            };
-            seen.beats += 1;
-            let mut signalled: Vec<RunId> = inner.signals.iter().map(|signal| signal.run).collect();
-            signalled.dedup();
-            signalled.retain(|run| {
-                inner
-                    .runs
-                    .get(run)
-                    .is_some_and(|run| run.head.owner == Some(owner))
-            });
-            Ok(Beat {
-                buried: false,
-                halted: inner.halt.is_some(),
-                signalled,
-            })
+            if let Some(seen) = inner.owners.get_mut(&owner) {
+                seen.beats += 1;
+            }
+            Ok(inner.news(owner))
         })
+    }
+
+    fn news(&self, owner: OwnerId) -> Pending<Beat> {
+        self.with(|inner| Ok(inner.news(owner)))
     }
 
     fn owners(&self) -> Pending<Vec<OwnerSeen>> {
@@ -553,6 +566,17 @@ impl Store for MemoryStore {
             head.owner = Some(owner);
             head.fence += 1;
             Ok(Claim::Taken(Box::new(head.clone())))
+        })
+    }
+
+    fn release(&self, run: RunId, fence: u64) -> Pending<()> {
+        self.with(|inner| {
+            let head = &mut inner.run(run)?.head;
+            if head.fence == fence {
+                head.owner = None;
+                head.fence += 1;
+            }
+            Ok(())
         })
     }
 

@@ -24,7 +24,7 @@ mod steps;
 mod tests;
 mod track;
 
-pub use record::{ArtifactView, RUN_SCHEMA, RouteView, RunRecord, Share, StepCounts, Trigger};
+pub use record::{ArtifactView, Drift, RUN_SCHEMA, RouteView, RunRecord, Share, StepCounts, Trigger};
 pub use step::{AttemptOutcome, AttemptResolution, AttemptView, ItemsView, OutputHash, StepView, WaitMs};
 pub(crate) use steps::{At, Steps};
 pub(crate) use track::millis;
@@ -32,7 +32,7 @@ pub(crate) use track::millis;
 use super::budgets::Budgets;
 use super::call::{CallView, Calls};
 use super::timeline::Segment;
-use super::{RunStatus, StepStatus};
+use super::{Built, RunStatus, StepStatus, stale};
 use crate::budget::limit::BudgetState;
 use crate::clock::Time;
 use crate::error::{Failure, Spent};
@@ -98,7 +98,9 @@ impl RunView {
         let path = event.step.as_deref().filter(|path| !path.is_empty());
         match &event.kind {
             EventKind::QuestionAsked { question } => self.asked(path, question),
-            EventKind::QuestionAnswered { question, by, answer } => {
+            EventKind::QuestionAnswered {
+                question, by, answer, ..
+            } => {
                 let question = self.questions.answered(*question, by, answer);
                 question
                     .into_iter()
@@ -164,13 +166,18 @@ impl RunView {
     #[must_use]
     pub fn record(&self) -> RunRecord {
         let own = |at| self.steps.view(at);
+        let stale = self.stale();
+        let marked = |step: &StepView| {
+            let mut step = step.clone();
+            if let Some(because) = stale.get(&step.path) {
+                step.stale = true;
+                step.stale_because.clone_from(because);
+            }
+            (step.path.clone(), step)
+        };
         RunRecord {
-            steps: self
-                .steps
-                .below("")
-                .map(own)
-                .map(|step| (step.path.clone(), step.clone()))
-                .collect(),
+            steps: self.steps.below("").map(own).map(marked).collect(),
+            stale_steps: stale.keys().cloned().collect(),
             step_counts: self.step_counts(),
             failed_steps: self.failed_steps().map(str::to_owned).collect(),
             artifacts: self.artifacts.values().cloned().collect(),
@@ -184,6 +191,21 @@ impl RunView {
                 .collect(),
             ..self.record.clone()
         }
+    }
+
+    /// The steps whose results were made from something that has changed since, each with what has changed.
+    #[must_use]
+    pub fn stale(&self) -> IndexMap<String, Vec<String>> {
+        let Some(plan) = self.plan.as_ref().filter(|_| self.steps.has_reused()) else {
+            return IndexMap::new();
+        };
+        let results = self.steps().filter_map(|step| {
+            let is_there = matches!(step.status, StepStatus::Succeeded | StepStatus::Skipped);
+            let hash = step.output_hash.get();
+            let on = step.built_on.clone();
+            is_there.then(|| (step.path.clone(), Built { hash, on }))
+        });
+        stale(plan, &results.collect())
     }
 
     /// A picture for a terminal: the steps, how each ended, what it took. Empty where the plan is not known.
@@ -393,6 +415,10 @@ impl RunView {
                 trigger,
                 models,
                 note,
+                key,
+                parent,
+                definition,
+                ..
             } => {
                 record.pipeline.clone_from(pipeline);
                 record.plan_hash.clone_from(plan_hash);
@@ -401,9 +427,12 @@ impl RunView {
                 record.trigger.kind.clone_from(trigger);
                 record.models.clone_from(models);
                 record.note.clone_from(note);
+                record.key.clone_from(key);
+                record.parent.clone_from(parent);
+                record.definition.clone_from(definition);
                 record.queued = Some(at);
             }
-            EventKind::RunStarted { engine } => {
+            EventKind::RunStarted { engine, .. } => {
                 record.engine.clone_from(engine);
                 record.started = Some(at);
                 self.go_on();
@@ -412,11 +441,13 @@ impl RunView {
             EventKind::RunWaiting { .. } => record.status = RunStatus::Waiting,
             EventKind::RunSucceeded {
                 output,
+                output_ref,
                 fallback,
                 usage,
                 cost,
             } => {
                 record.output = Some(output.clone());
+                record.output_ref.clone_from(output_ref);
                 record.fallback = *fallback;
                 self.end(RunStatus::Succeeded, at, None, (*usage, *cost));
             }
@@ -425,6 +456,12 @@ impl RunView {
             }
             EventKind::RunCancelled { error, usage, cost } => {
                 self.end(RunStatus::Cancelled, at, Some(error), (*usage, *cost));
+            }
+            EventKind::RunDrift { what, names } => {
+                record.drift = Some(Drift {
+                    what: what.clone(),
+                    names: names.clone(),
+                });
             }
             EventKind::CallReplayed { source, .. } => record.replayed |= source == "cassette",
             _ => {}

@@ -154,11 +154,17 @@ impl Scene {
             trigger: "library".to_owned(),
             models: IndexMap::new(),
             note: None,
+            key: None,
+            parent: None,
+            definition: None,
+            request_key: None,
         };
         self.push(None, queued).push(
             None,
             EventKind::RunStarted {
                 engine: "local".to_owned(),
+                owner: None,
+                fence: None,
             },
         )
     }
@@ -188,8 +194,15 @@ impl Scene {
             cost: Cost::default(),
         };
         let output = Value::json(output.into());
-        self.push(Some(step), done)
-            .push(Some(step), EventKind::StepSucceeded { output, usage, cost })
+        self.push(Some(step), done).push(
+            Some(step),
+            EventKind::StepSucceeded {
+                output,
+                output_ref: None,
+                usage,
+                cost,
+            },
+        )
     }
 
     /// The step from beginning to end, in so many milliseconds.
@@ -254,7 +267,10 @@ impl Scene {
         self.push(
             Some(step),
             EventKind::RunResumed {
-                reason: "answer of ann".to_owned(),
+                reason: "answer".to_owned(),
+                by: Some("ann".to_owned()),
+                owner: None,
+                fence: None,
             },
         )
     }

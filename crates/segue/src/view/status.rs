@@ -135,6 +135,13 @@ pub struct SkipReason {
     pub text: String,
 }
 
+impl SkipWhy {
+    /// Whether what needs the step can go on without it: it was left out on purpose.
+    pub(crate) fn is_settled(self) -> bool {
+        matches!(self, SkipWhy::WhenFalse | SkipWhy::ArmNotTaken | SkipWhy::OnError)
+    }
+}
+
 impl SkipReason {
     pub(crate) fn when_false() -> Self {
         Self {

@@ -77,9 +77,11 @@ async fn an_approved_call_is_made_once_and_nothing_is_repeated() {
     assert_eq!(sent.load(Ordering::Relaxed), 0, "nothing is sent before");
     let bad = run
         .answer(question.id, "yes", "me")
+        .await
         .expect_err("the form wants more");
     assert_eq!(bad.kind(), ErrorKind::InvalidInput);
     run.answer(question.id, json!({"approved": true}), "me")
+        .await
         .expect("it fits");
     let done = run.done().await.expect("it goes on");
     assert_eq!((sent.load(Ordering::Relaxed), model.requests().len()), (1, 2));
@@ -94,7 +96,7 @@ async fn the_reason_of_a_rejection_is_told_to_the_agent() {
     let run = start(&agent, &model).await;
     let question = waiting(&run).await;
     let answer = json!({"approved": false, "reason": "not before Monday"});
-    run.answer(question.id, answer, "me").expect("it fits");
+    run.answer(question.id, answer, "me").await.expect("it fits");
     run.done().await.expect("the agent goes on without it");
     assert_eq!(sent.load(Ordering::Relaxed), 0);
     assert_eq!(
@@ -118,6 +120,7 @@ async fn a_rejection_fails_the_attempt_where_the_tool_may_not_fail() {
     let run = start(&agent, &sends(&["a@b.c"])).await;
     let question = waiting(&run).await;
     run.answer(question.id, json!({"approved": false}), "me")
+        .await
         .expect("it fits");
     let error = run.done().await.err().expect("it fails");
     assert_eq!(error.kind(), ErrorKind::ApprovalRejected);
@@ -146,6 +149,7 @@ async fn each_call_of_a_turn_is_asked_for_and_none_is_made_before_all_are_answer
     let run = start(&agent, &model).await;
     let first = waiting(&run).await;
     run.answer(first.id, json!({"approved": true}), "me")
+        .await
         .expect("it fits");
     let second = waiting(&run).await;
     assert_eq!(second.approval.expect("a call").arguments, json!({"to": "d@e.f"}));
@@ -155,6 +159,7 @@ async fn each_call_of_a_turn_is_asked_for_and_none_is_made_before_all_are_answer
         json!({"approved": false, "reason": "who is that?"}),
         "me",
     )
+    .await
     .expect("it fits");
     run.done().await.expect("it goes on");
     assert_eq!(sent.load(Ordering::Relaxed), 1);
@@ -181,6 +186,7 @@ async fn an_approval_holds_for_its_attempt_only() {
         let question = waiting(&run).await;
         assert_eq!(sent.load(Ordering::Relaxed), made);
         run.answer(question.id, json!({"approved": true}), "me")
+            .await
             .expect("it fits");
     }
     run.done().await.expect("the second attempt ends");

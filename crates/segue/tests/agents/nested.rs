@@ -133,6 +133,7 @@ async fn an_approval_inside_another_agent_repeats_nothing() {
         panic!("it should wait")
     };
     run.answer(question.id, json!({"approved": true}), "me")
+        .await
         .expect("it fits");
     let done = run.done().await.expect("it goes on");
     assert_eq!((model.requests().len(), done.usage.requests), (4, 4));

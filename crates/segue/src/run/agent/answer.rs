@@ -57,8 +57,7 @@ pub(super) fn judge(cx: &Cx, asked: &Asked, text: &str) -> Verdict {
             None => return Verdict::NoMarker,
         },
         Complete::Saved(names) => {
-            let saved = cx.shared().env.shelf.of_run(cx.run_id());
-            let is_missing = |name: &&String| !saved.iter().any(|artifact| artifact.name == **name);
+            let is_missing = |name: &&String| cx.shared().saved.find(name).is_none();
             let missing: Vec<String> = names.iter().filter(is_missing).cloned().collect();
             if !missing.is_empty() {
                 return Verdict::Unsaved(missing);

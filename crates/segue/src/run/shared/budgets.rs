@@ -31,6 +31,31 @@ struct Inner {
     days: HashMap<String, (i64, AccountId)>,
 }
 
+impl Inner {
+    /// The accounts, those that are met for the first time opened; `note` is told of these.
+    fn open(
+        &mut self,
+        run: RunId,
+        accounts: &[(Unit, String, Budget)],
+        mut note: impl FnMut(Met<'_>),
+    ) -> Result<Vec<AccountId>, Failure> {
+        let mut ids = Vec::with_capacity(accounts.len() + 1);
+        for (unit, name, budget) in accounts {
+            let id = match self.accounts.get(&(run, *unit)) {
+                Some(id) => *id,
+                None => {
+                    let id = self.ledger.open(name.clone(), *budget, None).map_err(internal)?;
+                    self.accounts.insert((run, *unit), id);
+                    note(Met::Budget(name, budget));
+                    id
+                }
+            };
+            ids.push(id);
+        }
+        Ok(ids)
+    }
+}
+
 impl Budgets {
     /// Reserves the upper bound of a call against the accounts, or says why not.
     ///
@@ -45,19 +70,7 @@ impl Budgets {
         mut note: impl FnMut(Met<'_>),
     ) -> Result<Decision, Failure> {
         let inner = &mut *lock(&self.inner);
-        let mut ids = Vec::with_capacity(accounts.len() + 1);
-        for (unit, name, budget) in accounts {
-            let id = match inner.accounts.get(&(run, *unit)) {
-                Some(id) => *id,
-                None => {
-                    let id = inner.ledger.open(name.clone(), *budget, None).map_err(internal)?;
-                    inner.accounts.insert((run, *unit), id);
-                    note(Met::Budget(name, budget));
-                    id
-                }
-            };
-            ids.push(id);
-        }
+        let mut ids = inner.open(run, accounts, &mut note)?;
         if let Some((pipeline, day, budget)) = day {
             let id = match inner.days.get(pipeline) {
                 Some((known, id)) if *known == day => *id,
@@ -77,6 +90,45 @@ impl Budgets {
             note(Met::Granted(reserved));
         }
         Ok(decision)
+    }
+
+    /// Opens accounts that were met in another process.
+    ///
+    /// # Errors
+    /// Only by a fault of our own.
+    pub(crate) fn open(&self, run: RunId, accounts: &[(Unit, String, Budget)]) -> Result<(), Failure> {
+        lock(&self.inner).open(run, accounts, |_| ()).map(drop)
+    }
+
+    /// Books the reservation of a call that was granted in another process, without asking whether it fits.
+    ///
+    /// # Errors
+    /// Only by a fault of our own.
+    pub(crate) fn adopt(
+        &self,
+        run: RunId,
+        accounts: &[(Unit, String, Budget)],
+        nanousd: Nanousd,
+        tokens: u64,
+        max_tokens: u64,
+    ) -> Result<Reservation, Failure> {
+        let inner = &mut *lock(&self.inner);
+        let ids = inner.open(run, accounts, |_| ())?;
+        inner
+            .ledger
+            .adopt(&ids, nanousd, tokens, max_tokens)
+            .map_err(internal)
+    }
+
+    /// Gives back the reservation of a call that was never sent.
+    pub(crate) fn release(&self, held: Reservation, note: impl FnOnce()) {
+        {
+            let inner = &mut *lock(&self.inner);
+            let released = inner.ledger.release(held);
+            debug_assert!(released.is_ok(), "a reservation ends once");
+            note();
+        }
+        self.freed.notify_waiters();
     }
 
     /// Settles a call that was made, and writes that down.

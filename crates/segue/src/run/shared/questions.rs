@@ -7,13 +7,15 @@ use serde_json::Value as Json;
 use tokio::sync::watch;
 
 use super::{RunShared, lock};
+use crate::clock::Time;
 use crate::error::{ErrorKind, Failure};
 use crate::id::{Ids, QuestionId};
-use crate::log::EventKind;
 use crate::log::Unit;
+use crate::log::{EventKind, ROOT};
 use crate::plan::hash_of;
-use crate::question::{Ask, Question, QuestionStatus};
+use crate::question::{Ask, Question, QuestionKind, QuestionStatus};
 use crate::schema::Schema;
+use crate::store::QuestionChange;
 use crate::value::Value;
 
 /// The questions of a run that nobody answered yet.
@@ -41,11 +43,22 @@ impl Ids for Derived {
 }
 
 impl Questions {
-    pub(crate) fn open(&self, run: &RunShared, unit: Unit, count: u32, ask: Ask) {
+    /// Puts a question, and writes that down.
+    pub(crate) fn open(&self, run: &RunShared, unit: Unit, count: u32, ask: &Ask) {
+        let question = self.put(run, unit, count, ask, run.log.clock().time());
+        if let Some(recorder) = &run.recorder {
+            let asked = QuestionChange::Asked(Box::new(question.clone()));
+            recorder.with(|effects| effects.questions.push(asked));
+        }
+        let question = Box::new(question);
+        run.log.note(unit, EventKind::QuestionAsked { question });
+    }
+
+    /// Puts a question that was asked before, perhaps in another process.
+    pub(crate) fn put(&self, run: &RunShared, unit: Unit, count: u32, ask: &Ask, asked: Time) -> Question {
         let path = run.log.path(unit);
-        let hash = hash_of(&Json::String(format!("{}/{path}#{count}", run.id)));
+        let hash = hash_of(&Json::String(format!("{}/{path}@{}#{count}", run.id, unit.scope)));
         let bits = u128::from_str_radix(&hash["sha256:".len()..][..32], 16).expect("a hash is hexadecimal");
-        let asked = run.log.clock().time();
         let deadline = ask.timeout.map(|timeout| later(asked, timeout));
         let question = Question {
             id: QuestionId::new(&Derived(bits)),
@@ -57,33 +70,43 @@ impl Questions {
                 .map(|scope| scope.plan.name.clone())
                 .unwrap_or_default(),
             step: path,
-            title: ask.title,
-            text: ask.text,
+            title: ask.title.clone(),
+            text: ask.text.clone(),
             form: ask.form.as_json().clone(),
-            known: ask.known,
-            missing: ask.missing,
-            default: ask.default,
+            known: ask.known.clone(),
+            missing: ask.missing.clone(),
+            default: ask.default.clone(),
             asked,
             deadline,
             status: QuestionStatus::Open,
-            approval: ask.approval,
-            budget: ask.budget,
+            approval: ask.approval.clone(),
+            budget: ask.budget.clone(),
             refused: Vec::new(),
             answer: None,
             answered_by: None,
         };
-        run.log.note(
-            unit,
-            EventKind::QuestionAsked {
-                question: Box::new(question.clone()),
-            },
-        );
         lock(&self.open).push(Open {
             unit,
-            form: ask.form,
-            question,
+            form: ask.form.clone(),
+            question: question.clone(),
             answered_by: None,
         });
+        question
+    }
+
+    /// The open question of a unit.
+    pub(crate) fn id_of(&self, unit: Unit) -> Option<QuestionId> {
+        let open = lock(&self.open);
+        open.iter()
+            .find(|open| open.unit == unit)
+            .map(|open| open.question.id)
+    }
+
+    /// The unit that waits for an answer to a question, and the question.
+    pub(crate) fn find(&self, which: impl Fn(&Question) -> bool) -> Option<(Unit, Question)> {
+        let open = lock(&self.open);
+        let found = open.iter().find(|open| which(&open.question));
+        found.map(|open| (open.unit, open.question.clone()))
     }
 
     /// The open questions, in the order in which they were asked.
@@ -167,9 +190,9 @@ impl Questions {
         true
     }
 
-    /// The unit that asked does not go on; false when it has no open question.
-    pub(crate) fn withdraw(&self, unit: Unit) -> bool {
-        self.remove(|open| open.unit == unit).is_some()
+    /// The unit that asked does not go on; none when it has no open question.
+    pub(crate) fn withdraw(&self, unit: Unit) -> Option<QuestionId> {
+        self.remove(|open| open.unit == unit).map(|open| open.question.id)
     }
 
     fn remove(&self, which: impl Fn(&Open) -> bool) -> Option<Open> {
@@ -188,9 +211,11 @@ impl Questions {
             .resting()
             .send_if_modified(|resting| !std::mem::replace(resting, true));
         if rested {
-            let questions = lock(&self.open).iter().map(|open| open.question.id).collect();
-            run.log
-                .note(crate::log::ROOT, EventKind::RunWaiting { questions });
+            let open = lock(&self.open);
+            let questions = open.iter().map(|open| open.question.id).collect();
+            let reason = open.first().map(|open| reason(open.question.kind).to_owned());
+            drop(open);
+            run.log.note(ROOT, EventKind::RunWaiting { questions, reason });
         }
     }
 
@@ -204,7 +229,17 @@ impl Questions {
     }
 }
 
-fn later(time: crate::clock::Time, by: Duration) -> crate::clock::Time {
+/// What a run with such a question waits for.
+fn reason(kind: QuestionKind) -> &'static str {
+    match kind {
+        QuestionKind::Question => "question",
+        QuestionKind::Approval => "approval",
+        QuestionKind::Budget => "budget",
+        QuestionKind::Decision => "needs_decision",
+    }
+}
+
+fn later(time: Time, by: Duration) -> Time {
     let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-    crate::clock::Time::from_micros(time.micros().saturating_add(micros))
+    Time::from_micros(time.micros().saturating_add(micros))
 }

@@ -8,8 +8,9 @@ use super::{Op, ROOT, RunState, Unit};
 use crate::error::{ErrorKind, Failure};
 use crate::log::EventKind;
 use crate::question::{Ask, QuestionKind};
+use crate::run::interrupted;
 use crate::value::Value;
-use crate::view::StepStatus;
+use crate::view::{SkipReason, StepStatus};
 
 impl RunState {
     pub(super) fn ask(&mut self, unit: Unit, ask: Box<Ask>) {
@@ -50,6 +51,9 @@ impl RunState {
             }
             return self.succeed(unit, output);
         }
+        if ask.position == interrupted::POSITION && self.decided(unit, &value, by) {
+            return;
+        }
         let slot = self.slot(unit);
         slot.status = StepStatus::Running;
         let more = slot.more();
@@ -63,9 +67,34 @@ impl RunState {
         self.queue(unit);
     }
 
+    /// A person has decided what becomes of an attempt that was interrupted; false when it is begun again.
+    fn decided(&mut self, unit: Unit, value: &Value, by: &str) -> bool {
+        let decision = value.to_json().ok();
+        let decision = decision.as_deref().and_then(Json::as_str);
+        if decision == Some("repeat") {
+            return false;
+        }
+        self.slot(unit).status = StepStatus::Running;
+        self.resumed(unit, by);
+        if decision == Some("skip") {
+            let text = format!("it was interrupted, and {by} decided to leave it out");
+            self.skip(unit, SkipReason::on_error(&text));
+        } else {
+            let path = self.path(unit);
+            let message = format!("step `{path}` was interrupted, and {by} decided that it has failed");
+            self.fail(unit, Arc::new(Failure::new(ErrorKind::Interrupted, message)));
+        }
+        true
+    }
+
     fn resumed(&mut self, unit: Unit, by: &str) {
-        let reason = format!("answer of {by}");
-        self.record(unit, EventKind::RunResumed { reason });
+        let event = EventKind::RunResumed {
+            reason: "answer".into(),
+            by: Some(by.to_owned()),
+            owner: None,
+            fence: None,
+        };
+        self.record(unit, event);
     }
 
     pub(super) fn expired(&mut self, unit: Unit) {

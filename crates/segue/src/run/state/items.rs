@@ -17,7 +17,14 @@ use crate::view::StepStatus;
 
 impl RunState {
     /// A map has its items.
-    pub(super) fn expand(&mut self, unit: Unit, values: Vec<Value>) {
+    pub(super) fn expand(&mut self, unit: Unit, list: &Value) {
+        let values = match list.to_items() {
+            Ok(values) => values,
+            Err(error) => {
+                let message = format!("the list of a map cannot be read: {error}");
+                return self.fail(unit, Arc::new(Failure::new(ErrorKind::Internal, message)));
+            }
+        };
         let program = self.scopes[unit.scope as usize].program.clone();
         let Some(each) = &program.plan.steps[unit.step as usize].each else {
             let failure = Failure::new(ErrorKind::Internal, "a step that is no map gave items");

@@ -24,10 +24,11 @@ impl RunState {
         program: Arc<Program>,
         parent: Option<Unit>,
         prefix: Arc<str>,
+        arm: Arc<str>,
         input: Value,
     ) -> u32 {
         let number = self.scopes.len() as u32;
-        let mut scope = Scope::new(program.clone(), parent, prefix, input);
+        let mut scope = Scope::new(program.clone(), parent, (prefix, arm), input);
         if let Some(parent) = parent
             && program.borrows
         {
@@ -65,7 +66,7 @@ impl RunState {
             Unit::FINISH => format!("{}on_failure/", self.scopes[unit.scope as usize].prefix),
             _ => format!("{}/", self.path(unit)),
         };
-        let child = self.open(program, Some(unit), prefix.into(), input);
+        let child = self.open(program, Some(unit), prefix.into(), arm.into(), input);
         self.slot(unit).more().child = Some(child);
     }
 
@@ -99,7 +100,7 @@ impl RunState {
             unit,
             EventKind::RouteChosen {
                 arm: choice.arm.clone(),
-                by: choice.by.to_owned(),
+                by: choice.by.to_string(),
                 reason: choice.reason.clone(),
                 key: choice.key.clone(),
             },
@@ -312,7 +313,7 @@ impl RunState {
         let reason = Some(format!("arm `{taken}` failed: {}", failure.message));
         Some(Choice {
             arm: next.clone(),
-            by: "fallback",
+            by: "fallback".into(),
             reason,
             key: None,
         })

@@ -55,6 +55,7 @@ impl RunState {
                 let before = Arc::make_mut(more.before.get_or_insert_default());
                 before.reason = Some(failure.message.clone());
                 before.kind = Some(failure.kind);
+                before.rejected += u32::from(rejects_an_answer(failure.kind));
                 before.answers.clear();
                 self.retry_in(unit, delay);
             }
@@ -108,6 +109,7 @@ impl RunState {
         let before = Arc::make_mut(more.before.get_or_insert_default());
         before.reason = Some(reason.clone());
         before.kind = None;
+        before.rejected += 1;
         before.previous = previous;
         before.answers.clear();
         match delay {
@@ -163,6 +165,19 @@ impl RunState {
         }
         (x >> 11) as f64 / (1u64 << 53) as f64
     }
+}
+
+/// Whether an error means that answers were given and not taken. Asked for again under the same key, a provider would
+/// give the same answers.
+fn rejects_an_answer(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::OutputInvalid
+            | ErrorKind::IncompleteResponse
+            | ErrorKind::IncompleteOutput
+            | ErrorKind::NoProgress
+            | ErrorKind::Step
+    )
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -16,6 +16,8 @@ pub(super) struct Scope {
     pub(super) parent: Option<Unit>,
     /// What paths of its units begin with: empty or ending in `/`.
     pub(super) prefix: Arc<str>,
+    /// The arm of a route that it is; empty otherwise.
+    pub(super) arm: Arc<str>,
     pub(super) slots: Vec<Slot>,
     pub(super) unsettled: u32,
     pub(super) input: Value,
@@ -46,13 +48,19 @@ pub(super) enum Stage {
 }
 
 impl Scope {
-    pub(super) fn new(program: Arc<Program>, parent: Option<Unit>, prefix: Arc<str>, input: Value) -> Self {
+    pub(super) fn new(
+        program: Arc<Program>,
+        parent: Option<Unit>,
+        (prefix, arm): (Arc<str>, Arc<str>),
+        input: Value,
+    ) -> Self {
         let slots: Vec<Slot> = program.waits.iter().map(|waits| Slot::new(*waits)).collect();
         Self {
             unsettled: slots.len() as u32,
             program,
             parent,
             prefix,
+            arm,
             slots,
             input,
             lent: None,

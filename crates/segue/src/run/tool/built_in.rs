@@ -20,6 +20,9 @@ pub(in crate::run) fn all() -> &'static [Arc<dyn Tool>] {
     &*ALL
 }
 
+/// More than this is not given to a model, whatever it asks for.
+const MOST_READ: u64 = 16 * 1024 * 1024;
+
 struct SaveArtifact;
 struct ReadArtifact;
 struct ReadStep;
@@ -44,7 +47,7 @@ impl Tool for SaveArtifact {
                 Media::Bytes => Media::Text,
                 media => media,
             };
-            let saved = cx.artifacts().save_as(name, media, content.as_bytes())?;
+            let saved = cx.artifacts().save_as(name, media, content.as_bytes()).await?;
             Ok(Json::String(format!("saved `{name}`, {} bytes", saved.bytes)))
         }
         .boxed()
@@ -65,8 +68,10 @@ impl Tool for ReadArtifact {
     fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>> {
         async move {
             let name = field(&arguments, "name");
-            let bytes = cx.shared().env.shelf.bytes(cx.run_id(), name);
-            let bytes = bytes.ok_or_else(|| not_found(format!("no artifact `{name}` was saved")))?;
+            let saved = cx.shared().saved.find(name);
+            let saved = saved.ok_or_else(|| not_found(format!("no artifact `{name}` was saved")))?;
+            let bytes = cx.shared().blobs().load(&saved.sha256, MOST_READ).await;
+            let bytes = bytes.map_err(Failure::from)?.unwrap_or_default();
             match std::str::from_utf8(&bytes) {
                 Ok(text) => Ok(Json::String(text.to_owned())),
                 Err(_) => Err(StepError::fatal(format!("artifact `{name}` is no text"))),

@@ -8,7 +8,7 @@ use super::steps::{At, Slot, Steps};
 use super::{StepStatus, millis};
 use crate::clock::Time;
 use crate::error::Spent;
-use crate::log::{Event, EventKind, Resolution};
+use crate::log::{Event, EventKind, Resolution, Reused};
 use crate::question::{Question, QuestionStatus};
 use crate::view::SkipReason;
 use crate::view::call::Calls;
@@ -119,7 +119,12 @@ impl Steps {
                 let at = self.open(path);
                 self.go_on(at, time);
             }
-            EventKind::StepSucceeded { output, usage, cost } => {
+            EventKind::StepSucceeded {
+                output,
+                output_ref,
+                usage,
+                cost,
+            } => {
                 let at = self.settle(path, StepStatus::Succeeded, time);
                 let slot = self.slot(at);
                 let resolution = if slot.asked {
@@ -135,7 +140,8 @@ impl Steps {
                 let mended = last.filter(|last| last.outcome == Some(AttemptOutcome::Failed));
                 slot.view.error = mended.and_then(|last| last.error.as_deref().cloned().map(Arc::new));
                 slot.view.output = Some(output.clone());
-                slot.view.output_hash = super::OutputHash::of(output);
+                slot.view.output_hash = super::OutputHash::of(output, output_ref.as_ref());
+                slot.view.output_ref.clone_from(output_ref);
                 slot.total(Spent {
                     usage: *usage,
                     cost: *cost,
@@ -156,6 +162,7 @@ impl Steps {
                     cost: *cost,
                 });
             }
+            EventKind::StepReused(reused) => self.reuse(path, reused, time),
             EventKind::StepSkipped {
                 reason,
                 because,
@@ -237,6 +244,21 @@ impl Steps {
             attempt.cost = sum.cost;
         }
         self.spend(at, spent);
+    }
+
+    /// The step has the result of an earlier run.
+    fn reuse(&mut self, path: &str, reused: &Reused, time: Time) {
+        self.note_reused();
+        let at = self.settle(path, reused.status, time);
+        let view = &mut self.slot(at).view;
+        view.reused_from = Some(reused.from_run.to_string());
+        view.edited = reused.edited;
+        view.built_on.clone_from(&reused.built_on);
+        if reused.status == StepStatus::Succeeded {
+            view.output = Some(reused.output.clone());
+            view.output_ref.clone_from(&reused.output_ref);
+            view.output_hash = super::OutputHash::read(reused.output_hash.clone());
+        }
     }
 
     fn begin(&mut self, path: &str, status: StepStatus) -> At {

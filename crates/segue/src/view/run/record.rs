@@ -14,8 +14,9 @@ use crate::id::{ArtifactId, RunId};
 use crate::log::event::ChosenModel;
 use crate::money::Cost;
 use crate::question::Question;
+use crate::store::Parent;
 use crate::usage::Usage;
-use crate::value::Value;
+use crate::value::{Value, ValueRef};
 use crate::view::{RunStatus, StepStatus};
 
 /// The name and version of this shape.
@@ -41,7 +42,7 @@ pub struct RunRecord {
     /// What it made.
     pub output: Option<Value>,
     /// Where an output is that is too large to stand here.
-    pub output_ref: Option<Json>,
+    pub output_ref: Option<ValueRef>,
     /// What went in.
     pub inputs: Json,
     /// The workspace it works in.
@@ -53,7 +54,7 @@ pub struct RunRecord {
     /// Who or what started it.
     pub trigger: Trigger,
     /// The run it came from.
-    pub parent: Option<Json>,
+    pub parent: Option<Parent>,
     /// Where it runs.
     pub engine: String,
     /// Model names as asked for, and what they resolved to.
@@ -97,7 +98,7 @@ pub struct RunRecord {
     /// Steps made from something that has changed since.
     pub stale_steps: Vec<String>,
     /// How the definition differs from the one it is pinned to.
-    pub drift: Option<Json>,
+    pub drift: Option<Drift>,
     /// The last event this was made from.
     pub last_seq: u64,
     /// Command lines that go on from here.
@@ -115,6 +116,15 @@ pub struct Trigger {
     pub schedule: Option<String>,
     /// When it was due.
     pub nominal_time: Option<Time>,
+}
+
+/// What a run is made of that is not what it was when the run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// `definition step tool`.
+    pub what: String,
+    /// Which.
+    pub names: Vec<String>,
 }
 
 /// How many steps stand where; statuses without a step are left out.
@@ -259,7 +269,7 @@ impl StepCounts {
         }
     }
 
-    pub(super) fn add(&mut self, status: StepStatus) {
+    pub(crate) fn add(&mut self, status: StepStatus) {
         *self.slot(status) += 1;
     }
 

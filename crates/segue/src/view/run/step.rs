@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
@@ -15,7 +16,7 @@ use crate::money::Cost;
 use crate::plan::{Kind, hash_of};
 use crate::question::Question;
 use crate::usage::Usage;
-use crate::value::Value;
+use crate::value::{Value, ValueRef};
 use crate::view::{SkipReason, StepStatus};
 
 /// The record of one step of a run.
@@ -46,7 +47,7 @@ pub struct StepView {
     /// What it made.
     pub output: Option<Value>,
     /// Where an output is that is too large to stand here.
-    pub output_ref: Option<Json>,
+    pub output_ref: Option<ValueRef>,
     /// Content hash of the output.
     pub output_hash: OutputHash,
     /// Content hash of what went in.
@@ -67,6 +68,9 @@ pub struct StepView {
     pub stale: bool,
     /// What has changed.
     pub stale_because: Vec<String>,
+    /// Hashes of the results it was built on, by step, where it was taken over from an earlier run.
+    #[serde(skip_serializing_if = "IndexMap::is_empty", default)]
+    pub built_on: IndexMap<String, Option<String>>,
     /// The run its output was taken over from.
     pub reused_from: Option<String>,
     /// Whether a person has edited its output.
@@ -189,8 +193,16 @@ enum Source {
 }
 
 impl OutputHash {
-    pub(super) fn of(output: &Value) -> Self {
-        Self(Source::Of(output.clone()))
+    /// Of an output that is here, or of one that is kept elsewhere, where its hash is known.
+    pub(super) fn of(output: &Value, elsewhere: Option<&ValueRef>) -> Self {
+        Self(match elsewhere {
+            None => Source::Of(output.clone()),
+            Some(at) => Source::Read(at.hash.clone()),
+        })
+    }
+
+    pub(super) fn read(hash: Option<String>) -> Self {
+        Self(hash.map_or(Source::None, Source::Read))
     }
 
     /// `sha256:…`; none where there is no output, or one that refuses to be written as JSON.
@@ -253,6 +265,7 @@ impl StepView {
             route: None,
             stale: false,
             stale_because: Vec::new(),
+            built_on: IndexMap::new(),
             reused_from: None,
             edited: false,
             cached: false,

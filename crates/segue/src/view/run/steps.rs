@@ -44,6 +44,7 @@ pub(crate) struct Steps {
     /// Records by the path above them, which need not have a record itself; the empty path is the run.
     below: IndexMap<String, Vec<At>>,
     counts: StepCounts,
+    has_reused: bool,
     /// Failed steps of the run's own plan. Places in the arena are in declaration order.
     failed: BTreeSet<At>,
 }
@@ -107,6 +108,16 @@ impl Steps {
     /// The record around this one, where it has one.
     pub(crate) fn parent(&self, at: At) -> Option<At> {
         self.slots[at].parent
+    }
+
+    /// Whether any result was taken over from an earlier run.
+    pub(super) fn has_reused(&self) -> bool {
+        self.has_reused
+    }
+
+    /// A result was taken over.
+    pub(super) fn note_reused(&mut self) {
+        self.has_reused = true;
     }
 
     pub(super) fn counts(&self) -> StepCounts {

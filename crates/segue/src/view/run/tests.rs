@@ -48,6 +48,7 @@ fn succeeds(scene: &mut Scene, output: &str) {
         None,
         EventKind::RunSucceeded {
             output,
+            output_ref: None,
             fallback: false,
             usage,
             cost: Cost::of(cents(9)),
@@ -404,6 +405,7 @@ fn a_fallback_has_records_but_no_step_of_its_own() {
     let output = Value::json("x".into());
     let done = EventKind::RunSucceeded {
         output,
+        output_ref: None,
         fallback: true,
         usage: Usage::default(),
         cost: Cost::default(),
@@ -430,6 +432,7 @@ fn questions_are_open_until_somebody_answers() {
         None,
         EventKind::RunWaiting {
             questions: vec![question.id],
+            reason: None,
         },
     );
     let run = RunView::replay(Some(diamond()), scene.events());
@@ -440,6 +443,7 @@ fn questions_are_open_until_somebody_answers() {
         EventKind::QuestionAnswered {
             question: question.id,
             by: "ann".to_owned(),
+            via: None,
             answer: json!("yes"),
         },
     );

@@ -176,7 +176,10 @@ fn the_deadline_of_a_map_stands_still_while_one_of_its_items_waits_for_a_person(
     };
     let mut run = Driven::new(steps, RunSettings::default(), start);
     assert_eq!(run.ops, ["deadline run", "attempt 1 of 0", "deadline 0"]);
-    run.ends(step(0), End::Did(Done::Expand(vec![Value::null(); 2])));
+    run.ends(
+        step(0),
+        End::Did(Done::Expand(Value::list(vec![Value::null(); 2]))),
+    );
     assert_eq!(run.ops, ["attempt 1 of 0[0]", "attempt 1 of 0[1]"]);
     assert_eq!(run.ends(step(0).item(0), asks()), ["hold 0", "ask 0[0]"]);
     assert_eq!(run.ends(step(0).item(1), asks()), ["ask 0[1]", "hold run"]);
@@ -193,7 +196,10 @@ fn the_deadline_of_a_map_stands_still_while_one_of_its_items_waits_for_a_person(
 fn an_item_that_fails_takes_the_questions_and_waits_of_the_others_back() {
     let settings = Settings::new().retries(1).backoff(Backoff::Fixed);
     let mut run = Driven::new(vec![map(settings)], RunSettings::default(), many(8));
-    run.ends(step(0), End::Did(Done::Expand(vec![Value::null(); 3])));
+    run.ends(
+        step(0),
+        End::Did(Done::Expand(Value::list(vec![Value::null(); 3]))),
+    );
     run.ends(step(0).item(0), asks());
     run.ends(step(0).item(1), failed(true));
     assert!(run.ops[0].starts_with("sleep 0[1]"), "{:?}", run.ops);

@@ -6,10 +6,10 @@ use futures_util::FutureExt;
 
 use super::hand::{Hand, Pending, begin};
 use super::plans::Case;
-use crate::log::What;
-use crate::run::drive::{Driven, DurableRun, drive};
+use crate::run::drive::{Driven, DurableRun, Made, Noted, drive};
 use crate::run::op::{Op, OpResult};
-use crate::run::state::{Opened, RunOutcome, Unit};
+use crate::run::recorder::Stopped;
+use crate::run::state::{Opened, RunOutcome};
 
 /// What outlives a process.
 #[derive(Debug, Default, PartialEq)]
@@ -70,6 +70,7 @@ pub(super) fn run(case: &Case, losses: &[usize], seeds: impl Fn(usize) -> u128) 
         let outcome = match driven {
             Driven::Ended(outcome) => described(&outcome),
             Driven::Resting => return Err("the run came to a halt".to_owned()),
+            Driven::Stopped(stopped) => return Err(format!("the run was stopped: {stopped:?}")),
         };
         return Ok(Ended {
             outcome,
@@ -124,9 +125,9 @@ impl DurableRun for Process<'_> {
         }
     }
 
-    async fn next(&mut self) -> Option<OpResult> {
+    async fn next(&mut self) -> Result<Option<OpResult>, Stopped> {
         if self.difference.is_some() || !self.lives() {
-            return None;
+            return Ok(None);
         }
         let at = self.seen.2;
         let next = match self.journal.results.get(at) {
@@ -134,7 +135,10 @@ impl DurableRun for Process<'_> {
             None => {
                 let pending = &self.hand.pending;
                 let chosen = self.case.order[at % self.case.order.len()];
-                let next = *pending.get(chosen.checked_rem(pending.len())?)?;
+                let chosen = chosen.checked_rem(pending.len());
+                let Some(next) = chosen.and_then(|chosen| pending.get(chosen)).copied() else {
+                    return Ok(None);
+                };
                 self.journal.results.push(next);
                 next
             }
@@ -142,14 +146,16 @@ impl DurableRun for Process<'_> {
         self.seen.2 += 1;
         if !self.hand.pending.contains(&next) {
             self.differs("a result", &format!("{next:?}"), "not awaited");
-            return None;
+            return Ok(None);
         }
-        Some(self.hand.result(next))
+        Ok(Some(self.hand.result(next)))
     }
 
-    async fn note(&mut self, records: &mut Vec<(Unit, What)>) {
+    fn note(&mut self, made: Made<'_>) -> Noted {
+        let Made { records, .. } = made;
         if !self.lives() {
-            return records.clear();
+            records.clear();
+            return Noted::Now;
         }
         for (unit, what) in records.drain(..) {
             self.hand.noted(unit, &what);
@@ -161,6 +167,7 @@ impl DurableRun for Process<'_> {
                 Some(_) => {}
             }
         }
+        Noted::Now
     }
 
     fn opened(&mut self, number: u32, scope: Opened) {

@@ -321,14 +321,16 @@ impl Hand {
         let choose = |arm: &str| {
             let choice = Choice {
                 arm: arm.into(),
-                by: "value",
+                by: "value".into(),
                 reason: None,
                 key: None,
             };
             End::Did(Done::Choose(Box::new(choice)))
         };
         match &spec.body {
-            Body::Map { items, .. } if is_whole => End::Did(Done::Expand(vec![Value::null(); items.len()])),
+            Body::Map { items, .. } if is_whole => {
+                End::Did(Done::Expand(Value::list(vec![Value::null(); items.len()])))
+            }
             Body::Map { nested: true, .. } | Body::Pipeline => End::Did(Done::Enter(Value::null())),
             Body::Route(arm) => choose(ARMS.get(*arm).unwrap_or(&"nowhere")),
             Body::FirstOf(_) => choose(ARMS[0]),

@@ -59,6 +59,7 @@ fn push(scene: &mut Scene, what: u8, path: &str, number: u32) {
         13 => EventKind::QuestionAnswered {
             question: asked.id,
             by: "ann".to_owned(),
+            via: None,
             answer: Json::Null,
         },
         14 => EventKind::QuestionExpired {
@@ -75,6 +76,7 @@ fn push(scene: &mut Scene, what: u8, path: &str, number: u32) {
         },
         17 => EventKind::RunWaiting {
             questions: Vec::new(),
+            reason: None,
         },
         18 => EventKind::StepCancelled {
             reason: "enough".to_owned(),

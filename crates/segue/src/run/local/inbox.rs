@@ -1,0 +1,57 @@
+//! The inbox of a run: what comes from its attempts, its timers and from outside while it looks elsewhere.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
+
+use crate::run::op::OpResult;
+use crate::run::shared::lock;
+
+/// What the outside may tell a run: the handle of a run keeps one.
+#[derive(Clone)]
+pub(crate) struct Control(Arc<Inbox>);
+
+/// Results that came while the run looked elsewhere.
+struct Inbox {
+    results: Mutex<VecDeque<OpResult>>,
+    /// Signals wait in the store.
+    signalled: AtomicBool,
+    arrived: Notify,
+}
+
+impl Control {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Inbox {
+            results: Mutex::default(),
+            signalled: AtomicBool::new(false),
+            arrived: Notify::new(),
+        }))
+    }
+
+    /// Tells the run a result.
+    pub(crate) fn send(&self, result: OpResult) {
+        lock(&self.0.results).push_back(result);
+        self.0.arrived.notify_one();
+    }
+
+    /// Tells the run that signals wait for it in the store.
+    pub(crate) fn poke(&self) {
+        self.0.signalled.store(true, Ordering::Release);
+        self.0.arrived.notify_one();
+    }
+
+    pub(super) fn take(&self) -> Option<OpResult> {
+        lock(&self.0.results).pop_front()
+    }
+
+    /// Whether the run was told that signals wait, since the last time.
+    pub(super) fn take_poke(&self) -> bool {
+        self.0.signalled.swap(false, Ordering::AcqRel)
+    }
+
+    pub(super) async fn arrived(&self) {
+        self.0.arrived.notified().await;
+    }
+}

@@ -1,0 +1,311 @@
+//! What the local engine does where a run outlives its process: results and what follows from them become one commit,
+//! signals are taken up, and a run that only people can make go on is given up.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use tokio::sync::watch;
+
+use super::LocalRun;
+use crate::error::{ErrorKind, Failure};
+use crate::log::{EventKind, Unit, What};
+use crate::run::RunState;
+use crate::run::drive::{Admitted, Made, Noted};
+use crate::run::op::{Done, End, Op, OpResult};
+use crate::run::recorder::{Batch, Recorder, Stopped};
+use crate::run::rest::StoredResult;
+use crate::run::shared::RunShared;
+use crate::store::{StoreError, UnitKey};
+use crate::value::Value;
+
+/// The durable side of a run in this process.
+pub(super) struct Keeping {
+    recorder: Arc<Recorder>,
+    stopped: watch::Receiver<Option<StoreError>>,
+    /// What the next transition is decided on.
+    batch: Batch,
+    /// Signals up to this number were taken up.
+    taken: u64,
+    /// Where the run stands is to be written with the next commit: it goes on after a rest.
+    goes_on: bool,
+}
+
+impl Keeping {
+    pub(super) fn new(recorder: Arc<Recorder>, goes_on: bool) -> Self {
+        Self {
+            stopped: recorder.watch(),
+            recorder,
+            batch: Batch::default(),
+            taken: 0,
+            goes_on,
+        }
+    }
+
+    /// Done when the run cannot be written any more.
+    pub(super) async fn stopped(&mut self) -> Stopped {
+        let stopped = self.stopped.wait_for(Option::is_some).await;
+        let error = stopped.ok().and_then(|stopped| stopped.clone());
+        match error {
+            Some(error) => Stopped(error),
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn is_stopped(&self) -> Option<Stopped> {
+        self.stopped.borrow().clone().map(Stopped)
+    }
+
+    /// Takes a result into the next commit. An output that is too large is kept beside the log first.
+    pub(super) fn admit(&mut self, shared: &RunShared, mut result: OpResult) -> Admitted<'_> {
+        let Some(value) = value_of(&result) else {
+            self.batch.push(&result);
+            return Admitted::Now(result);
+        };
+        match self.recorder.written(value) {
+            Ok(Some(text)) => {
+                self.batch.values.put_written(value, text);
+                self.batch.push(&result);
+                Admitted::Now(result)
+            }
+            Ok(None) => {
+                let path = path_of(shared, &result);
+                Admitted::Later(self.spill(path, result).boxed())
+            }
+            Err(error) => {
+                let path = path_of(shared, &result);
+                refuse(&mut result, not_json(&path, &error));
+                self.batch.push(&result);
+                Admitted::Now(result)
+            }
+        }
+    }
+
+    async fn spill(&mut self, path: String, mut result: OpResult) -> Result<OpResult, Stopped> {
+        let Some(value) = value_of(&result).cloned() else {
+            return Ok(result);
+        };
+        // What is done is not done again because the disk is full: it waits here until there is room.
+        let mut pause = crate::clock::millis(50);
+        let spilled = loop {
+            match self.recorder.spill(&value, &path).await {
+                Err(error) if error.is_passing() => {
+                    crate::clock::sleep(pause).await;
+                    pause = (pause * 2).min(crate::clock::secs(5));
+                }
+                spilled => break spilled,
+            }
+        };
+        match spilled {
+            Ok(kept) => {
+                // The items of a map are worked on one by one: they stay here.
+                let stays = matches!(
+                    &result,
+                    OpResult::Attempt {
+                        end: End::Did(Done::Expand(_)),
+                        ..
+                    }
+                );
+                if stays {
+                    self.batch.values.put_kept(&value, &kept);
+                } else if let Some(value) = value_of_mut(&mut result) {
+                    *value = kept;
+                }
+            }
+            Err(error) => refuse(&mut result, Failure::from(error)),
+        }
+        self.batch.push(&result);
+        Ok(result)
+    }
+}
+
+impl LocalRun {
+    /// Puts what was decided into the log, and all of it into one commit.
+    pub(super) fn keep(&mut self, made: Made<'_>) -> Noted {
+        let Made { state, records, ops } = made;
+        let shared = &self.shared;
+        let Some(keeping) = &mut self.keeping else {
+            shared.log.append(records);
+            self.open_questions(ops);
+            return Noted::Now;
+        };
+        let recorder = keeping.recorder.clone();
+        let outcomes: Vec<UnitKey> = records.iter().filter_map(outcome).collect();
+        let documents = shared.documents(state, records);
+        let standing = (state.outcome().is_some() || std::mem::take(&mut keeping.goes_on))
+            .then(|| shared.standing(state));
+        let is_over = state.outcome().is_some();
+        let batch = std::mem::take(&mut keeping.batch);
+        shared.log.append(records);
+        self.open_questions(ops);
+        recorder.with(|effects| {
+            effects.outcomes.extend(outcomes);
+            effects.documents.extend(documents);
+            effects.leaves |= is_over;
+            if standing.is_some() {
+                effects.standing = standing;
+            }
+        });
+        if recorder.is_new() {
+            // Whoever starts the run creates it with this, and learns what became of that.
+            return Noted::Now;
+        }
+        let flushed = recorder.flush(&self.shared.log, batch);
+        let control = self.control.clone();
+        Noted::Later(
+            async move {
+                if flushed.await?.signals {
+                    control.poke();
+                }
+                Ok(())
+            }
+            .boxed(),
+        )
+    }
+
+    /// Questions are put when it is decided, so that they are in the record with what led to them.
+    fn open_questions(&self, ops: &[Op]) {
+        for op in ops {
+            if let Op::Ask { unit, count, ask } = op {
+                self.shared.questions.open(&self.shared, *unit, *count, ask);
+            }
+        }
+    }
+
+    /// Takes up what the run was told.
+    pub(super) async fn take_signals(&mut self) -> Result<(), Stopped> {
+        let Some(keeping) = &mut self.keeping else {
+            return Ok(());
+        };
+        let store = keeping.recorder.store().clone();
+        let signals = store.signals(self.shared.id).await;
+        let signals = signals.map_err(|error| keeping.recorder.stop(error))?;
+        for signal in signals {
+            if signal.number <= keeping.taken {
+                continue;
+            }
+            keeping.taken = signal.number;
+            keeping.recorder.with(|effects| effects.taken.push(signal.number));
+            self.shared.take_signal(signal.kind, &self.control);
+        }
+        Ok(())
+    }
+
+    /// Whether nobody answered an open question in time, where somebody else may have taken an answer.
+    pub(super) async fn has_expired(&self, unit: Unit) -> Result<bool, Stopped> {
+        let Some(keeping) = &self.keeping else {
+            return Ok(true);
+        };
+        let Some(question) = self.shared.questions.id_of(unit) else {
+            return Ok(false);
+        };
+        let expired = keeping.recorder.store().expire(question).await;
+        let expired = expired.map_err(|error| keeping.recorder.stop(error))?;
+        if !expired {
+            self.control.poke();
+        }
+        Ok(expired)
+    }
+
+    /// Gives the run up because only people can make it go on. False when a signal came meanwhile.
+    pub(super) fn gives_up(&mut self, state: &RunState) -> BoxFuture<'_, Result<bool, Stopped>> {
+        self.shared.questions.rest(&self.shared);
+        let Some(keeping) = &mut self.keeping else {
+            return std::future::ready(Ok(true)).boxed();
+        };
+        let standing = self.shared.resting(state);
+        keeping.recorder.with(|effects| {
+            effects.standing = Some(standing);
+            effects.leaves = true;
+        });
+        let batch = std::mem::take(&mut keeping.batch);
+        let flushed = keeping.recorder.flush(&self.shared.log, batch);
+        let control = self.control.clone();
+        async move {
+            let committed = flushed.await?;
+            if !committed.left {
+                keeping.goes_on = true;
+                control.poke();
+            }
+            Ok(committed.left)
+        }
+        .boxed()
+    }
+}
+
+impl Batch {
+    fn push(&mut self, result: &OpResult) {
+        let stored = StoredResult::of(result, &mut self.values);
+        self.results.push(stored);
+    }
+}
+
+/// The unit whose outcome a record is.
+fn outcome((unit, what): &(Unit, What)) -> Option<UnitKey> {
+    let is_outcome = match what {
+        What::Succeeded(..) => true,
+        What::Other(kind) => matches!(
+            **kind,
+            EventKind::StepFailed { .. }
+                | EventKind::StepSkipped { .. }
+                | EventKind::StepCancelled { .. }
+                | EventKind::StepReused(_)
+        ),
+        _ => false,
+    };
+    is_outcome.then_some(UnitKey {
+        scope: unit.scope,
+        step: unit.step,
+        item: unit.item,
+    })
+}
+
+/// The value a result brings.
+fn value_of(result: &OpResult) -> Option<&Value> {
+    match result {
+        OpResult::Attempt {
+            end: End::Did(done), ..
+        } => match done {
+            Done::Output(value) | Done::Expand(value) | Done::Enter(value) => Some(value),
+            Done::Round { output, .. } => Some(output),
+            Done::Admit | Done::Skip | Done::Choose(_) => None,
+        },
+        OpResult::Answered { value, .. } => Some(value),
+        _ => None,
+    }
+}
+
+fn value_of_mut(result: &mut OpResult) -> Option<&mut Value> {
+    match result {
+        OpResult::Attempt {
+            end: End::Did(done), ..
+        } => match done {
+            Done::Output(value) | Done::Expand(value) | Done::Enter(value) => Some(value),
+            Done::Round { output, .. } => Some(output),
+            Done::Admit | Done::Skip | Done::Choose(_) => None,
+        },
+        OpResult::Answered { value, .. } => Some(value),
+        _ => None,
+    }
+}
+
+/// The attempt has failed instead.
+fn refuse(result: &mut OpResult, failure: Failure) {
+    if let OpResult::Attempt { end, .. } = result {
+        *end = End::Failed(Box::new(failure));
+    }
+}
+
+fn not_json(path: &str, error: &str) -> Failure {
+    let message = format!("the output of step `{path}` cannot be written as JSON: {error}");
+    let mut failure = Failure::new(ErrorKind::Step, message)
+        .hint("give the output a type that is JSON: maps need text as keys");
+    failure.retryable = false;
+    failure
+}
+
+fn path_of(shared: &RunShared, result: &OpResult) -> String {
+    match result {
+        OpResult::Attempt { unit, .. } | OpResult::Answered { unit, .. } => shared.log.path(*unit),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,342 @@
+//! Recording: the durable side of one run. What is appended to the log is handed to the store as commits, in order, each
+//! with everything that follows from it: outcomes, questions, settled calls, artifacts, current results.
+//!
+//! The run's dispatcher and its attempts flush through here and wait where something must not be seen before it is
+//! durable. A store that says somebody else has the run, or that is gone, stops the run here: nothing more is written,
+//! and whatever runs is aborted by the engine.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::value::RawValue;
+use tokio::sync::{Notify, watch};
+
+use super::rest::StoredResult;
+use super::shared::lock;
+use crate::artifact::{Artifact, Media};
+use crate::id::{ArtifactId, CallId, Ids, RunId};
+use crate::log::{RunLog, stored};
+use crate::store::{
+    Commit, Committed, Created, Document, Entry, KeptArtifact, LinkVersion, NewRun, QuestionChange,
+    Settlement, Standing, Store, StoreError, StoreErrorKind, UnitKey,
+};
+use crate::value::{Value, ValueRef};
+
+/// Outputs beyond this many bytes of JSON are kept beside the log where nothing else is said.
+pub(crate) const INLINE: usize = 64 * 1024;
+
+/// The durable side of one run.
+pub(crate) struct Recorder {
+    books: Arc<Books>,
+    run: RunId,
+    pipeline: String,
+    inner: Mutex<Inner>,
+    stopped: watch::Sender<Option<StoreError>>,
+}
+
+/// What the recorders of a process share.
+pub(crate) struct Books {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) ids: Arc<dyn Ids>,
+    /// The longest JSON of an output that stands in the log.
+    pub(crate) inline: usize,
+    /// Told when a run was written.
+    pub(crate) changed: Arc<Notify>,
+}
+
+struct Inner {
+    /// How the run comes to exist, until it does.
+    new: Option<Box<NewRun>>,
+    fence: u64,
+    number: u64,
+    seq: u64,
+    effects: Effects,
+}
+
+/// What goes with the next commit.
+#[derive(Default)]
+pub(crate) struct Effects {
+    pub(crate) outcomes: Vec<UnitKey>,
+    pub(crate) standing: Option<Standing>,
+    pub(crate) questions: Vec<QuestionChange>,
+    pub(crate) taken: Vec<u64>,
+    pub(crate) settled: Vec<(CallId, Settlement)>,
+    pub(crate) artifacts: Vec<KeptArtifact>,
+    pub(crate) links: Vec<LinkVersion>,
+    pub(crate) documents: Vec<Document>,
+    pub(crate) unclaimed: Vec<String>,
+    pub(crate) leaves: bool,
+}
+
+/// What a transition was decided on.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(super) results: Vec<StoredResult>,
+    pub(super) values: stored::Values,
+}
+
+/// The run cannot be written any more.
+#[derive(Debug, Clone)]
+pub(crate) struct Stopped(pub(crate) StoreError);
+
+/// What became of the first flush of a run.
+pub(crate) enum Begun {
+    /// It exists.
+    New,
+    /// It does not: this instead.
+    Other(Created),
+}
+
+impl Recorder {
+    /// The recorder of a run that is about to exist.
+    pub(crate) fn new(books: &Arc<Books>, new: Box<NewRun>) -> Self {
+        let run = (new.head.id, new.head.pipeline.clone());
+        Self::of(books, run, Some(new), (1, 0, 0))
+    }
+
+    /// The recorder of a run that was taken up under a fence, after an entry and an event.
+    pub(crate) fn resumed(books: &Arc<Books>, run: (RunId, String), last: (u64, u64, u64)) -> Self {
+        Self::of(books, run, None, last)
+    }
+
+    fn of(
+        books: &Arc<Books>,
+        (run, pipeline): (RunId, String),
+        new: Option<Box<NewRun>>,
+        (fence, number, seq): (u64, u64, u64),
+    ) -> Self {
+        Self {
+            books: books.clone(),
+            run,
+            pipeline,
+            inner: Mutex::new(Inner {
+                new,
+                fence,
+                number,
+                seq,
+                effects: Effects::default(),
+            }),
+            stopped: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.books.store
+    }
+
+    /// Whether the run does not exist yet.
+    pub(crate) fn is_new(&self) -> bool {
+        lock(&self.inner).new.is_some()
+    }
+
+    /// Adds to what goes with the next commit.
+    pub(crate) fn with(&self, change: impl FnOnce(&mut Effects)) {
+        change(&mut lock(&self.inner).effects);
+    }
+
+    /// Creates the run with what was decided first.
+    ///
+    /// # Errors
+    /// When it could not be created.
+    pub(crate) async fn begin(&self, log: &RunLog) -> Result<Begun, StoreError> {
+        let pending = {
+            let inner = &mut *lock(&self.inner);
+            let Some(mut new) = inner.new.take() else {
+                return Ok(Begun::New);
+            };
+            let (entry, effects) = inner.seal(log, Batch::default()).map_err(unwritable)?;
+            new.entry = entry;
+            new.questions = effects.questions;
+            new.documents.extend(effects.documents);
+            if let Some(standing) = effects.standing {
+                new.head.standing = standing;
+            }
+            self.books.store.create(*new)
+        };
+        match pending.await? {
+            Created::New { fence } => {
+                lock(&self.inner).fence = fence;
+                Ok(Begun::New)
+            }
+            other => Ok(Begun::Other(other)),
+        }
+    }
+
+    /// Hands everything that was appended since the last time to the store; done when it is durable. Queued before this
+    /// returns: what is flushed later comes later, whoever waits.
+    pub(crate) fn flush(
+        self: &Arc<Self>,
+        log: &RunLog,
+        batch: Batch,
+    ) -> impl Future<Output = Result<Committed, Stopped>> + Send + use<> {
+        let pending = self.submit(log, batch);
+        let this = self.clone();
+        async move {
+            match pending {
+                Ok(None) => Ok(Committed::default()),
+                Ok(Some(pending)) => {
+                    let committed = pending.await.map_err(|error| this.stop(error));
+                    this.books.changed.notify_waiters();
+                    committed
+                }
+                Err(stopped) => Err(stopped),
+            }
+        }
+    }
+
+    /// Hands over what there is, without waiting for it.
+    pub(crate) fn flush_soon(self: &Arc<Self>, log: &RunLog) {
+        if !log.is_sealed() {
+            // What it is told is told again by a later flush, and by the owner's next sign of life.
+            drop(self.flush(log, Batch::default()));
+        }
+    }
+
+    fn submit(
+        &self,
+        log: &RunLog,
+        batch: Batch,
+    ) -> Result<Option<crate::store::Pending<Committed>>, Stopped> {
+        if let Some(error) = &*self.stopped.borrow() {
+            return Err(Stopped(error.clone()));
+        }
+        let inner = &mut *lock(&self.inner);
+        if log.is_sealed() && batch.results.is_empty() && inner.effects.is_empty() {
+            return Ok(None);
+        }
+        let (entry, effects) = inner
+            .seal(log, batch)
+            .map_err(|error| self.stop(unwritable(error)))?;
+        let Effects {
+            outcomes,
+            standing,
+            questions,
+            taken,
+            settled,
+            artifacts,
+            links,
+            documents,
+            unclaimed,
+            leaves,
+        } = effects;
+        Ok(Some(self.books.store.commit(Commit {
+            run: self.run,
+            fence: inner.fence,
+            entry,
+            outcomes,
+            standing,
+            questions,
+            taken,
+            settled,
+            artifacts,
+            links,
+            documents,
+            unclaimed,
+            leaves,
+        })))
+    }
+
+    /// Nothing more is written.
+    pub(crate) fn stop(&self, error: StoreError) -> Stopped {
+        self.stopped.send_if_modified(|stopped| {
+            let first = stopped.is_none();
+            if first {
+                *stopped = Some(error.clone());
+            }
+            first
+        });
+        Stopped(error)
+    }
+
+    /// Told when nothing more can be written.
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<StoreError>> {
+        self.stopped.subscribe()
+    }
+
+    /// The text of a value, where it may stand in the log; none of one that has to be kept beside it.
+    ///
+    /// # Errors
+    /// When it refuses to be written as JSON.
+    pub(super) fn written(&self, value: &Value) -> Result<Option<Box<RawValue>>, String> {
+        if value.stored_at().is_some() {
+            return Ok(None);
+        }
+        let text = super::spill::text(value).map_err(|error| error.to_string())?;
+        Ok(text.filter(|text| text.get().len() <= self.books.inline))
+    }
+
+    /// Keeps a value beside the log.
+    ///
+    /// # Errors
+    /// When it could not be kept.
+    pub(super) async fn spill(&self, value: &Value, step: &str) -> Result<Value, StoreError> {
+        if value.stored_at().is_some() {
+            return Ok(value.clone());
+        }
+        let (sha256, bytes, hash) = super::spill::keep(self.books.store.blobs(), value).await?;
+        let artifact = Artifact {
+            id: ArtifactId::new(&*self.books.ids),
+            name: "output.json".to_owned(),
+            step: step.to_owned(),
+            bytes,
+            sha256: sha256.clone(),
+            media_type: Media::Json.media_type().to_owned(),
+        };
+        let at = ValueRef {
+            artifact: artifact.id,
+            bytes,
+            sha256,
+            media_type: artifact.media_type.clone(),
+            hash,
+        };
+        let kept = KeptArtifact {
+            artifact,
+            run: self.run,
+            pipeline: self.pipeline.clone(),
+            at: crate::clock::wall(),
+            is_output: true,
+        };
+        self.with(|effects| effects.artifacts.push(kept));
+        Ok(Value::stored(at))
+    }
+}
+
+impl Inner {
+    fn seal(&mut self, log: &RunLog, batch: Batch) -> Result<(Entry, Effects), serde_json::Error> {
+        let Batch { results, values } = batch;
+        let at = log.clock().time();
+        let (events, body) =
+            log.seal(|events, records| (events, stored::write(at, &results, values, records)));
+        let entry = Entry {
+            number: self.number + 1,
+            after: self.seq,
+            events,
+            at,
+            body: body?,
+        };
+        self.number = entry.number;
+        self.seq = entry.last();
+        Ok((entry, std::mem::take(&mut self.effects)))
+    }
+}
+
+impl Effects {
+    fn is_empty(&self) -> bool {
+        self.outcomes.is_empty()
+            && self.standing.is_none()
+            && self.questions.is_empty()
+            && self.taken.is_empty()
+            && self.settled.is_empty()
+            && self.artifacts.is_empty()
+            && self.links.is_empty()
+            && self.documents.is_empty()
+            && self.unclaimed.is_empty()
+            && !self.leaves
+    }
+}
+
+fn unwritable(error: serde_json::Error) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Failed,
+        format!("an entry of the log could not be written: {error}"),
+    )
+}

@@ -1,0 +1,339 @@
+//! Restoring: what a run keeps beside its decision, from its records — recorded calls, budgets, counts of tools — and
+//! what became of the calls that were in flight when its process ended.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::journal::Interrupted;
+use super::op::{End, OpResult};
+use super::replay::Left;
+use super::shared::RunShared;
+use crate::artifact::Artifact;
+use crate::budget::ledger::Reservation;
+use crate::error::{ErrorKind, Failure, Spent};
+use crate::id::CallId;
+use crate::log::{CallKind, EventKind, Record, Unit, What};
+use crate::money::{Cost, Nanousd};
+use crate::store::Settlement;
+use crate::usage::Usage;
+
+/// Recoveries of a unit without progress after which it is given up: one that kills its process would do so for ever.
+const RECOVERIES: u32 = 5;
+
+/// What is being found out from the records of a run.
+pub(crate) struct Restoring<'a> {
+    shared: &'a RunShared,
+    calls: HashMap<CallId, Open>,
+    /// By unit: the attempt it was last begun with, and how often that was since it last made progress.
+    begun: BTreeMap<Unit, (u32, u32)>,
+    /// By unit: what its attempt has spent and nobody has counted yet.
+    spent: BTreeMap<Unit, Spent>,
+}
+
+/// A call whose end was not seen yet.
+struct Open {
+    unit: Unit,
+    kind: CallKind,
+    tool: Option<String>,
+    position: String,
+    reserved: Option<Reservation>,
+    /// Its arguments, once it was sent.
+    sent: Option<serde_json::Value>,
+}
+
+impl<'a> Restoring<'a> {
+    pub(crate) fn new(shared: &'a RunShared) -> Self {
+        Self {
+            shared,
+            calls: HashMap::new(),
+            begun: BTreeMap::new(),
+            spent: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the records of one entry, and then the units whose attempts had ended with it, and whether they only wait.
+    ///
+    /// # Errors
+    /// Only by a fault of our own.
+    pub(crate) fn entry(&mut self, records: &[Record], ends: &[(Unit, bool)]) -> Result<(), Failure> {
+        for record in records {
+            self.record(record.unit, &record.what)?;
+        }
+        for (unit, waits) in ends {
+            self.spent.remove(unit);
+            if !waits {
+                self.shared.journals.drop(*unit);
+                self.begun.remove(unit);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, unit: Unit, what: &What) -> Result<(), Failure> {
+        match what {
+            What::Started | What::ReadyAndStarted => self.begins(unit, 1),
+            What::Attempt(attempt) => self.begins(unit, *attempt),
+            What::Kept(kept) => {
+                if let Some((_, recoveries)) = self.begun.get_mut(&unit) {
+                    *recoveries = 0;
+                }
+                let result = kept.result.clone().map_err(|failure| *failure);
+                self.shared.journals.keep(unit, &kept.position, &kept.key, result);
+            }
+            What::Other(event) => self.event(unit, event)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begins(&mut self, unit: Unit, attempt: u32) {
+        let begun = self.begun.entry(unit).or_insert((attempt, 0));
+        *begun = if begun.0 == attempt {
+            (attempt, begun.1 + 1)
+        } else {
+            (attempt, 1)
+        };
+    }
+
+    fn event(&mut self, unit: Unit, event: &EventKind) -> Result<(), Failure> {
+        match event {
+            EventKind::CallReserved {
+                call,
+                kind,
+                tool,
+                position,
+                reserved_nanousd,
+                reserved_tokens,
+                max_tokens_clamped_to,
+                ..
+            } => {
+                let reserved = match kind {
+                    CallKind::Tool => None,
+                    CallKind::Model => {
+                        let accounts = self.shared.accounts(unit);
+                        let most = max_tokens_clamped_to.map_or(u64::MAX, u64::from);
+                        let budgets = &self.shared.env.budgets;
+                        let run = self.shared.id;
+                        Some(budgets.adopt(run, &accounts, *reserved_nanousd, *reserved_tokens, most)?)
+                    }
+                };
+                let open = Open {
+                    unit,
+                    kind: *kind,
+                    tool: tool.clone(),
+                    position: position.clone(),
+                    reserved,
+                    sent: None,
+                };
+                self.calls.insert(*call, open);
+            }
+            EventKind::BudgetOpened { name, .. } => {
+                let met = self
+                    .shared
+                    .accounts(unit)
+                    .into_iter()
+                    .filter(|(_, known, _)| known == name);
+                self.shared
+                    .env
+                    .budgets
+                    .open(self.shared.id, &met.collect::<Vec<_>>())?;
+            }
+            EventKind::CallStarted { call, request, .. } => {
+                if let Some(open) = self.calls.get_mut(call) {
+                    open.sent = Some(request.clone());
+                    if let Some(tool) = &open.tool {
+                        self.shared.count_tool_call(tool);
+                    }
+                }
+            }
+            EventKind::CallSucceeded {
+                call, usage, cost, ..
+            }
+            | EventKind::CallFailed {
+                call, usage, cost, ..
+            } => {
+                let spent = Spent {
+                    usage: *usage,
+                    cost: *cost,
+                };
+                self.spent.entry(unit).or_default().add(&spent);
+                self.settle(*call, &spent);
+            }
+            EventKind::CallRefused { call, .. } => {
+                self.calls.remove(call);
+            }
+            EventKind::CallUncertain { call, held_nanousd } => {
+                self.spent.entry(unit).or_default().add(&uncertain(*held_nanousd));
+                let open = self.calls.remove(call);
+                if let Some(reserved) = open.and_then(|open| open.reserved) {
+                    self.shared.env.budgets.uncertain(reserved, |_| ());
+                }
+            }
+            EventKind::ArtifactSaved {
+                artifact,
+                name,
+                bytes,
+                sha256,
+                media_type,
+            } => self.shared.saved.put(&Artifact {
+                id: *artifact,
+                name: name.clone(),
+                step: self.shared.log.path(unit),
+                bytes: *bytes,
+                sha256: sha256.clone(),
+                media_type: media_type.clone(),
+            }),
+            EventKind::BudgetRaised { name, to, .. } => {
+                // Only an account that was met can have been raised.
+                let _ = self.shared.env.budgets.raise(self.shared.id, name, *to);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, call: CallId, spent: &Spent) {
+        let open = self.calls.remove(&call);
+        if let Some(reserved) = open.and_then(|open| open.reserved) {
+            self.shared
+                .env
+                .budgets
+                .settle(reserved, &spent.usage, spent.cost.nanousd, || ());
+        }
+    }
+
+    /// All records were taken: what was in flight is settled as far as that can be known, and written down. Attempts
+    /// that were begun too often without progress are given up instead of begun again.
+    pub(crate) fn finish(self, left: &mut Left) -> Vec<OpResult> {
+        let Self {
+            shared,
+            calls,
+            begun,
+            mut spent,
+        } = self;
+        let mut calls: Vec<(CallId, Open)> = calls.into_iter().collect();
+        calls.sort_by_key(|(call, _)| *call);
+        let mut settled = Vec::new();
+        for (call, open) in calls {
+            match open.kind {
+                CallKind::Model => {
+                    let unit = open.unit;
+                    if let Some((settlement, lost)) = end_model_call(shared, call, open) {
+                        settled.push((call, settlement));
+                        spent.entry(unit).or_default().add(&lost);
+                    }
+                }
+                CallKind::Tool => {
+                    let unit = open.unit;
+                    let lost = end_tool_call(shared, call, open);
+                    spent.entry(unit).or_default().add(&lost);
+                }
+            }
+        }
+        if let Some(recorder) = &shared.recorder {
+            recorder.with(|effects| effects.settled.extend(settled));
+        }
+        left.spent = spent;
+        let mut given_up = Vec::new();
+        left.attempts.retain(|call| {
+            let recoveries = begun.get(&call.unit).map_or(0, |(_, recoveries)| *recoveries);
+            if recoveries <= RECOVERIES {
+                return true;
+            }
+            given_up.push(poisoned(shared, call.unit, call.attempt, recoveries));
+            false
+        });
+        given_up
+    }
+}
+
+fn poisoned(shared: &RunShared, unit: Unit, attempt: u32, begun: u32) -> OpResult {
+    let path = shared.log.path(unit);
+    let message = format!("step `{path}` was begun {begun} times, and its process ended each time");
+    let mut failure = Failure::new(ErrorKind::Poisoned, message)
+        .hint("look for what ends the process: native code, memory, a stack without end");
+    failure.retryable = false;
+    failure.attempt = Some(attempt);
+    OpResult::Attempt {
+        unit,
+        end: End::Failed(Box::new(failure)),
+        spent: None,
+    }
+}
+
+/// A model call whose end nobody saw: one that was sent stays counted, one that was not is given back.
+fn end_model_call(shared: &RunShared, call: CallId, open: Open) -> Option<(Settlement, Spent)> {
+    let reserved = open.reserved?;
+    let unit = open.unit;
+    if open.sent.is_some() {
+        let mut lost = Spent::default();
+        shared.env.budgets.uncertain(reserved, |held_nanousd| {
+            lost = uncertain(held_nanousd);
+            shared
+                .log
+                .note(unit, EventKind::CallUncertain { call, held_nanousd });
+        });
+        return Some((Settlement::Uncertain, lost));
+    }
+    shared.env.budgets.release(reserved, || {
+        let failure = Failure::new(
+            ErrorKind::Interrupted,
+            "the process ended before the call was sent",
+        );
+        let event = EventKind::CallFailed {
+            call,
+            error: Box::new(failure),
+            usage: Usage::default(),
+            cost: Cost::default(),
+        };
+        shared.log.note(unit, event);
+    });
+    Some((Settlement::Released, Spent::default()))
+}
+
+/// A tool call whose end nobody saw: whoever makes it again has to know.
+fn end_tool_call(shared: &RunShared, call: CallId, open: Open) -> Spent {
+    let Some(tool) = open.tool else {
+        return Spent::default();
+    };
+    let sent = open.sent.is_some();
+    if let Some(arguments) = open.sent {
+        let interrupted = Interrupted {
+            call,
+            tool: tool.clone(),
+            arguments,
+        };
+        shared
+            .journals
+            .interrupted(open.unit, &open.position, interrupted);
+    }
+    let message = match sent {
+        true => format!("the process ended while tool `{tool}` was at work"),
+        false => format!("the process ended before tool `{tool}` was called"),
+    };
+    let usage = Usage {
+        tool_calls: u64::from(sent),
+        ..Usage::default()
+    };
+    let event = EventKind::CallFailed {
+        call,
+        error: Box::new(Failure::new(ErrorKind::Interrupted, message)),
+        usage,
+        cost: Cost::default(),
+    };
+    shared.log.note(open.unit, event);
+    Spent {
+        usage,
+        cost: Cost::default(),
+    }
+}
+
+/// What a call of unknown outcome counts as.
+fn uncertain(held: Nanousd) -> Spent {
+    Spent {
+        usage: Usage {
+            requests: 1,
+            ..Usage::default()
+        },
+        cost: Cost::uncertain(held),
+    }
+}

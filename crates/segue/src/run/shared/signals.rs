@@ -1,0 +1,140 @@
+//! Signals: what a run was told from outside, put into the record and handed to the decision.
+
+use super::RunShared;
+use crate::budget::Budget;
+use crate::error::Failure;
+use crate::log::{EventKind, ROOT, Unit};
+use crate::question::{Question, QuestionKind};
+use crate::run::local::Control;
+use crate::run::op::OpResult;
+use crate::store::{QuestionChange, SignalKind};
+use crate::value::Value;
+
+impl RunShared {
+    /// Takes up one signal.
+    pub(in crate::run) fn take_signal(&self, signal: SignalKind, control: &Control) {
+        match signal {
+            SignalKind::Answer {
+                question,
+                answer,
+                by,
+                via,
+            } => {
+                let Some((unit, asked)) = self.questions.find(|open| open.id == question) else {
+                    return; // what asked has ended meanwhile
+                };
+                if asked.kind == QuestionKind::Budget {
+                    // It was checked when it was accepted.
+                    if let Ok(limits) = limits_of(&answer) {
+                        self.raise_for(&asked, limits, &by);
+                    }
+                }
+                let event = EventKind::QuestionAnswered {
+                    question,
+                    by: by.clone(),
+                    via: Some(via),
+                    answer: answer.clone(),
+                };
+                self.log.note(unit, event);
+                let value = Value::json(answer);
+                control.send(OpResult::Answered { unit, value, by });
+            }
+            SignalKind::Refused { question, by, errors } => {
+                let unit = self.questions.find(|open| open.id == question);
+                let unit = unit.map_or(ROOT, |(unit, _)| unit);
+                self.log
+                    .note(unit, EventKind::QuestionRefused { question, by, errors });
+            }
+            SignalKind::Cancel { by, reason } => control.send(OpResult::Cancel { by, reason }),
+            SignalKind::Raise { budget, limits, by } => {
+                let waits = self.questions.find(|open| {
+                    open.kind == QuestionKind::Budget
+                        && open
+                            .budget
+                            .as_ref()
+                            .is_some_and(|limit| account_of(&limit.name) == budget)
+                });
+                let name = match &waits {
+                    Some((
+                        _,
+                        Question {
+                            budget: Some(limit), ..
+                        },
+                    )) => limit.name.clone(),
+                    _ => budget,
+                };
+                self.raise(&name, limits, &by);
+                if let Some((unit, asked)) = waits {
+                    let answer = serde_json::to_value(limits).unwrap_or_default();
+                    let event = EventKind::QuestionAnswered {
+                        question: asked.id,
+                        by: by.clone(),
+                        via: Some("budget".into()),
+                        answer: answer.clone(),
+                    };
+                    self.log.note(unit, event);
+                    if let Some(recorder) = &self.recorder {
+                        let closed =
+                            QuestionChange::Closed(asked.id, crate::question::QuestionStatus::Answered);
+                        recorder.with(|effects| effects.questions.push(closed));
+                    }
+                    let value = Value::json(answer);
+                    control.send(OpResult::Answered { unit, value, by });
+                }
+            }
+        }
+    }
+
+    /// Nobody waits any more for an answer to the question of a unit; false when it has none.
+    pub(in crate::run) fn withdraw_question(&self, unit: Unit) -> bool {
+        let Some(question) = self.questions.withdraw(unit) else {
+            return false;
+        };
+        if let Some(recorder) = &self.recorder {
+            let closed = QuestionChange::Closed(question, crate::question::QuestionStatus::Cancelled);
+            recorder.with(|effects| effects.questions.push(closed));
+        }
+        true
+    }
+
+    pub(crate) fn raise_for(&self, question: &Question, limits: Budget, by: &str) {
+        if let Some(limit) = &question.budget {
+            self.raise(&limit.name, limits, by);
+        }
+    }
+
+    /// Replaces the limits of one of the run's budgets, and writes that down.
+    fn raise(&self, name: &str, limits: Budget, by: &str) {
+        if let Ok((from, to)) = self.env.budgets.raise(self.id, name, limits) {
+            let (name, by) = (name.to_owned(), by.to_owned());
+            self.log
+                .note(ROOT, EventKind::BudgetRaised { name, from, to, by });
+        }
+    }
+}
+
+/// The account a limit belongs to: one on single calls is named after it.
+fn account_of(name: &str) -> &str {
+    name.strip_suffix("/call").unwrap_or(name)
+}
+
+/// The new limits that an answer to the question about a budget says: text as on the command line, or a budget.
+///
+/// # Errors
+/// When it is neither.
+pub(crate) fn limits_of(answer: &serde_json::Value) -> Result<Budget, Failure> {
+    let refuse = |message: String| {
+        Failure::new(crate::error::ErrorKind::InvalidInput, message).hint("the question stays open")
+    };
+    match answer {
+        serde_json::Value::String(text) if text == "none" => Ok(Budget::UNLIMITED),
+        serde_json::Value::String(text) => text
+            .parse()
+            .map_err(|error: crate::budget::BudgetError| refuse(error.to_string())),
+        serde_json::Value::Number(number) => number
+            .to_string()
+            .parse()
+            .map_err(|error: crate::budget::BudgetError| refuse(error.to_string())),
+        other => serde_json::from_value(other.clone()).map_err(|error| refuse(error.to_string())),
+    }
+}

@@ -1,0 +1,297 @@
+//! The desk: what a runner does with runs that outlive it. It says that it is alive, takes runs up and gives them up,
+//! hands on what they are told, and stops itself before somebody else takes over.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::session::{Ready, Session};
+use crate::clock::{self, Clock, Time};
+use crate::error::Error;
+use crate::id::RunId;
+use crate::pipeline;
+use crate::run::{Books, Environment, lock};
+use crate::store::{Beat, Owner, OwnerId, Place, Store, StoreError, StoreErrorKind};
+
+/// How long an owner may say nothing before others may take over its runs, where nothing else is said.
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
+/// How often it is looked whether runs were told something.
+const NEWS: Duration = Duration::from_millis(200);
+
+/// What a runner does with runs that outlive it.
+pub(crate) struct Desk {
+    pub(crate) env: Arc<Environment>,
+    pub(crate) books: Arc<Books>,
+    pub(crate) owner: Owner,
+    pub(crate) settings: DeskSettings,
+    /// Pipelines of Rust whose runs can be taken up.
+    pub(crate) pipelines: Vec<Arc<pipeline::Inner>>,
+    live: Mutex<HashMap<RunId, Arc<Session>>>,
+    clock: Clock,
+    turns: Option<Arc<Semaphore>>,
+    enrolled: OnceCell<()>,
+    pulse: Mutex<Option<AbortHandle>>,
+    /// Owners that may be dead: how often they had said that they are alive, and since when they said nothing more.
+    silent: Mutex<HashMap<OwnerId, (u64, Instant)>>,
+}
+
+/// What can be set of a desk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeskSettings {
+    pub(crate) lease: Duration,
+    pub(crate) inline: usize,
+    pub(crate) max_runs: Option<usize>,
+}
+
+impl Desk {
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        store: Arc<dyn Store>,
+        settings: DeskSettings,
+        pipelines: Vec<Arc<pipeline::Inner>>,
+    ) -> Self {
+        let owner = Owner {
+            id: OwnerId::new(&*env.ids),
+            place: Place::here(),
+        };
+        Self {
+            books: Arc::new(Books {
+                store,
+                ids: env.ids.clone(),
+                inline: settings.inline,
+                changed: Arc::new(Notify::new()),
+            }),
+            env,
+            owner,
+            settings,
+            pipelines,
+            live: Mutex::default(),
+            clock: Clock::start(),
+            turns: settings.max_runs.map(|most| Arc::new(Semaphore::new(most))),
+            enrolled: OnceCell::new(),
+            pulse: Mutex::default(),
+            silent: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.books.store
+    }
+
+    /// Told whenever a run of this process was written or ended.
+    pub(crate) fn changed(&self) -> &Arc<Notify> {
+        &self.books.changed
+    }
+
+    /// Makes the desk known, once, and keeps saying that it is alive from then on.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(crate) async fn open(self: &Arc<Self>) -> Result<(), StoreError> {
+        let opening = self.enrolled.get_or_try_init(|| async {
+            self.store().enroll(self.owner.clone()).await?;
+            let halted = self.store().halted().await?.is_some();
+            self.env.halted.send_replace(halted);
+            let pulse = clock::spawn(pulse(Arc::downgrade(self)));
+            *lock(&self.pulse) = Some(pulse);
+            Ok(())
+        });
+        opening.await.map(|()| ())
+    }
+
+    /// Wall time now, for moments that other processes wait for. Follows virtual time, and the wall where it is ahead:
+    /// the machine may have slept.
+    pub(crate) fn now(&self) -> Time {
+        self.clock.time().max(clock::wall())
+    }
+
+    /// The session of a run, while this process works on it.
+    pub(crate) fn live(&self, run: RunId) -> Option<Arc<Session>> {
+        lock(&self.live).get(&run).cloned()
+    }
+
+    /// Waits until this desk works on no run any more.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let changed = self.changed().notified();
+            let mut changed = std::pin::pin!(changed);
+            changed.as_mut().enable();
+            if lock(&self.live).is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    pub(crate) fn is_live(&self, run: RunId) -> bool {
+        lock(&self.live).contains_key(&run)
+    }
+
+    /// Works on a run that this desk holds. `turn` is given back when it ends.
+    pub(crate) fn work(self: &Arc<Self>, ready: Ready, turn: Option<OwnedSemaphorePermit>) -> Arc<Session> {
+        let run = ready.shared.id;
+        // Held while it starts, so that one that ends at once is not kept for ever.
+        let mut live = lock(&self.live);
+        let desk = self.clone();
+        let session = Session::spawn(ready, move || {
+            lock(&desk.live).remove(&run);
+            desk.changed().notify_waiters();
+            drop(turn);
+        });
+        live.insert(run, session.clone());
+        session
+    }
+
+    /// A turn for one more run; none where any number may run. The inner none is a turn that has to be waited for.
+    pub(crate) fn try_turn(&self) -> Option<Option<OwnedSemaphorePermit>> {
+        match &self.turns {
+            None => Some(None),
+            Some(turns) => turns.clone().try_acquire_owned().ok().map(Some),
+        }
+    }
+
+    /// Waits for a turn.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let turns = self.turns.clone()?;
+        // It is never closed.
+        turns.acquire_owned().await.ok()
+    }
+
+    /// Tells a run of this process that signals wait for it; false when this process does not work on it.
+    pub(crate) fn poke(&self, run: RunId) -> bool {
+        let session = self.live(run);
+        session.inspect(|session| session.control.poke()).is_some()
+    }
+
+    /// Takes owners for dead that are proven to be, or that have said nothing for the length of a lease while this desk
+    /// watched.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub(crate) async fn bury_the_dead(&self) -> Result<(), StoreError> {
+        let owners = self.store().owners().await?;
+        lock(&self.silent).retain(|id, _| owners.iter().any(|seen| seen.owner.id == *id));
+        for seen in owners {
+            let id = seen.owner.id;
+            if id == self.owner.id {
+                continue;
+            }
+            if seen.owner.place.is_dead() || self.is_silent(id, seen.beats) {
+                self.store().bury(id, seen.beats).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an owner has said nothing for the length of a lease, by our own clock.
+    fn is_silent(&self, owner: OwnerId, beats: u64) -> bool {
+        let mut silent = lock(&self.silent);
+        let (known, since) = silent.entry(owner).or_insert_with(|| (beats, clock::now()));
+        if *known != beats {
+            (*known, *since) = (beats, clock::now());
+        }
+        clock::now().saturating_duration_since(*since) >= self.settings.lease
+    }
+
+    /// Nobody knows any more whether the runs are ours: nothing more is written, and what runs is aborted.
+    fn stop_all(&self, error: &StoreError) {
+        let sessions: Vec<Arc<Session>> = lock(&self.live).values().cloned().collect();
+        for session in sessions {
+            if let Some(recorder) = &session.shared.recorder {
+                recorder.stop(error.clone());
+            }
+        }
+    }
+
+    fn heard(&self, beat: &Beat) {
+        self.env
+            .halted
+            .send_if_modified(|halted| std::mem::replace(halted, beat.halted) != beat.halted);
+        for run in &beat.signalled {
+            self.poke(*run);
+        }
+    }
+
+    /// What steps have noted without waiting is written now and then.
+    fn write_notes(&self) {
+        let sessions: Vec<Arc<Session>> = lock(&self.live).values().cloned().collect();
+        for session in sessions {
+            if let Some(recorder) = &session.shared.recorder {
+                recorder.flush_soon(&session.shared.log);
+            }
+        }
+    }
+
+    /// Leaves: what this desk still holds can be taken up by others at once.
+    ///
+    /// # Errors
+    /// When the store cannot be written; then others take over when the lease is over.
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        if let Some(pulse) = lock(&self.pulse).take() {
+            pulse.abort();
+        }
+        if self.enrolled.initialized() {
+            self.store().leave(self.owner.id).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if let Some(pulse) = lock(&self.pulse).take() {
+            pulse.abort();
+        }
+        if self.enrolled.initialized() {
+            // Queued, though nobody waits for it: others need not wait for the end of the lease.
+            drop(self.store().leave(self.owner.id));
+        }
+    }
+}
+
+/// Says that the desk is alive, as long as it is, and hands on what it hears. A desk that cannot say so stops its runs
+/// before the lease can be over.
+async fn pulse(desk: Weak<Desk>) {
+    let mut last_said = clock::now();
+    loop {
+        clock::sleep(NEWS).await;
+        let Some(desk) = desk.upgrade() else { return };
+        desk.write_notes();
+        let lease = desk.settings.lease;
+        let asked = clock::now();
+        let is_due = asked.saturating_duration_since(last_said) >= lease / 5;
+        let asking = match is_due {
+            true => desk.store().beat(desk.owner.id),
+            false => desk.store().news(desk.owner.id),
+        };
+        // A store that does not answer is as good as none: the lease runs on.
+        let left = (lease * 7 / 10).saturating_sub(asked.saturating_duration_since(last_said));
+        match clock::within(Some(left.max(NEWS)), asking).await {
+            Some(Ok(beat)) if beat.buried => {
+                let message = "another process took this one for dead and has taken over its runs";
+                desk.stop_all(&StoreError::new(StoreErrorKind::Lost, message));
+                return;
+            }
+            Some(Ok(beat)) => {
+                if is_due {
+                    last_said = asked;
+                }
+                desk.heard(&beat);
+            }
+            // Where nobody can write, nobody can take over either.
+            Some(Err(error)) if error.is_passing() => last_said = asked,
+            Some(Err(_)) | None => {
+                if clock::now().saturating_duration_since(last_said) >= lease * 7 / 10 {
+                    let message =
+                        "the store was not to be reached for so long that others may have taken over";
+                    desk.stop_all(&StoreError::new(StoreErrorKind::Lost, message));
+                    last_said = clock::now();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Resuming: a run that nobody works on is taken up where it was last written. Its decisions are replayed, what was in
+//! flight is settled as far as that can be known, and what has given no result is started again.
+
+use std::sync::Arc;
+
+use super::desk::Desk;
+use super::prepare;
+use super::read::{self, Stored, StoredEntry};
+use super::session::{Ready, Session};
+use crate::clock::{Clock, Time};
+use crate::error::{Error, ErrorKind, Failure};
+use crate::id::RunId;
+use crate::log::{Begun, EventKind, ROOT, RunLog, What};
+use crate::pipeline::{self, Pipeline};
+use crate::plan::{Action, Arm, Plan};
+use crate::run::{
+    Batch, Decided, Done, End, LocalRun, OpResult, Recorder, Replayed, Restoring, RunState, load, replay,
+};
+use crate::store::{Claim, OwnerId, StoreErrorKind};
+
+/// What became of the wish to take up a run.
+pub(crate) enum Taken {
+    /// This process works on it.
+    Up(Arc<Session>),
+    /// Somebody else does.
+    Held(OwnerId),
+    /// It is over.
+    Over,
+    /// This process cannot run it.
+    NotOurs(Failure),
+    /// As many runs as may are being worked on.
+    NoTurn,
+}
+
+/// Takes a run up.
+///
+/// # Errors
+/// When it cannot be read, or there is no such run.
+pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str) -> Result<Taken, Error> {
+    desk.open().await?;
+    if let Some(session) = desk.live(run) {
+        return Ok(Taken::Up(session));
+    }
+    let stored = read::read(&**desk.store(), run).await?;
+    let mut stored = stored.ok_or_else(|| read::no_such_run(run))?;
+    if stored.head.standing.status.is_terminal() {
+        return Ok(Taken::Over);
+    }
+    let inner = match program_of(desk, &stored) {
+        Ok(inner) => inner,
+        Err(failure) => return Ok(Taken::NotOurs(failure)),
+    };
+    let Some(turn) = desk.try_turn() else {
+        return Ok(Taken::NoTurn);
+    };
+    let head = match desk.store().claim(run, desk.owner.id).await? {
+        Claim::Taken(head) => *head,
+        Claim::Held(owner) => return Ok(Taken::Held(owner)),
+        Claim::Over => return Ok(Taken::Over),
+        Claim::Unknown => return Err(read::no_such_run(run)),
+    };
+    let last = stored.entries.last().map_or(0, |entry| entry.number);
+    if !desk.store().log(run, last, 1).await?.is_empty() {
+        // Its last owner has written more since it was read.
+        stored = read::read(&**desk.store(), run)
+            .await?
+            .ok_or_else(|| read::no_such_run(run))?;
+    }
+    let fence = head.fence;
+    match ready(desk, stored, &inner, fence, reason).await {
+        Ok(Some(ready)) => Ok(Taken::Up(desk.work(ready, turn))),
+        Ok(None) => Ok(Taken::Held(desk.owner.id)),
+        Err(error) => {
+            // Others may be able to.
+            desk.store().release(run, fence).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Builds a run that was claimed as it was last written. None when somebody else has claimed it since.
+async fn ready(
+    desk: &Arc<Desk>,
+    stored: Stored,
+    inner: &Arc<pipeline::Inner>,
+    fence: u64,
+    reason: &str,
+) -> Result<Option<Ready>, Error> {
+    let run = stored.head.id;
+    let refuse = |failure: Failure| Error::new(Some(run), failure);
+    let last_written = stored.last_written();
+    let last_entry = stored.entries.last().map_or(0, |entry| entry.number);
+    let Stored {
+        head,
+        mut entries,
+        scopes,
+        ..
+    } = stored;
+    let Some(Begun {
+        input, call, models, ..
+    }) = begun(&entries)
+    else {
+        return Err(refuse(damaged(run, "its log does not begin with it")));
+    };
+    let (input, call, models) = (input.clone(), call.clone(), models.clone());
+    let input = load(desk.store().blobs(), &input).await.map_err(refuse)?;
+    for result in entries.iter_mut().flat_map(|entry| entry.results.iter_mut()) {
+        if let OpResult::Attempt {
+            end: End::Did(Done::Expand(list)),
+            ..
+        } = result
+        {
+            *list = load(desk.store().blobs(), list).await.map_err(refuse)?;
+        }
+    }
+    let recorder = Recorder::resumed(
+        &desk.books,
+        (run, head.pipeline.clone()),
+        (fence, last_entry, head.last_seq),
+    );
+    let clock = Clock::resume(head.queued, last_written);
+    let parts = prepare::Parts {
+        id: run,
+        inner,
+        input: input.clone(),
+        call,
+        models: Some(&models),
+        log: Arc::new(RunLog::kept(run, clock, Vec::new(), scopes)),
+        recorder: Some(Arc::new(recorder)),
+    };
+    let (shared, start) = prepare::shared(&desk.env, parts)?;
+    let shared = Arc::new(shared);
+    let Some(started) = started(&entries) else {
+        // It was waiting for its turn: nothing was decided yet.
+        return not_begun(
+            desk,
+            Arc::clone(&shared),
+            RunState::new(inner.program.clone(), input, start),
+            entries,
+            fence,
+        )
+        .await;
+    };
+
+    let told = entries.iter_mut().filter(|entry| !entry.results.is_empty());
+    let told: Vec<(Time, Vec<OpResult>)> = told
+        .map(|entry| (entry.at, std::mem::take(&mut entry.results)))
+        .collect();
+    let ends: Vec<Vec<_>> = {
+        let mut told = told.iter();
+        entries
+            .iter()
+            .map(|entry| match entry.was_told {
+                true => told.next().map(|(_, results)| ends(results)).unwrap_or_default(),
+                false => Vec::new(),
+            })
+            .collect()
+    };
+    let replayed = replay(
+        inner.program.clone(),
+        input,
+        start,
+        started,
+        told,
+        |number, scope| {
+            if number > 0 {
+                shared.opened(scope.program);
+            }
+        },
+    );
+    let Replayed { state, mut left } = replayed.map_err(|error| refuse(damaged(run, &error.to_string())))?;
+    let mut restoring = Restoring::new(&shared);
+    for (entry, ends) in entries.iter().zip(&ends) {
+        restoring.entry(&entry.records, ends).map_err(refuse)?;
+    }
+    shared
+        .log
+        .fill(entries.into_iter().flat_map(|entry| entry.records));
+    shared.log.note(
+        ROOT,
+        EventKind::RunResumed {
+            reason: reason.to_owned(),
+            by: None,
+            owner: Some(desk.owner.id.to_string()),
+            fence: Some(fence),
+        },
+    );
+    let given = restoring.finish(&mut left);
+    let (run, ops) = LocalRun::resume(shared.clone(), left, given, desk.now());
+    let ready = Ready {
+        shared,
+        state,
+        run,
+        decided: Some(Decided::left(ops)),
+    };
+    written(ready).await
+}
+
+/// A run whose first decision is still to be made.
+async fn not_begun(
+    desk: &Arc<Desk>,
+    shared: Arc<crate::run::RunShared>,
+    mut state: RunState,
+    entries: Vec<StoredEntry>,
+    fence: u64,
+) -> Result<Option<Ready>, Error> {
+    shared
+        .log
+        .fill(entries.into_iter().flat_map(|entry| entry.records));
+    shared.log.note(
+        ROOT,
+        EventKind::RunStarted {
+            engine: "local".into(),
+            owner: Some(desk.owner.id.to_string()),
+            fence: Some(fence),
+        },
+    );
+    let mut run = LocalRun::new(shared.clone(), false);
+    let mut decided = Decided::default();
+    if decided.decide(&mut state, &mut run).await.is_err() {
+        return Ok(None);
+    }
+    Ok(Some(Ready {
+        shared,
+        state,
+        run,
+        decided: Some(decided),
+    }))
+}
+
+/// Nothing goes on before it is written that it goes on, under the fence of whoever took it up.
+async fn written(ready: Ready) -> Result<Option<Ready>, Error> {
+    let Some(recorder) = ready.shared.recorder.clone() else {
+        return Ok(Some(ready));
+    };
+    match recorder.flush(&ready.shared.log, Batch::default()).await {
+        Ok(_) => Ok(Some(ready)),
+        Err(stopped) if stopped.0.kind == StoreErrorKind::Lost => Ok(None),
+        Err(stopped) => Err(stopped.0.into()),
+    }
+}
+
+fn begun(entries: &[StoredEntry]) -> Option<&Begun> {
+    match &entries.first()?.records.first()?.what {
+        What::Begun(begun) => Some(begun),
+        _ => None,
+    }
+}
+
+/// When the first decision of a run was made; none while it waits for its turn.
+fn started(entries: &[StoredEntry]) -> Option<Time> {
+    let records = entries.iter().flat_map(|entry| &entry.records);
+    let begins = |what: &What| match what {
+        What::Begun(begun) => begun.begins,
+        What::Other(kind) => matches!(**kind, EventKind::RunStarted { .. }),
+        _ => false,
+    };
+    records
+        .into_iter()
+        .find(|record| begins(&record.what))
+        .map(|record| record.at)
+}
+
+/// The units whose attempts ended with these results, and whether they only wait.
+fn ends(results: &[OpResult]) -> Vec<(crate::log::Unit, bool)> {
+    let end = |result: &OpResult| match result {
+        OpResult::Attempt { unit, end, .. } => Some((*unit, matches!(end, End::Waits(_)))),
+        _ => None,
+    };
+    results.iter().filter_map(end).collect()
+}
+
+/// What a stored run runs: a pipeline of the program by its name, or the plan of a file, linked anew.
+///
+/// # Errors
+/// Why this process cannot run it.
+fn program_of(desk: &Desk, stored: &Stored) -> Result<Arc<pipeline::Inner>, Failure> {
+    let plan = &stored.pinned.plan;
+    let known = desk
+        .pipelines
+        .iter()
+        .find(|inner| inner.program.plan.name == plan.name);
+    if let Some(inner) = known
+        && inner.program.pinned.hash() == stored.pinned.hash()
+    {
+        return Ok(inner.clone());
+    }
+    if has_functions(plan) {
+        let message = match known {
+            None => format!("pipeline `{}` is not registered in this program", plan.name),
+            Some(_) => format!(
+                "pipeline `{}` of this program is not the one the run began with",
+                plan.name
+            ),
+        };
+        return Err(Failure::new(ErrorKind::DefinitionChanged, message));
+    }
+    let linked = Pipeline::from_plan(plan, &desk.env.registry);
+    linked
+        .map(|pipeline| pipeline.inner)
+        .map_err(|error| error.failure().clone())
+}
+
+/// Whether a plan has steps of Rust, which only the program has that defined them.
+fn has_functions(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| match &step.action {
+        Action::Function { .. } => true,
+        Action::Pipeline { plan, .. } => has_functions(plan),
+        Action::Route { arms, .. } => arms.values().any(|arm| match arm {
+            Arm::Inline(step) => matches!(&step.action, Action::Pipeline { plan, .. } if has_functions(plan)),
+            Arm::Nothing | Arm::Steps(_) => false,
+        }),
+        _ => false,
+    })
+}
+
+fn damaged(run: RunId, why: &str) -> Failure {
+    Failure::new(ErrorKind::Store, format!("run {run} cannot be taken up: {why}"))
+        .hint("`segue doctor` looks for damage")
+}
