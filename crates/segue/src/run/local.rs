@@ -72,10 +72,7 @@ impl LocalRun {
     /// A run that, if `stays`, waits here for answers rather than resting. One that outlives its process never stays.
     pub(crate) fn new(shared: Arc<RunShared>, stays: bool) -> Self {
         Self {
-            keeping: shared
-                .recorder
-                .clone()
-                .map(|recorder| Keeping::new(recorder, false)),
+            keeping: shared.recorder.clone().map(|recorder| Keeping::new(recorder)),
             shared,
             instant: VecDeque::new(),
             control: Control::new(),
@@ -140,11 +137,6 @@ impl LocalRun {
             run.shared.begins_again(&call);
             ops.push(Op::Attempt(call));
         }
-        run.keeping = run
-            .shared
-            .recorder
-            .clone()
-            .map(|recorder| Keeping::new(recorder, true));
         // Whatever it was told while nobody worked on it.
         run.control.poke();
         (run, ops)
@@ -291,7 +283,7 @@ impl DurableRun for LocalRun {
                 self.stop(unit, Timer::Deadline);
                 self.under_way -= u32::from(self.stop(unit, Timer::Sleep));
                 self.stop(unit, Timer::Question);
-                self.questions -= u32::from(self.shared.withdraw_question(unit));
+                self.questions -= u32::from(self.shared.questions.withdraw(unit));
             }
             Op::Abort(unit) => {
                 if let Some((_, _, state)) = self.attempts.iter().find(|(running, ..)| *running == unit) {

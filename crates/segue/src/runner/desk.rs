@@ -2,10 +2,11 @@
 //! hands on what they are told, and stops itself before somebody else takes over.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -26,14 +27,18 @@ const NEWS: Duration = Duration::from_millis(200);
 pub(crate) struct Desk {
     pub(crate) env: Arc<Environment>,
     pub(crate) books: Arc<Books>,
-    pub(crate) owner: Owner,
     pub(crate) settings: DeskSettings,
     /// Pipelines of Rust whose runs can be taken up.
     pub(crate) pipelines: Vec<Arc<pipeline::Inner>>,
     live: Mutex<HashMap<RunId, Arc<Session>>>,
     clock: Clock,
     turns: Option<Arc<Semaphore>>,
-    enrolled: OnceCell<()>,
+    /// As whom the store knows this desk, while there is anything to do.
+    owner: Mutex<Option<OwnerId>>,
+    /// Held while that changes.
+    changing: tokio::sync::Mutex<()>,
+    /// How many have something to do here.
+    present: AtomicUsize,
     pulse: Mutex<Option<AbortHandle>>,
     /// Owners that may be dead: how often they had said that they are alive, and since when they said nothing more.
     silent: Mutex<HashMap<OwnerId, (u64, Instant)>>,
@@ -54,10 +59,6 @@ impl Desk {
         settings: DeskSettings,
         pipelines: Vec<Arc<pipeline::Inner>>,
     ) -> Self {
-        let owner = Owner {
-            id: OwnerId::new(&*env.ids),
-            place: Place::here(),
-        };
         Self {
             books: Arc::new(Books {
                 store,
@@ -66,13 +67,14 @@ impl Desk {
                 changed: Arc::new(Notify::new()),
             }),
             env,
-            owner,
             settings,
             pipelines,
             live: Mutex::default(),
             clock: Clock::start(),
             turns: settings.max_runs.map(|most| Arc::new(Semaphore::new(most))),
-            enrolled: OnceCell::new(),
+            owner: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+            present: AtomicUsize::new(0),
             pulse: Mutex::default(),
             silent: Mutex::default(),
         }
@@ -87,20 +89,53 @@ impl Desk {
         &self.books.changed
     }
 
-    /// Makes the desk known, once, and keeps saying that it is alive from then on.
+    /// Somebody has something to do with runs of the store: from now on, until they are done, the desk is known there and
+    /// says that it is alive. A desk with nothing to do writes nothing.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub(crate) async fn open(self: &Arc<Self>) -> Result<(), StoreError> {
-        let opening = self.enrolled.get_or_try_init(|| async {
-            self.store().enroll(self.owner.clone()).await?;
-            let halted = self.store().halted().await?.is_some();
-            self.env.halted.send_replace(halted);
-            let pulse = clock::spawn(pulse(Arc::downgrade(self)));
-            *lock(&self.pulse) = Some(pulse);
-            Ok(())
-        });
-        opening.await.map(|()| ())
+    pub(crate) async fn sign_on(self: &Arc<Self>) -> Result<Presence, StoreError> {
+        let changing = self.changing.lock().await;
+        let known = *lock(&self.owner);
+        let owner = match known {
+            Some(owner) => owner,
+            None => self.enroll().await?,
+        };
+        self.present.fetch_add(1, Ordering::AcqRel);
+        drop(changing);
+        Ok(Presence {
+            desk: self.clone(),
+            owner,
+        })
+    }
+
+    async fn enroll(self: &Arc<Self>) -> Result<OwnerId, StoreError> {
+        let owner = Owner {
+            id: OwnerId::new(&*self.env.ids),
+            place: Place::here(),
+        };
+        let id = owner.id;
+        self.store().enroll(owner).await?;
+        let halted = self.store().halted().await?.is_some();
+        self.env.halted.send_replace(halted);
+        *lock(&self.owner) = Some(id);
+        let pulse = clock::spawn(pulse(Arc::downgrade(self), id));
+        *lock(&self.pulse) = Some(pulse);
+        Ok(id)
+    }
+
+    /// Leaves if nobody has anything to do; false when somebody has.
+    async fn leave_if_idle(&self) -> bool {
+        let _changing = self.changing.lock().await;
+        if self.present.load(Ordering::Acquire) > 0 {
+            return false;
+        }
+        let owner = lock(&self.owner).take();
+        if let Some(owner) = owner {
+            // What cannot be said now is found out at the end of the lease; there is nothing to take over.
+            let _ = self.store().leave(owner).await;
+        }
+        true
     }
 
     /// Wall time now, for moments that other processes wait for. Follows virtual time, and the wall where it is ahead:
@@ -127,12 +162,13 @@ impl Desk {
         }
     }
 
-    pub(crate) fn is_live(&self, run: RunId) -> bool {
-        lock(&self.live).contains_key(&run)
-    }
-
     /// Works on a run that this desk holds. `turn` is given back when it ends.
-    pub(crate) fn work(self: &Arc<Self>, ready: Ready, turn: Option<OwnedSemaphorePermit>) -> Arc<Session> {
+    pub(crate) fn work(
+        self: &Arc<Self>,
+        ready: Ready,
+        presence: Presence,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Arc<Session> {
         let run = ready.shared.id;
         // Held while it starts, so that one that ends at once is not kept for ever.
         let mut live = lock(&self.live);
@@ -140,7 +176,7 @@ impl Desk {
         let session = Session::spawn(ready, move || {
             lock(&desk.live).remove(&run);
             desk.changed().notify_waiters();
-            drop(turn);
+            drop((presence, turn));
         });
         live.insert(run, session.clone());
         session
@@ -177,7 +213,7 @@ impl Desk {
         lock(&self.silent).retain(|id, _| owners.iter().any(|seen| seen.owner.id == *id));
         for seen in owners {
             let id = seen.owner.id;
-            if id == self.owner.id {
+            if Some(id) == *lock(&self.owner) {
                 continue;
             }
             if seen.owner.place.is_dead() || self.is_silent(id, seen.beats) {
@@ -231,13 +267,17 @@ impl Desk {
     /// # Errors
     /// When the store cannot be written; then others take over when the lease is over.
     pub(crate) async fn close(&self) -> Result<(), Error> {
+        let _changing = self.changing.lock().await;
         if let Some(pulse) = lock(&self.pulse).take() {
             pulse.abort();
         }
-        if self.enrolled.initialized() {
-            self.store().leave(self.owner.id).await?;
+        let message = "this process has left the store";
+        self.stop_all(&StoreError::new(StoreErrorKind::Lost, message));
+        let owner = lock(&self.owner).take();
+        match owner {
+            Some(owner) => Ok(self.store().leave(owner).await?),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -246,33 +286,63 @@ impl Drop for Desk {
         if let Some(pulse) = lock(&self.pulse).take() {
             pulse.abort();
         }
-        if self.enrolled.initialized() {
+        if let Some(owner) = lock(&self.owner).take() {
             // Queued, though nobody waits for it: others need not wait for the end of the lease.
-            drop(self.store().leave(self.owner.id));
+            drop(self.store().leave(owner));
         }
+    }
+}
+
+/// Somebody has something to do at a desk.
+pub(crate) struct Presence {
+    desk: Arc<Desk>,
+    owner: OwnerId,
+}
+
+impl Presence {
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    /// As whom the store knows the desk.
+    pub(crate) fn owner(&self) -> OwnerId {
+        self.owner
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.desk.present.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// Says that the desk is alive, as long as it is, and hands on what it hears. A desk that cannot say so stops its runs
 /// before the lease can be over.
-async fn pulse(desk: Weak<Desk>) {
+async fn pulse(desk: Weak<Desk>, owner: OwnerId) {
     let mut last_said = clock::now();
+    let mut last_present = last_said;
     loop {
         clock::sleep(NEWS).await;
         let Some(desk) = desk.upgrade() else { return };
-        desk.write_notes();
         let lease = desk.settings.lease;
         let asked = clock::now();
+        if desk.present.load(Ordering::Acquire) > 0 {
+            last_present = asked;
+        } else if asked.saturating_duration_since(last_present) >= lease && desk.leave_if_idle().await {
+            return;
+        }
+        desk.write_notes();
         let is_due = asked.saturating_duration_since(last_said) >= lease / 5;
         let asking = match is_due {
-            true => desk.store().beat(desk.owner.id),
-            false => desk.store().news(desk.owner.id),
+            true => desk.store().beat(owner),
+            false => desk.store().news(owner),
         };
         // A store that does not answer is as good as none: the lease runs on.
         let left = (lease * 7 / 10).saturating_sub(asked.saturating_duration_since(last_said));
         match clock::within(Some(left.max(NEWS)), asking).await {
             Some(Ok(beat)) if beat.buried => {
                 let message = "another process took this one for dead and has taken over its runs";
+                lock(&desk.owner).take_if(|known| *known == owner);
                 desk.stop_all(&StoreError::new(StoreErrorKind::Lost, message));
                 return;
             }

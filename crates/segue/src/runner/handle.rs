@@ -256,7 +256,9 @@ impl<Out> RunHandle<Out> {
                     return Ok(Rest::Over(over));
                 }
             }
-            if status == RunStatus::Waiting && !through_questions && !desk.is_live(self.id) {
+            // One that somebody holds is about to go on.
+            let rests = status == RunStatus::Waiting && head.owner.is_none();
+            if rests && !through_questions {
                 let open = desk.store().questions(Some(self.id), 1).await?;
                 if let Some(question) = open.into_iter().next() {
                     return Ok(Rest::Waits(Box::new(question)));

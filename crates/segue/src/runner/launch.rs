@@ -43,13 +43,13 @@ pub(crate) async fn launch<Out>(
     if let Some(key) = &call.request_key {
         check_key(key).map_err(refused)?;
     }
-    desk.open().await?;
+    let presence = desk.sign_on().await?;
     if *env.halted.borrow() {
         let failure = Failure::new(ErrorKind::Halted, "all calls are halted, so no run is started")
             .hint("`segue halt --off` lets them go on");
         return Err(refused(failure));
     }
-    let Prepared { shared, mut state } = prepare::prepare(inner, input, env, call, Some(&desk), parent)?;
+    let Prepared { shared, mut state } = prepare::prepare(inner, input, env, call, Some(&presence), parent)?;
     let Some(recorder) = shared.recorder.clone() else {
         return Err(refused(Failure::new(
             ErrorKind::Internal,
@@ -78,7 +78,10 @@ pub(crate) async fn launch<Out>(
         run,
         decided: Some(decided),
     };
-    Ok(RunHandle::of_session(desk.work(ready, turn), Some(desk)))
+    Ok(RunHandle::of_session(
+        desk.work(ready, presence, turn),
+        Some(desk),
+    ))
 }
 
 /// The run was not created: the one there is, or why not.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::desk::Desk;
+use super::desk::Presence;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
@@ -43,7 +43,7 @@ pub(crate) fn prepare(
     input: Value,
     env: &Arc<Environment>,
     call: Arc<Call>,
-    desk: Option<&Desk>,
+    presence: Option<&Presence>,
     parent: Option<Parent>,
 ) -> Result<Prepared, Error> {
     let plan = &inner.program.plan;
@@ -60,7 +60,7 @@ pub(crate) fn prepare(
         input: input.clone(),
         call: call.clone(),
         models: None,
-        log: Arc::new(match desk {
+        log: Arc::new(match presence {
             None => RunLog::new(id, Clock::start()),
             Some(_) => RunLog::kept(id, Clock::start(), Vec::new(), Vec::new()),
         }),
@@ -68,9 +68,9 @@ pub(crate) fn prepare(
     };
     let (mut shared, start) = shared(env, parts)?;
     let models = chosen(shared.agents.values());
-    if let Some(desk) = desk {
-        let new = new_run(desk, &shared, &models, parent.clone());
-        let recorder = Recorder::new(&desk.books, Box::new(new));
+    if let Some(presence) = presence {
+        let new = new_run(presence, &shared, &models, parent.clone());
+        let recorder = Recorder::new(&presence.desk().books, Box::new(new));
         shared.recorder = Some(Arc::new(recorder));
     }
     let shared = Arc::new(shared);
@@ -81,7 +81,7 @@ pub(crate) fn prepare(
         models,
         engine: "local".into(),
         parent,
-        owner: desk.map(|desk| desk.owner.id.to_string()),
+        owner: presence.map(|presence| presence.owner().to_string()),
         begins: true,
     });
     let state = RunState::new(inner.program.clone(), input, start);
@@ -150,7 +150,7 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
 
 /// A run as a store is told of it.
 fn new_run(
-    desk: &Desk,
+    presence: &Presence,
     shared: &RunShared,
     models: &IndexMap<String, ChosenModel>,
     parent: Option<Parent>,
@@ -192,7 +192,7 @@ fn new_run(
             key,
             body: body_of(&plan.name, &shared.input, call),
         }),
-        owner: Some(desk.owner.id),
+        owner: Some(presence.owner()),
         entry: Entry {
             number: 1,
             after: 0,

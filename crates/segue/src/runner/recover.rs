@@ -28,14 +28,13 @@ pub struct Recovered {
 /// # Errors
 /// When the store cannot be read or written.
 pub(crate) async fn recover(desk: &Arc<Desk>) -> Result<Recovered, Error> {
-    desk.open().await?;
     desk.bury_the_dead().await?;
     let mut recovered = Recovered {
         taken: Vec::new(),
         left: Vec::new(),
         more: false,
     };
-    if *desk.env.halted.borrow() {
+    if desk.store().halted().await?.is_some() {
         return Ok(recovered);
     }
     let heads = desk.store().unfinished(desk.now(), BITE).await?;
@@ -66,7 +65,6 @@ pub(crate) async fn recover(desk: &Arc<Desk>) -> Result<Recovered, Error> {
 /// # Errors
 /// Why it is not taken up.
 pub(crate) async fn resume_one(desk: &Arc<Desk>, run: RunId) -> Result<RunHandle<Json>, Error> {
-    desk.open().await?;
     desk.bury_the_dead().await?;
     match resume(desk, run, "resume").await? {
         Taken::Up(session) => Ok(RunHandle::of_session(session, Some(desk.clone()))),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::desk::Desk;
+use super::desk::{Desk, Presence};
 use super::prepare;
 use super::read::{self, Stored, StoredEntry};
 use super::session::{Ready, Session};
@@ -37,7 +37,6 @@ pub(crate) enum Taken {
 /// # Errors
 /// When it cannot be read, or there is no such run.
 pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str) -> Result<Taken, Error> {
-    desk.open().await?;
     if let Some(session) = desk.live(run) {
         return Ok(Taken::Up(session));
     }
@@ -53,7 +52,9 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str) -> Result
     let Some(turn) = desk.try_turn() else {
         return Ok(Taken::NoTurn);
     };
-    let head = match desk.store().claim(run, desk.owner.id).await? {
+    let presence = desk.sign_on().await?;
+    let owner = presence.owner();
+    let head = match desk.store().claim(run, owner).await? {
         Claim::Taken(head) => *head,
         Claim::Held(owner) => return Ok(Taken::Held(owner)),
         Claim::Over => return Ok(Taken::Over),
@@ -67,9 +68,9 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str) -> Result
             .ok_or_else(|| read::no_such_run(run))?;
     }
     let fence = head.fence;
-    match ready(desk, stored, &inner, fence, reason).await {
-        Ok(Some(ready)) => Ok(Taken::Up(desk.work(ready, turn))),
-        Ok(None) => Ok(Taken::Held(desk.owner.id)),
+    match ready(&presence, stored, &inner, fence, reason).await {
+        Ok(Some(ready)) => Ok(Taken::Up(desk.work(ready, presence, turn))),
+        Ok(None) => Ok(Taken::Held(owner)),
         Err(error) => {
             // Others may be able to.
             desk.store().release(run, fence).await?;
@@ -80,12 +81,13 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str) -> Result
 
 /// Builds a run that was claimed as it was last written. None when somebody else has claimed it since.
 async fn ready(
-    desk: &Arc<Desk>,
+    presence: &Presence,
     stored: Stored,
     inner: &Arc<pipeline::Inner>,
     fence: u64,
     reason: &str,
 ) -> Result<Option<Ready>, Error> {
+    let (desk, owner) = (presence.desk(), presence.owner());
     let run = stored.head.id;
     let refuse = |failure: Failure| Error::new(Some(run), failure);
     let last_written = stored.last_written();
@@ -133,7 +135,7 @@ async fn ready(
     let Some(started) = started(&entries) else {
         // It was waiting for its turn: nothing was decided yet.
         return not_begun(
-            desk,
+            owner,
             Arc::clone(&shared),
             RunState::new(inner.program.clone(), input, start),
             entries,
@@ -181,12 +183,16 @@ async fn ready(
         EventKind::RunResumed {
             reason: reason.to_owned(),
             by: None,
-            owner: Some(desk.owner.id.to_string()),
+            owner: Some(owner.to_string()),
             fence: Some(fence),
         },
     );
     let given = restoring.finish(&mut left);
     let (run, ops) = LocalRun::resume(shared.clone(), left, given, desk.now());
+    if let Some(recorder) = &shared.recorder {
+        let standing = shared.standing(&state);
+        recorder.with(|effects| effects.standing = Some(standing));
+    }
     let ready = Ready {
         shared,
         state,
@@ -198,7 +204,7 @@ async fn ready(
 
 /// A run whose first decision is still to be made.
 async fn not_begun(
-    desk: &Arc<Desk>,
+    owner: OwnerId,
     shared: Arc<crate::run::RunShared>,
     mut state: RunState,
     entries: Vec<StoredEntry>,
@@ -211,7 +217,7 @@ async fn not_begun(
         ROOT,
         EventKind::RunStarted {
             engine: "local".into(),
-            owner: Some(desk.owner.id.to_string()),
+            owner: Some(owner.to_string()),
             fence: Some(fence),
         },
     );

@@ -31,13 +31,13 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    pub(super) fn new(recorder: Arc<Recorder>, goes_on: bool) -> Self {
+    pub(super) fn new(recorder: Arc<Recorder>) -> Self {
         Self {
             stopped: recorder.watch(),
             recorder,
             batch: Batch::default(),
             taken: 0,
-            goes_on,
+            goes_on: false,
         }
     }
 
@@ -125,7 +125,7 @@ impl LocalRun {
         let shared = &self.shared;
         let Some(keeping) = &mut self.keeping else {
             shared.log.append(records);
-            self.open_questions(ops);
+            self.change_questions(ops);
             return Noted::Now;
         };
         let recorder = keeping.recorder.clone();
@@ -136,7 +136,7 @@ impl LocalRun {
         let is_over = state.outcome().is_some();
         let batch = std::mem::take(&mut keeping.batch);
         shared.log.append(records);
-        self.open_questions(ops);
+        self.change_questions(ops);
         recorder.with(|effects| {
             effects.outcomes.extend(outcomes);
             effects.documents.extend(documents);
@@ -162,11 +162,14 @@ impl LocalRun {
         )
     }
 
-    /// Questions are put when it is decided, so that they are in the record with what led to them.
-    fn open_questions(&self, ops: &[Op]) {
+    /// Questions are put and withdrawn when that is decided, so that it is in the record with what led to it.
+    fn change_questions(&self, ops: &[Op]) {
+        let shared = &self.shared;
         for op in ops {
-            if let Op::Ask { unit, count, ask } = op {
-                self.shared.questions.open(&self.shared, *unit, *count, ask);
+            match op {
+                Op::Ask { unit, count, ask } => shared.questions.open(shared, *unit, *count, ask),
+                Op::Release(unit) => shared.note_withdrawal(*unit),
+                _ => {}
             }
         }
     }

@@ -190,9 +190,9 @@ impl Questions {
         true
     }
 
-    /// The unit that asked does not go on; none when it has no open question.
-    pub(crate) fn withdraw(&self, unit: Unit) -> Option<QuestionId> {
-        self.remove(|open| open.unit == unit).map(|open| open.question.id)
+    /// The unit that asked does not go on; false when it has no open question.
+    pub(crate) fn withdraw(&self, unit: Unit) -> bool {
+        self.remove(|open| open.unit == unit).is_some()
     }
 
     fn remove(&self, which: impl Fn(&Open) -> bool) -> Option<Open> {

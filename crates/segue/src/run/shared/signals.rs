@@ -4,7 +4,7 @@ use super::RunShared;
 use crate::budget::Budget;
 use crate::error::Failure;
 use crate::log::{EventKind, ROOT, Unit};
-use crate::question::{Question, QuestionKind};
+use crate::question::{Question, QuestionKind, QuestionStatus};
 use crate::run::local::Control;
 use crate::run::op::OpResult;
 use crate::store::{QuestionChange, SignalKind};
@@ -74,8 +74,7 @@ impl RunShared {
                     };
                     self.log.note(unit, event);
                     if let Some(recorder) = &self.recorder {
-                        let closed =
-                            QuestionChange::Closed(asked.id, crate::question::QuestionStatus::Answered);
+                        let closed = QuestionChange::Closed(asked.id, QuestionStatus::Answered);
                         recorder.with(|effects| effects.questions.push(closed));
                     }
                     let value = Value::json(answer);
@@ -85,16 +84,13 @@ impl RunShared {
         }
     }
 
-    /// Nobody waits any more for an answer to the question of a unit; false when it has none.
-    pub(in crate::run) fn withdraw_question(&self, unit: Unit) -> bool {
-        let Some(question) = self.questions.withdraw(unit) else {
-            return false;
+    /// Nobody waits any more for an answer to the question of a unit, if it has one.
+    pub(in crate::run) fn note_withdrawal(&self, unit: Unit) {
+        let (Some(recorder), Some(question)) = (&self.recorder, self.questions.id_of(unit)) else {
+            return;
         };
-        if let Some(recorder) = &self.recorder {
-            let closed = QuestionChange::Closed(question, crate::question::QuestionStatus::Cancelled);
-            recorder.with(|effects| effects.questions.push(closed));
-        }
-        true
+        let closed = QuestionChange::Closed(question, QuestionStatus::Cancelled);
+        recorder.with(|effects| effects.questions.push(closed));
     }
 
     pub(crate) fn raise_for(&self, question: &Question, limits: Budget, by: &str) {

@@ -18,7 +18,7 @@ const TEXT: usize = 4096;
 
 impl RunShared {
     /// Where the run stands now: running, or at its end.
-    pub(in crate::run) fn standing(&self, state: &RunState) -> Standing {
+    pub(crate) fn standing(&self, state: &RunState) -> Standing {
         let spent = state.spent();
         let mut standing = Standing {
             status: RunStatus::Running,

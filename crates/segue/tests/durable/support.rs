@@ -1,0 +1,97 @@
+//! What the scenarios share: runners on one store, the loss of one, and models that remember what they were asked.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use segue::model::{Request, Response};
+use segue::price::{Price, PriceBook};
+use segue::question::Question;
+use segue::store::{MemoryStore, Store};
+use segue::testing::Dying;
+use segue::{Failure, Model, Models, Outcome, Registry, RunHandle, Runner, RunnerBuilder, usd};
+
+/// A model that answers what it was asked with the length of the text, and remembers every request by its key.
+#[derive(Clone, Default)]
+pub(crate) struct Remembering(Arc<Mutex<BTreeMap<String, u32>>>);
+
+impl Remembering {
+    /// Requests that were sent, by idempotency key.
+    pub(crate) fn requests(&self) -> BTreeMap<String, u32> {
+        self.0.lock().expect("nobody panics with it").clone()
+    }
+
+    /// How many requests were sent.
+    pub(crate) fn sent(&self) -> u32 {
+        self.requests().values().sum()
+    }
+}
+
+impl Model for Remembering {
+    fn name(&self) -> &str {
+        "openai/small"
+    }
+
+    fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Failure>> {
+        let key = request.idempotency_key.clone();
+        *self
+            .0
+            .lock()
+            .expect("nobody panics with it")
+            .entry(key)
+            .or_default() += 1;
+        let text = request
+            .messages
+            .last()
+            .map(|message| message.text.clone())
+            .unwrap_or_default();
+        Box::pin(async move {
+            tokio::time::sleep(segue::millis(10)).await;
+            Ok(Response::text(format!("{} characters", text.len())))
+        })
+    }
+}
+
+/// A runner builder with that model, at a known price.
+pub(crate) fn with_model(model: &Remembering) -> RunnerBuilder {
+    Runner::builder()
+        .models(Models::offline().with("openai/small", model.clone()))
+        .prices(
+            PriceBook::new(std::time::UNIX_EPOCH)
+                .with_override("openai/small", Price::per_million(usd(1.0), usd(2.0))),
+        )
+        .registry(Registry::new())
+}
+
+/// A store in memory.
+pub(crate) fn memory() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new())
+}
+
+/// A store whose process is lost before write number `writes`.
+pub(crate) fn dying(store: &Arc<dyn Store>, writes: u64) -> Arc<Dying> {
+    Arc::new(Dying::after(store.clone(), writes))
+}
+
+/// The process of a runner is gone, and everybody knows.
+pub(crate) async fn bury_all(store: &Arc<dyn Store>) {
+    for seen in store.owners().await.expect("a store") {
+        store.bury(seen.owner.id, seen.beats).await.expect("a store");
+    }
+}
+
+/// The question a run rests with.
+pub(crate) async fn rests<T: segue::Data>(run: &RunHandle<T>) -> Question {
+    match run.outcome().await.expect("it does not fail") {
+        Outcome::Waiting(question) => *question,
+        Outcome::Done(_) => panic!("it should wait for an answer"),
+    }
+}
+
+/// The output of a run.
+pub(crate) async fn output<T: segue::Data>(run: &RunHandle<T>) -> T {
+    match run.outcome().await.expect("it does not fail") {
+        Outcome::Done(done) => done.output,
+        Outcome::Waiting(question) => panic!("it waits: {}", question.title),
+    }
+}
