@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::id::ArtifactId;
+use crate::value::ValueRef;
 
 /// What kind of content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +68,18 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// The output of a step that is kept beside the log.
+    pub(crate) fn output(at: &ValueRef, step: &str) -> Self {
+        Self {
+            id: at.artifact,
+            name: "output.json".to_owned(),
+            step: step.to_owned(),
+            bytes: at.bytes,
+            sha256: at.sha256.clone(),
+            media_type: at.media_type.clone(),
+        }
+    }
+
     pub(crate) fn new(id: ArtifactId, name: &str, media: Media, step: String, bytes: &[u8]) -> Self {
         let sha256 = Sha256::digest(bytes)
             .iter()

@@ -79,9 +79,12 @@ pub use run::{
     ArtifactReader, ArtifactWriter, Artifacts, Asking, Attempt, Calling, Concurrent, Cx, LastAttempt, Reply,
     Retrying,
 };
-pub use runner::{CallBudget, Done, Launch, Outcome, Recovered, RunHandle, Runner, RunnerBuilder, Start};
+pub use runner::{
+    CallBudget, DocumentValue, Done, Launch, Outcome, Recovered, Rerun, RerunPreview, RunHandle, Runner,
+    RunnerBuilder, Start, Workspace,
+};
 pub use segue_macros::{Route, tool};
-pub use settings::{Backoff, OnError, RetryLayer, Setting, Settings};
+pub use settings::{Backoff, OnError, OnInterrupt, RetryLayer, Setting, Settings};
 pub use step::{
     AgentAsStep, Configured, FromFn, IntoStep, KeepErrors, Step, StepDefinition, blocking, from_fn,
 };

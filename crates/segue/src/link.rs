@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::error::{Error, ErrorKind, Failure, StepError};
 use crate::fault::Faults;
 use crate::pipeline::{DefinedAgent, Inner, Pipeline};
-use crate::plan::{Action, Input, Output, Plan, RouteBy, ToolApproval};
+use crate::plan::{Action, Input, Output, Plan, RouteBy, Step, ToolApproval};
 use crate::registry::Registry;
 use crate::run::{Act, Cx, Inputs, Parts, Program};
 use crate::value::Value;
@@ -16,11 +16,13 @@ use crate::value::Value;
 mod act;
 mod agent;
 mod finish;
+mod key;
 mod route;
 mod scope;
 mod text;
 
 use act::{StepAct, Work};
+pub(crate) use key::{check_key, workspace_key};
 use scope::Scope;
 use text::Written;
 
@@ -148,11 +150,11 @@ impl Linker<'_> {
 }
 
 /// The inputs of a run of a pipeline file, checked and completed by defaults. Everything that does not fit is named at
-/// once, before anything runs.
+/// once, before anything runs. Where only some steps run, what none of them reads may be missing.
 ///
 /// # Errors
 /// Kind `invalid_input`.
-pub(crate) fn complete_inputs(plan: &Plan, given: &Value) -> Result<Value, Failure> {
+pub(crate) fn complete_inputs(plan: &Plan, given: &Value, runs: Option<&[&Step]>) -> Result<Value, Failure> {
     let Input::Named(inputs) = &plan.input else {
         return Ok(given.clone());
     };
@@ -182,6 +184,7 @@ pub(crate) fn complete_inputs(plan: &Plan, given: &Value) -> Result<Value, Failu
             None => match schema.default_value() {
                 Some(default) => default.clone(),
                 None if schema.may_be_null() => Json::Null,
+                None if !is_read(name, runs) => continue,
                 None => {
                     wrong.push(format!("`inputs.{name}`: it is missing"));
                     continue;
@@ -203,6 +206,12 @@ pub(crate) fn complete_inputs(plan: &Plan, given: &Value) -> Result<Value, Failu
     let s = if count == 1 { " does" } else { "s do" };
     let message = format!("{count} input{s} not fit\n  {}", wrong.join("\n  "));
     Err(Failure::new(ErrorKind::InvalidInput, message))
+}
+
+/// Whether a step that runs reads an input; of a whole run all inputs count as read.
+fn is_read(input: &str, runs: Option<&[&Step]>) -> bool {
+    let reads = |step: &&Step| step.reads.iter().any(|read| read == input);
+    runs.is_none_or(|runs| runs.iter().any(reads))
 }
 
 /// Instructions of an agent that another one asks, rendered with what the step may read.

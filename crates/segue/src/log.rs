@@ -8,6 +8,7 @@ mod events;
 mod memory;
 mod record;
 mod records;
+mod reuse;
 pub(crate) mod stored;
 mod unit;
 
@@ -16,4 +17,5 @@ pub use events::Events;
 pub(crate) use events::unreadable;
 pub use memory::RunLog;
 pub(crate) use record::{Begun, KeptCall, Record, ScopeInfo, What};
+pub(crate) use reuse::{KeptResult, Reuse};
 pub(crate) use unit::{ROOT, Unit, unit_path};

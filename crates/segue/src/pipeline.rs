@@ -8,7 +8,7 @@ use crate::error::PlanError;
 use crate::fault::{Code, Fault, Faults};
 use crate::plan::{
     Action, Each, FailurePolicy, Input, Kind, Need, NeedKind, Output, Plan, PlannedAgent, RunSettings,
-    Source, Step,
+    Source, StartMode, Step,
 };
 use crate::run::{Parts, Program};
 use crate::runner::Start;
@@ -141,10 +141,12 @@ impl<In: Data, Output: Data> Pipeline<In, Output> {
 
 impl<In, Output> Pipeline<In, Output> {
     pub(crate) fn of(inner: Inner) -> Self {
-        Self {
-            inner: Arc::new(inner),
-            types: PhantomData,
-        }
+        Self::shared(Arc::new(inner))
+    }
+
+    pub(crate) fn shared(inner: Arc<Inner>) -> Self {
+        let types = PhantomData;
+        Self { inner, types }
     }
 
     /// The checked plan: it can be stored, hashed, compared and drawn.
@@ -407,6 +409,7 @@ impl Build {
                 complete: crate::plan::Complete::Schema,
                 artifacts: Vec::new(),
                 output_schema: Some(Schema::of::<T>()),
+                reads: Vec::new(),
             },
             act,
             nested: definition.nested,
@@ -478,6 +481,8 @@ impl Build {
             description: self.description,
             labels: self.labels,
             input: Input::Value(input),
+            key: None,
+            start: StartMode::Auto,
             steps,
             output: Output::From(output),
             output_schema: Some(output_schema),

@@ -50,6 +50,12 @@ pub struct Plan {
     pub labels: IndexMap<String, String>,
     /// What goes in.
     pub input: Input,
+    /// Expression over the inputs: names the workspace a run works in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
+    /// What runs when nobody names a step.
+    #[serde(skip_serializing_if = "StartMode::is_auto", default)]
+    pub start: StartMode,
     /// The steps, in declaration order.
     pub steps: Vec<Step>,
     /// What comes out.
@@ -90,6 +96,23 @@ pub enum Input {
     Value(Schema),
     /// Named inputs of a pipeline file; together a JSON object.
     Named(IndexMap<String, Schema>),
+}
+
+/// What runs when nobody names a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartMode {
+    /// Everything.
+    #[default]
+    Auto,
+    /// Nothing: steps run on request.
+    Manual,
+}
+
+impl StartMode {
+    fn is_auto(&self) -> bool {
+        *self == StartMode::Auto
+    }
 }
 
 /// Settings of a whole run.
@@ -171,6 +194,9 @@ pub struct Step {
     /// Schema of its output, where it is known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub output_schema: Option<Schema>,
+    /// The named inputs it reads, in their order: what has to be given where only some steps run.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub reads: Vec<String>,
 }
 
 /// What kind of step.
@@ -314,6 +340,8 @@ impl Plan {
             description: None,
             labels: IndexMap::new(),
             input: self.input.clone(),
+            key: None,
+            start: StartMode::Auto,
             steps: vec![step.clone()],
             output: Output::Last(vec![0]),
             output_schema: step.output_schema.clone(),

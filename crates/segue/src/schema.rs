@@ -265,4 +265,4 @@ fn file_json() -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -14,6 +14,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
+mod digest;
+
+pub(crate) use digest::SHORT;
+
 /// What can travel along an edge: any owned type that can be cloned, written as JSON, read back, and described.
 pub trait Data: Clone + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {}
 
@@ -107,34 +111,55 @@ impl Held for AtRest {
     }
 }
 
-struct Listed {
+/// A list or a map made of values.
+struct Made {
+    /// The names of a map's values.
+    names: Option<Vec<String>>,
     items: Vec<Value>,
     json: OnceLock<Arc<Json>>,
 }
 
-impl Held for Listed {
+/// What a list or a map was made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    /// The names of a map's values.
+    pub(crate) names: Option<&'a [String]>,
+    pub(crate) items: &'a [Value],
+}
+
+impl Held for Made {
     fn json(&self) -> Result<Arc<Json>, serde_json::Error> {
         if let Some(json) = self.json.get() {
             return Ok(json.clone());
         }
-        let items: Result<Vec<Json>, _> = self
+        let items = self
             .items
             .iter()
-            .map(|item| item.to_json().map(|json| json.as_ref().clone()))
-            .collect();
-        let json = Arc::new(Json::Array(items?));
-        Ok(self.json.get_or_init(|| json).clone())
+            .map(|item| item.to_json().map(|json| json.as_ref().clone()));
+        let json = match &self.names {
+            None => Json::Array(items.collect::<Result<_, _>>()?),
+            Some(names) => {
+                let fields = names.iter().zip(items);
+                let fields = fields.map(|(name, item)| Ok((name.clone(), item?)));
+                Json::Object(fields.collect::<Result<_, serde_json::Error>>()?)
+            }
+        };
+        Ok(self.json.get_or_init(|| Arc::new(json)).clone())
     }
 
     fn write(&self, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        to.push(b'[');
+        to.push(if self.names.is_some() { b'{' } else { b'[' });
         for (at, item) in self.items.iter().enumerate() {
             if at > 0 {
                 to.push(b',');
             }
+            if let Some(names) = &self.names {
+                serde_json::to_writer(&mut *to, &names[at])?;
+                to.push(b':');
+            }
             item.0.write(to)?;
         }
-        to.push(b']');
+        to.push(if self.names.is_some() { b'}' } else { b']' });
         Ok(())
     }
 
@@ -147,7 +172,19 @@ impl Value {
     /// A list of values; JSON only when somebody asks for it.
     #[must_use]
     pub fn list(items: Vec<Value>) -> Self {
-        Self(Arc::new(Listed {
+        Self(Arc::new(Made {
+            names: None,
+            items,
+            json: OnceLock::new(),
+        }))
+    }
+
+    /// A map of values; JSON only when somebody asks for it.
+    #[must_use]
+    pub fn map(fields: impl IntoIterator<Item = (String, Value)>) -> Self {
+        let (names, items) = fields.into_iter().unzip();
+        Self(Arc::new(Made {
+            names: Some(names),
             items,
             json: OnceLock::new(),
         }))
@@ -178,10 +215,21 @@ impl Value {
         RawValue::from_string(text)
     }
 
-    /// The items of a list that was made of values.
-    pub(crate) fn listed(&self) -> Option<&[Value]> {
-        let list = self.0.as_any().downcast_ref::<Listed>();
-        list.map(|list| list.items.as_slice())
+    /// What a list or a map was made of, when it was made of values.
+    pub(crate) fn parts(&self) -> Option<Parts<'_>> {
+        let made = self.0.as_any().downcast_ref::<Made>()?;
+        Some(Parts {
+            names: made.names.as_deref(),
+            items: &made.items,
+        })
+    }
+
+    /// Whether it is kept elsewhere, or some of what it was made of is.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.stored_at().is_some()
+            || self
+                .parts()
+                .is_some_and(|parts| parts.items.iter().any(Value::is_elsewhere))
     }
 
     /// The items of a list, whether it was made of values or of JSON.
@@ -189,7 +237,7 @@ impl Value {
     /// # Errors
     /// When it is no list, or refuses to be written as JSON.
     pub(crate) fn to_items(&self) -> Result<Vec<Value>, serde_json::Error> {
-        if let Some(items) = self.listed() {
+        if let Some(Parts { names: None, items }) = self.parts() {
             return Ok(items.to_vec());
         }
         match &*self.to_json()? {

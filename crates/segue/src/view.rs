@@ -13,6 +13,7 @@ mod scene;
 mod stale;
 mod status;
 mod timeline;
+mod workspace;
 
 pub use call::{CallStatus, CallView, PriceView};
 pub use graph::{GRAPH_SCHEMA, GraphEdge, GraphStep, GraphView};
@@ -24,3 +25,5 @@ pub use run::{
 pub(crate) use stale::{Built, stale};
 pub use status::{RunStatus, SkipReason, SkipWhy, StepStatus};
 pub use timeline::{Segment, SegmentKind, Timeline, TimelineRow};
+pub(crate) use workspace::is_in;
+pub use workspace::{WorkspaceState, WorkspaceStatus, WorkspaceStep};

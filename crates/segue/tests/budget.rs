@@ -519,3 +519,28 @@ async fn what_a_failed_call_used_is_paid_from_the_budget() -> Result<(), Error> 
     assert_eq!(states.step("ask").map(|step| step.usage.requests), Some(3));
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_imperative_step_spends_counts_against_its_budget() {
+    let agent = Agent::<String>::new("writer").model("m");
+    let model = Scripted::new().rule(Rule::reply("written"));
+    let step = from_fn(move |cx: Cx, times: u32| {
+        let agent = agent.clone();
+        async move {
+            for _ in 0..times {
+                cx.run(&agent, "Go.").await?;
+            }
+            Ok(times)
+        }
+    });
+    let step = step.budget(Budget::default().requests(2));
+    let pipeline = Pipeline::define("one", |p, times: Out<u32>| p.step("work", step, times));
+    let pipeline = pipeline.expect("one step is a pipeline");
+    let run = |times| pipeline.run(times).with_model("m", model.clone());
+    assert_eq!(run(2).await.expect("it fits").usage.requests, 2);
+    let error = run(3).await.err().expect("the third is refused");
+    assert!(error.is_budget());
+    assert_eq!(error.spent().usage.requests, 2);
+    let off = run(3).step("work", Settings::new().budget(None));
+    assert_eq!(off.await.expect("switched off").usage.requests, 3);
+}

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use segue::model::Rule;
 use segue::{
     Agent, Artifact, Cx, Data, Done, Error, ErrorKind, EventKind, IntoStep, Models, Out, Outcome, Pipeline,
-    Registry, Result, Runner, Scripted, Settings, StepError, from_fn, millis, secs,
+    Registry, Result, Runner, Scripted, StepError, from_fn, millis, secs,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -578,27 +578,4 @@ async fn two_agents_of_one_name_are_not_mixed_up() {
         .map(|request| request.messages[0].text.clone())
         .collect();
     assert_eq!(told, ["Be brief.", "Be verbose."]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_an_imperative_step_spends_counts_against_its_budget() {
-    let agent = Agent::<String>::new("writer").model("m");
-    let model = Scripted::new().rule(Rule::reply("written"));
-    let step = from_fn(move |cx: Cx, times: u32| {
-        let agent = agent.clone();
-        async move {
-            for _ in 0..times {
-                cx.run(&agent, "Go.").await?;
-            }
-            Ok(times)
-        }
-    });
-    let pipeline = one(step.budget(segue::Budget::default().requests(2)));
-    let run = |times| pipeline.run(times).with_model("m", model.clone());
-    assert_eq!(run(2).await.expect("it fits").usage.requests, 2);
-    let error = run(3).await.err().expect("the third is refused");
-    assert!(error.is_budget());
-    assert_eq!(error.spent().usage.requests, 2);
-    let off = run(3).step("work", Settings::new().budget(None));
-    assert_eq!(off.await.expect("switched off").usage.requests, 3);
 }

@@ -21,7 +21,7 @@ impl<'d> Reader<'_, '_, 'd> {
         let named = self.named(top, "agents", MAX_AGENTS);
         // All names first: an agent can be a tool of one that is declared before it.
         self.names.faulty_agents = named.iter().map(|(key, _)| key.name.to_string()).collect();
-        for (key, node) in named {
+        for (at, (key, node)) in named.into_iter().enumerate() {
             let name = &*key.name;
             if self.loader.known.agent(name).is_some() {
                 let message = format!("agent {} is also registered in the program", quote(name));
@@ -36,16 +36,15 @@ impl<'d> Reader<'_, '_, 'd> {
             else {
                 continue;
             };
-            if let Some(declared) = self.agent(name, &section) {
+            if let Some(declared) = self.agent(name, &section, Owner::Agent(at as u32)) {
                 self.names.faulty_agents.remove(name);
                 self.names.agents.insert(name.to_owned(), declared);
             }
         }
     }
 
-    fn agent(&mut self, name: &str, section: &Section<'d>) -> Option<Declared> {
-        let instructions =
-            self.template_or_file(section, "instructions", &place::INSTRUCTIONS, Owner::Shared);
+    fn agent(&mut self, name: &str, section: &Section<'d>, owner: Owner) -> Option<Declared> {
+        let instructions = self.template_or_file(section, "instructions", &place::INSTRUCTIONS, owner);
         let model = match section.entry("model") {
             Some(_) => self.model(section),
             None => {
@@ -67,8 +66,8 @@ impl<'d> Reader<'_, '_, 'd> {
         let repairs = self.count(section, "repairs", 0, 10).unwrap_or(2);
         let strict = self.read(section, "strict", scalar::boolean).unwrap_or_default();
         let model_settings = self.model_settings(section);
-        let settings = self.settings(section, Level::SHARED);
-        let asking = self.asking(section, Level::SHARED);
+        let settings = self.settings(section, Level::shared(owner));
+        let asking = self.asking(section, Level::shared(owner));
         if strict {
             self.check_strict(name, section, output.as_ref());
         }

@@ -9,7 +9,7 @@ use super::text::Owner;
 use super::types::{Optional, Types};
 use crate::budget::Budget;
 use crate::fault::{Code, Span, quote};
-use crate::plan::{Action, Context, NeedKind, RouteBy, Step, StepIndex};
+use crate::plan::{Action, Arm, Context, NeedKind, RouteBy, Step, StepIndex, ToolUse};
 use crate::schema::Schema;
 use crate::settings::{OnError, Resolved, Setting, Settings};
 
@@ -130,6 +130,17 @@ pub(super) fn check<'d>(
     for kind in graphs.kinds() {
         left_out_together(graphs.get(*kind), *kind, &mut optional);
     }
+    for kind in graphs.kinds() {
+        for at in 0..graphs.get(*kind).drafts.len() {
+            let owners = reader.readers(graphs.get(*kind), at);
+            let inputs = reader.names.inputs.keys();
+            let reads = inputs
+                .filter(|input| used.is_read_by(&owners, input))
+                .cloned()
+                .collect();
+            graphs.get_mut(*kind).drafts[at].step.reads = reads;
+        }
+    }
     let inputs = reader.names.inputs.clone();
     let types = Types::new(&graphs, &texts, &inputs, &optional);
     reader.check_types(&types);
@@ -149,6 +160,37 @@ pub(super) fn check<'d>(
 }
 
 impl<'d> Reader<'_, '_, 'd> {
+    /// Everything that is read where a step runs: its own texts, those of its agents and of the agents these can ask,
+    /// and what all steps share.
+    fn readers(&self, graph: &Graph<'d>, at: usize) -> Vec<Owner> {
+        let mut owners = vec![graph.kind.step(at as StepIndex), Owner::Shared];
+        let mut open: Vec<&str> = Vec::new();
+        let action = &graph.drafts[at].step.action;
+        open.extend(action.agent());
+        let arms = match action {
+            Action::Route { arms, .. } => arms.values().collect(),
+            _ => Vec::new(),
+        };
+        for arm in arms {
+            if let Arm::Inline(step) = arm {
+                open.extend(step.action.agent());
+                open.extend(helpers(&step.action));
+            }
+        }
+        open.extend(helpers(action));
+        while let Some(name) = open.pop() {
+            let Some((at, _, agent)) = self.names.agents.get_full(name) else {
+                continue;
+            };
+            let owner = Owner::Agent(at as u32);
+            if !owners.contains(&owner) {
+                owners.push(owner);
+                open.extend(agents_among(&agent.planned.tools));
+            }
+        }
+        owners
+    }
+
     /// Finds the steps that stand in for others: they never start by themselves.
     fn stand_ins(&mut self, graph: &mut Graph<'d>) {
         for at in 0..graph.drafts.len() {
@@ -286,6 +328,23 @@ impl<'d> Reader<'_, '_, 'd> {
             self.report_with(Code::NoPrice, span, message, hint);
         }
     }
+}
+
+/// The agents that the tools of a step itself stand for.
+fn helpers(action: &Action) -> impl Iterator<Item = &str> {
+    let over = match action {
+        Action::Agent(step)
+        | Action::Route {
+            by: RouteBy::Agent(step),
+            ..
+        } => step.over.tools.as_deref(),
+        _ => None,
+    };
+    agents_among(over.unwrap_or_default())
+}
+
+fn agents_among(tools: &[ToolUse]) -> impl Iterator<Item = &str> {
+    tools.iter().filter_map(|tool| tool.name.strip_prefix("agent:"))
 }
 
 /// Why a step may have no output though the run goes on.

@@ -22,10 +22,7 @@ impl<'d> Reader<'_, '_, 'd> {
             .and_then(super::yaml::Node::as_mapping)
             .unwrap_or_default();
         for (key, _) in inputs {
-            if !used.all_inputs
-                && !used.inputs.contains(&*key.name)
-                && self.names.inputs.contains_key(&*key.name)
-            {
+            if !used.reads(&key.name) && self.names.inputs.contains_key(&*key.name) {
                 let message = format!("nothing reads input {}", quote(&key.name));
                 self.report(Code::UnusedInput, key.span, message);
             }

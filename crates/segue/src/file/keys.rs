@@ -10,7 +10,7 @@ mod step;
 pub(super) use agent::{AGENT, APPROVAL, APPROVALS, MODEL, TOOL, TOOL_ON_ERRORS, TOOL_TELL, TOOL_USE};
 pub(super) use setting::{
     ARTIFACT, BACKOFFS, BUDGET, COMPLETE_MARKER, COMPLETE_SAVED, CONTEXT_WINDOW, CONTEXTS, DEFAULTS, MEDIA,
-    ON_ERROR_RUN, ON_ERROR_USE, ON_ERRORS, PER_CALL, PER_DAY, RETRY,
+    ON_ERROR_RUN, ON_ERROR_USE, ON_ERRORS, ON_INTERRUPTS, PER_CALL, PER_DAY, RETRY,
 };
 pub(super) use step::{ARM, ARMS, ASK, ROUTE_AGENT, ROUTE_FIRST_OF, ROUTE_SPLIT, ROUTE_TOOL, STEP, STEPS};
 
@@ -182,6 +182,16 @@ pub(super) static PIPELINE: Table = table(
             "failure",
             Takes::Words(&["continue", "fail_fast"]),
             "What a failed step means for the others.",
+        ),
+        key(
+            "start",
+            Takes::Words(&["auto", "manual"]),
+            "What runs when nobody names a step: everything, or nothing.",
+        ),
+        key(
+            "key",
+            Takes::Expression,
+            "Over `inputs`: runs with the same key share one set of results.",
         ),
         required(
             "steps",

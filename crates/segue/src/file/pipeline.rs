@@ -16,7 +16,7 @@ use super::steps::{Graph, GraphKind};
 use super::text::{Owner, place};
 use super::yaml::{Doc, Node, Resolved};
 use crate::fault::{Code, Faults, MAX_FAULTS, Span, quote};
-use crate::plan::{FailurePolicy, Input, OnFailure, Output, Plan, RunSettings, Step, StepIndex};
+use crate::plan::{FailurePolicy, Input, OnFailure, Output, Plan, RunSettings, StartMode, Step, StepIndex};
 use crate::schema::Schema;
 
 /// The version of the format.
@@ -81,6 +81,11 @@ impl<'d> Reader<'_, '_, 'd> {
         self.tool_limits(&top);
         self.agents(&top);
         let run = self.run_settings(&top);
+        let start = match self.read(&top, "start", |node| scalar::choice(node, &["auto", "manual"])) {
+            Some("manual") => StartMode::Manual,
+            _ => StartMode::Auto,
+        };
+        let key = self.expression(&top, "key", &place::KEY, Owner::Key);
         let main = self.steps(&top, GraphKind::Main);
         let output = self.output(&top);
         let output_schema = self.schema_of(&top, "output_schema");
@@ -99,6 +104,8 @@ impl<'d> Reader<'_, '_, 'd> {
             description,
             labels,
             input: Input::Named(self.names.inputs.clone()),
+            key,
+            start,
             output: output.unwrap_or_else(|| Output::Last(last(&checked.main))),
             output_schema: output_schema.or(checked.output),
             steps: checked.main,
@@ -374,6 +381,8 @@ fn with_fallback(mut plan: Plan, fallback: Fallback<'_>, steps: Vec<Step>) -> Pl
                 .map_or_else(|| Output::Last(last(&steps)), Output::Expression);
             let written = Plan {
                 title: None,
+                key: None,
+                start: StartMode::Auto,
                 output,
                 output_schema: None,
                 steps,

@@ -1,6 +1,6 @@
 //! References: every name in a template or expression is found, or it is a fault; a step that is read becomes an edge.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::check::Graphs;
 use super::reader::Reader;
@@ -25,11 +25,34 @@ const OF_ERROR: &[&str] = &["kind", "message", "step", "failed"];
 /// What the texts of a file use.
 #[derive(Default)]
 pub(super) struct Used {
-    pub inputs: HashSet<String>,
-    /// Whether all inputs are read at once, as a map.
-    pub all_inputs: bool,
+    /// Inputs, by who reads them.
+    pub inputs: HashMap<Owner, Inputs>,
     /// Steps that anything reads but themselves.
     pub steps: HashSet<(GraphKind, StepIndex)>,
+}
+
+/// Inputs that are read.
+#[derive(Default)]
+pub(super) struct Inputs {
+    pub names: HashSet<String>,
+    /// Whether all are read at once, as a map.
+    pub all: bool,
+}
+
+impl Used {
+    /// Whether anything reads an input.
+    pub(super) fn reads(&self, input: &str) -> bool {
+        let mut all = self.inputs.values();
+        all.any(|inputs| inputs.all || inputs.names.contains(input))
+    }
+
+    /// Whether one of these reads an input.
+    pub(super) fn is_read_by(&self, owners: &[Owner], input: &str) -> bool {
+        let inputs = owners.iter().filter_map(|owner| self.inputs.get(owner));
+        inputs
+            .into_iter()
+            .any(|inputs| inputs.all || inputs.names.contains(input))
+    }
 }
 
 impl Reader<'_, '_, '_> {
@@ -99,8 +122,9 @@ impl Reader<'_, '_, '_> {
     }
 
     fn find_input(&mut self, text: &Text<'_>, reference: &Reference, used: &mut Used) {
+        let inputs = used.inputs.entry(text.owner).or_default();
         let Some(segment) = reference.path.first() else {
-            used.all_inputs = true;
+            inputs.all = true;
             return;
         };
         let name = match &segment.key {
@@ -116,14 +140,14 @@ impl Reader<'_, '_, '_> {
             }
         };
         if self.names.inputs.contains_key(name) {
-            used.inputs.insert(name.clone());
+            inputs.names.insert(name.clone());
             return;
         }
         if let Some(whole) = self
             .hyphenated(reference)
             .filter(|whole| self.names.inputs.contains_key(*whole))
         {
-            used.inputs.insert(whole.to_owned());
+            inputs.names.insert(whole.to_owned());
         }
         let message = format!("input {} does not exist", quote(name));
         let fault = self.segment_fault(Code::UnknownInput, text, segment, message);

@@ -9,7 +9,7 @@ use super::yaml::Node;
 use crate::budget::{Budget, OnExceed, PerCall, PerDay};
 use crate::fault::{Code, Span, quote};
 use crate::plan::{Complete, Context};
-use crate::settings::{Backoff, OnError, RetryLayer, Setting, Settings};
+use crate::settings::{Backoff, OnError, OnInterrupt, RetryLayer, Setting, Settings};
 use crate::value::Value;
 
 /// Whose settings are read, which decides what is in scope in them.
@@ -23,12 +23,17 @@ pub(super) struct Level {
 
 impl Level {
     /// Settings that several steps share.
-    pub(super) const SHARED: Self = Self {
-        owner: Owner::Shared,
-        retry: &place::SHARED_RETRY,
-        nudge: &place::SHARED_NUDGE,
-        instead: &place::SHARED_USE,
-    };
+    pub(super) const SHARED: Self = Self::shared(Owner::Shared);
+
+    /// Settings that all steps of an owner share.
+    pub(super) const fn shared(owner: Owner) -> Self {
+        Self {
+            owner,
+            retry: &place::SHARED_RETRY,
+            nudge: &place::SHARED_NUDGE,
+            instead: &place::SHARED_USE,
+        }
+    }
 
     /// Settings of one step.
     pub(super) const fn of(owner: Owner) -> Self {
@@ -59,8 +64,25 @@ impl<'d> Reader<'_, '_, 'd> {
                 .on_error(section, level)
                 .map_or(Setting::Inherit, Setting::Is);
         }
+        if section.has("on_interrupt") {
+            let said = self.on_interrupt(section);
+            settings.on_interrupt = said.map_or(Setting::Inherit, Setting::Is);
+        }
         self.retries(section, level, &mut settings);
         settings
+    }
+
+    /// What a crash in the middle means.
+    pub(super) fn on_interrupt(&mut self, section: &Section<'d>) -> Option<OnInterrupt> {
+        let node = section.get("on_interrupt")?;
+        let word = self.value(node, "`on_interrupt`", |node| {
+            scalar::choice(node, keys::ON_INTERRUPTS)
+        })?;
+        Some(match word {
+            "ask" => OnInterrupt::Ask,
+            "fail" => OnInterrupt::Fail,
+            _ => OnInterrupt::Retry,
+        })
     }
 
     fn retries(&mut self, section: &Section<'d>, level: Level, settings: &mut Settings) {

@@ -439,5 +439,6 @@ pub(super) fn blank(name: &str) -> Step {
         complete: crate::plan::Complete::default(),
         artifacts: Vec::new(),
         output_schema: None,
+        reads: Vec::new(),
     }
 }

@@ -30,8 +30,12 @@ pub(super) enum Parsed {
 /// Whom a text belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
-    /// Nobody who could make an edge: an agent, a policy, a tool.
+    /// Nobody who could make an edge: a policy, a tool, the defaults.
     Shared,
+    /// An agent, by its place among those of the file.
+    Agent(u32),
+    /// The key of the pipeline.
+    Key,
     /// The end of the pipeline: output and artifacts.
     End,
     /// A step.
@@ -86,6 +90,7 @@ pub(super) mod place {
         at("artifacts", &["inputs", "steps", "run", "step", "output"], false);
     pub(in crate::file) static INSTRUCTIONS: Place = at("instructions", &["inputs", "run", "step"], false);
     pub(in crate::file) static APPROVAL: Place = at("approval", &["args"], false);
+    pub(in crate::file) static KEY: Place = at("key", &["inputs"], false);
     pub(in crate::file) static OUTPUT: Place = at("output", &["inputs", "steps", "run"], false);
     pub(in crate::file) static ARTIFACT: Place = at("artifacts", &["inputs", "steps", "run"], false);
     pub(in crate::file) static FALLBACK: Place =

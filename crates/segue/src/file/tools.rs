@@ -97,7 +97,7 @@ impl<'d> Reader<'_, '_, 'd> {
             approval: self.approval(section),
             approval_timeout: self.read(section, "approval_timeout", scalar::duration),
             on_error: self.tool_on_error(section),
-            on_interrupt: None,
+            on_interrupt: self.on_interrupt(section),
         }
     }
 

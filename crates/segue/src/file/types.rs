@@ -251,7 +251,12 @@ impl Owner {
         match self {
             Owner::Step(at) => Some((GraphKind::Main, at)),
             Owner::FallbackStep(at) => Some((GraphKind::Fallback, at)),
-            Owner::Shared | Owner::End | Owner::Fallback | Owner::FallbackEnd => None,
+            Owner::Shared
+            | Owner::Agent(_)
+            | Owner::Key
+            | Owner::End
+            | Owner::Fallback
+            | Owner::FallbackEnd => None,
         }
     }
 }
@@ -354,6 +359,8 @@ impl<'d> Reader<'_, '_, 'd> {
         let Some(kind) = kind else { return };
         let needs = if std::ptr::eq(text.place, &place::FOR_EACH) {
             (kind != Kind::List).then_some("a list")
+        } else if std::ptr::eq(text.place, &place::KEY) {
+            (!matches!(kind, Kind::Text | Kind::Number)).then_some("text or an integer")
         } else if std::ptr::eq(text.place, &place::ROUTE) {
             (!matches!(kind, Kind::Text | Kind::Boolean)).then_some("the name of an arm")
         } else {

@@ -124,6 +124,7 @@ impl AgentWork {
         if let Some(complete) = &self.complete {
             asked.complete.clone_from(complete);
         }
+        asked.for_step = true;
         asked.last_attempt = cx.is_last_attempt();
         if !self.tells_reason {
             asked.feedback = cx.feedback();

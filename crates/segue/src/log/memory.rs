@@ -330,7 +330,7 @@ pub(super) fn expand(
             }
             kind => kind.clone(),
         }),
-        What::Scope(..) | What::Kept(_) => {}
+        What::Scope(..) | What::Kept(_) | What::Reuse(_) => {}
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::event::{ChosenModel, EventKind};
+use super::reuse::Reuse;
 use super::unit::{Unit, unit_path};
 use crate::clock::Time;
 use crate::error::{Failure, Spent};
@@ -46,6 +47,8 @@ pub(crate) enum What {
     Other(Box<EventKind>),
     /// A scope was opened: its units have paths from now on. No event; only where a log outlives its process.
     Scope(u32, Box<ScopeInfo>),
+    /// What the run takes over from earlier ones. No event; only where a log outlives its process.
+    Reuse(Arc<Reuse>),
     /// A call of a step gave this. No event; only where a log outlives its process.
     Kept(Box<KeptCall>),
 }
@@ -65,7 +68,7 @@ impl What {
     /// How many events it is.
     pub(crate) fn events(&self) -> u64 {
         match self {
-            What::Scope(..) | What::Kept(_) => 0,
+            What::Scope(..) | What::Kept(_) | What::Reuse(_) => 0,
             What::Ready | What::Attempt(_) | What::Other(_) => 1,
             What::Succeeded(_, attempt, _) => 1 + u64::from(*attempt > 0),
             What::Begun(begun) => 1 + u64::from(begun.begins),

@@ -5,8 +5,10 @@
 //! large is kept elsewhere and stands there as a reference. The form has a version and is JSON: whoever has the file can
 //! read it, and a later release reads what an earlier one wrote.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
@@ -14,13 +16,16 @@ use serde_json::value::RawValue;
 
 use super::event::{ChosenModel, EventKind};
 use super::record::{Begun, KeptCall, Record, ScopeInfo, What};
+use super::reuse::{KeptResult, Reuse};
 use super::unit::Unit;
 use crate::clock::Time;
 use crate::error::Spent;
+use crate::id::RunId;
 use crate::plan::{Pinned, Plan};
 use crate::settings::Call;
 use crate::store::Parent;
 use crate::value::{Value, ValueRef};
+use crate::view::{SkipReason, StepStatus};
 
 /// The version of the form.
 const VERSION: u32 = 1;
@@ -60,6 +65,11 @@ impl Values {
             self.0.len() - 1
         });
         at as Place
+    }
+
+    /// Whether a value is in the table.
+    pub(crate) fn has(&self, value: &Value) -> bool {
+        self.0.iter().any(|known| known.value.is(value))
     }
 
     /// Puts a value whose text was made already.
@@ -291,6 +301,103 @@ enum StoredWhat<'a> {
     },
     #[serde(rename = "kept")]
     Kept(KeptCall),
+    #[serde(rename = "reuse")]
+    Reuse(Box<StoredReuse>),
+}
+
+/// What a run takes over.
+#[derive(Serialize, Deserialize)]
+struct StoredReuse {
+    kept: BTreeMap<String, StoredResult>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gives: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    present: BTreeMap<String, Place>,
+}
+
+/// One result that is taken over.
+#[derive(Serialize, Deserialize)]
+struct StoredResult {
+    from: Option<RunId>,
+    status: StepStatus,
+    o: Place,
+    hash: Option<String>,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    built_on: IndexMap<String, Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arm: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    skipped: Option<SkipReason>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    edited: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    item: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    if_unchanged: bool,
+}
+
+impl StoredReuse {
+    fn of(reuse: &Reuse, values: &mut Values) -> Self {
+        let kept = reuse.kept.iter().map(|(path, kept)| {
+            let stored = StoredResult {
+                from: kept.from,
+                status: kept.status,
+                o: values.put(&kept.output),
+                hash: kept.hash.clone(),
+                built_on: kept.built_on.clone(),
+                arm: kept.arm.clone(),
+                skipped: kept.skipped.clone(),
+                edited: kept.edited,
+                item: kept.item.clone(),
+                if_unchanged: kept.if_unchanged,
+            };
+            (path.clone(), stored)
+        });
+        let kept = kept.collect();
+        let present = reuse
+            .present
+            .iter()
+            .map(|(path, present)| (path.clone(), values.put(present)));
+        Self {
+            kept,
+            left_out: reuse.left_out.clone(),
+            gives: reuse.gives.clone(),
+            note: reuse.note.clone(),
+            present: present.collect(),
+        }
+    }
+
+    fn into_reuse(self, values: &Values) -> Result<Reuse, Unreadable> {
+        let mut reuse = Reuse {
+            left_out: self.left_out,
+            gives: self.gives,
+            note: self.note,
+            ..Reuse::default()
+        };
+        for (path, stored) in self.kept {
+            let kept = KeptResult {
+                from: stored.from,
+                status: stored.status,
+                output: values.get(stored.o)?,
+                hash: stored.hash,
+                built_on: stored.built_on,
+                arm: stored.arm,
+                skipped: stored.skipped,
+                edited: stored.edited,
+                item: stored.item,
+                if_unchanged: stored.if_unchanged,
+            };
+            reuse.kept.insert(path, kept);
+        }
+        for (path, place) in self.present {
+            reuse.present.insert(path, values.get(place)?);
+        }
+        Ok(reuse)
+    }
 }
 
 /// An event that is written where it is and read as one's own.
@@ -371,6 +478,7 @@ impl<'a> StoredRecord<'a> {
                 arm: scope.arm.clone(),
             },
             What::Kept(kept) => StoredWhat::Kept(KeptCall::clone(kept)),
+            What::Reuse(reuse) => StoredWhat::Reuse(Box::new(StoredReuse::of(reuse, values))),
         };
         Self {
             u: record.unit,
@@ -432,6 +540,7 @@ impl<'a> StoredRecord<'a> {
                 What::Scope(number, Box::new(scope))
             }
             StoredWhat::Kept(kept) => What::Kept(Box::new(kept)),
+            StoredWhat::Reuse(reuse) => What::Reuse(Arc::new(reuse.into_reuse(values)?)),
         };
         Ok(Record {
             at: Time::from_micros(at.micros() + self.t),

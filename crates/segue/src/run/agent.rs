@@ -60,6 +60,8 @@ pub(crate) struct Asked {
     pub(crate) max_turns: u32,
     pub(crate) settings: ModelSettings,
     pub(crate) complete: Complete,
+    /// It is the step that asks, so that it is told what a person wants of a step that runs again.
+    pub(crate) for_step: bool,
     /// No attempt of the step follows this one: a retryable error of a model sends the request to the next.
     pub(crate) last_attempt: bool,
 }
@@ -74,16 +76,23 @@ impl Asked {
             max_turns: agent.spec.max_turns,
             settings: agent.spec.model_settings.clone(),
             complete: agent.spec.complete.clone(),
+            for_step: false,
             last_attempt: true,
             agent,
         }
     }
 
     /// The conversation before the first turn.
-    fn opening(&self) -> Vec<Message> {
+    fn opening(&self, note: Option<String>) -> Vec<Message> {
+        let parts = [Some(self.prompt.clone()), note];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .flatten()
+            .filter(|part| !part.is_empty())
+            .collect();
         let mut messages = vec![
             Message::new(Role::System, self.instructions.clone()),
-            Message::new(Role::User, self.prompt.clone()),
+            Message::new(Role::User, parts.join("\n\n")),
         ];
         if let Some(reason) = &self.feedback {
             let text = format!("Your last answer was refused: {reason}\nImprove on it.");
@@ -102,7 +111,11 @@ pub(crate) async fn ask(cx: &Cx, asked: Asked) -> Result<Reply<Json>> {
     let mut turns = Turns::new(cx, &asked, place);
     let mut tools = ToolTurns::new(cx, &asked.agent);
     let mut patience = Patience::default();
-    let mut messages = asked.opening();
+    let note = match asked.for_step {
+        true => rerun_note(cx).await?,
+        false => None,
+    };
+    let mut messages = asked.opening(note);
     loop {
         let (response, model) = turns.next(&messages).await?;
         messages.push(said(&response));
@@ -119,6 +132,33 @@ pub(crate) async fn ask(cx: &Cx, asked: Asked) -> Result<Reply<Json>> {
         let text = patience.reply(&asked, verdict, &model)?;
         messages.push(Message::new(Role::User, text));
     }
+}
+
+/// What a person wants of the step now that it runs again, and what it gave before.
+///
+/// # Errors
+/// When what it gave before cannot be read.
+async fn rerun_note(cx: &Cx) -> Result<Option<String>> {
+    let reuse = cx.shared().reuse.clone();
+    let Some((note, present)) = reuse.as_ref().and_then(|reuse| reuse.note_for(&cx.path())) else {
+        return Ok(None);
+    };
+    let mut text = format!("## Additional instructions\n{note}");
+    if let Some(present) = present {
+        let present = match present.stored_at() {
+            Some(_) => super::load(cx.shared().blobs(), present).await?,
+            None => present.clone(),
+        };
+        let present = match present.to_json()?.as_ref() {
+            Json::Null => String::new(),
+            Json::String(text) => text.clone(),
+            value => value.to_string(),
+        };
+        if !present.trim().is_empty() {
+            text.push_str(&format!("\n\n## Present result\n{present}"));
+        }
+    }
+    Ok(Some(text))
 }
 
 fn said(response: &Response) -> Message {

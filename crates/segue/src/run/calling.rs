@@ -58,6 +58,7 @@ impl<T> Calling<T> {
         };
         let mut asked = Asked::new(self.cx.shared().agent(&self.name)?, prompt);
         asked.feedback = self.feedback;
+        asked.for_step = true;
         asked.last_attempt = self.cx.is_last_attempt();
         Ok(ask(&self.cx, asked).await?.output)
     }

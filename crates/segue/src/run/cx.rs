@@ -276,6 +276,7 @@ impl Cx {
         let ready = self.state.run.agent_held(&agent.planned(), agent.tools())?;
         let mut asked = Asked::new(ready, prompt);
         asked.feedback = feedback;
+        asked.for_step = true;
         asked.last_attempt = self.is_last_attempt();
         Reply::typed(super::agent::ask(self, asked).await?)
     }
@@ -346,7 +347,9 @@ impl Cx {
 
     /// When the run began, as fixed text.
     pub(crate) fn run_started(&self) -> String {
-        self.state.run.log.clock().began().to_string()
+        let run = &self.state.run;
+        let started = run.started.get().copied();
+        started.unwrap_or_else(|| run.log.clock().began()).to_string()
     }
 
     /// Who or what started the run.

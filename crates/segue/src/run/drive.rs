@@ -6,6 +6,7 @@ use super::op::{Op, OpResult};
 use super::recorder::Stopped;
 use super::state::{Opened, RunOutcome, RunState};
 use crate::log::{ROOT, Unit, What};
+use crate::value::Value;
 
 /// Results that are decided on together at most, so that one commit never holds up a run for long.
 const TOGETHER: usize = 64;
@@ -43,6 +44,12 @@ pub(crate) trait DurableRun {
         Admitted::Now(result)
     }
 
+    /// Keeps beside the log what was made by deciding and is too large for it; gives what stands for it from now on. None
+    /// where nothing is.
+    fn lighten<'a>(&'a mut self, _records: &'a mut [(Unit, What)]) -> Option<Lightening<'a>> {
+        None
+    }
+
     /// Puts what was decided into the log, before anything that follows from it is started.
     fn note(&mut self, made: Made<'_>) -> Noted;
 
@@ -58,6 +65,9 @@ pub(crate) struct Made<'a> {
     /// What is started next.
     pub(crate) ops: &'a [Op],
 }
+
+/// Outputs that are being kept beside the log: what stands for the outputs of these units from now on.
+pub(crate) type Lightening<'a> = BoxFuture<'a, Result<Vec<(Unit, Value)>, Stopped>>;
 
 /// A result that was taken into the record.
 pub(crate) enum Admitted<'a> {
@@ -125,6 +135,11 @@ impl Decided {
         if let Some(outcome) = state.outcome() {
             let event = outcome.event(state.spent());
             self.records.push((ROOT, What::Other(Box::new(event))));
+        }
+        if let Some(lightening) = run.lighten(&mut self.records) {
+            for (unit, output) in lightening.await? {
+                state.stands_for(unit, output);
+            }
         }
         let made = Made {
             state,

@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::cx::AttemptState;
-use super::drive::{Admitted, DurableRun, Made, Noted};
+use super::drive::{Admitted, DurableRun, Lightening, Made, Noted};
 use super::execute::{Running, execute};
 use super::op::{End, Op, OpResult};
 use super::recorder::Stopped;
@@ -21,7 +21,7 @@ use super::shared::RunShared;
 use super::state::{Opened, RunState};
 use crate::clock::{self, Time};
 use crate::error::Spent;
-use crate::log::{ScopeInfo, Unit};
+use crate::log::{ScopeInfo, Unit, What};
 
 mod inbox;
 mod keeping;
@@ -72,7 +72,7 @@ impl LocalRun {
     /// A run that, if `stays`, waits here for answers rather than resting. One that outlives its process never stays.
     pub(crate) fn new(shared: Arc<RunShared>, stays: bool) -> Self {
         Self {
-            keeping: shared.recorder.clone().map(|recorder| Keeping::new(recorder)),
+            keeping: shared.recorder.clone().map(Keeping::new),
             shared,
             instant: VecDeque::new(),
             control: Control::new(),
@@ -381,6 +381,10 @@ impl DurableRun for LocalRun {
             None => Admitted::Now(result),
             Some(keeping) => keeping.admit(&self.shared, result),
         }
+    }
+
+    fn lighten<'a>(&'a mut self, records: &'a mut [(Unit, What)]) -> Option<Lightening<'a>> {
+        self.keeping.as_mut()?.lighten(&self.shared, records)
     }
 
     fn note(&mut self, made: Made<'_>) -> Noted {

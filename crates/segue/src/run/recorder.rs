@@ -19,7 +19,7 @@ use crate::store::{
     Commit, Committed, Created, Document, Entry, KeptArtifact, LinkVersion, NewRun, QuestionChange,
     Settlement, Standing, Store, StoreError, StoreErrorKind, UnitKey,
 };
-use crate::value::{Value, ValueRef};
+use crate::value::{SHORT, Value, ValueRef};
 
 /// Outputs beyond this many bytes of JSON are kept beside the log where nothing else is said.
 pub(crate) const INLINE: usize = 64 * 1024;
@@ -86,6 +86,45 @@ pub(crate) enum Begun {
     Other(Created),
 }
 
+impl Books {
+    /// The text of a value, where it may stand in a log; none of one that has to be kept beside it.
+    ///
+    /// # Errors
+    /// When it refuses to be written as JSON.
+    fn written(&self, value: &Value) -> Result<Option<Box<RawValue>>, String> {
+        if value.stored_at().is_some() {
+            return Ok(None);
+        }
+        let text = super::spill::text(value).map_err(|error| error.to_string())?;
+        // What stands for itself in the hash of what it is part of is never kept elsewhere.
+        let most = self.inline.max(SHORT);
+        Ok(text.filter(|text| text.get().len() <= most))
+    }
+
+    /// A value as it is written: itself, or where it is kept when it is too large.
+    ///
+    /// # Errors
+    /// When it could not be kept.
+    pub(crate) async fn fitting(&self, value: Value) -> Result<Value, StoreError> {
+        if !matches!(self.written(&value), Ok(None)) || value.stored_at().is_some() {
+            return Ok(value);
+        }
+        Ok(Value::stored(self.keep(&value).await?))
+    }
+
+    async fn keep(&self, value: &Value) -> Result<ValueRef, StoreError> {
+        let hash = value.content_hash().unwrap_or_default();
+        let (sha256, bytes) = super::spill::keep(self.store.blobs(), value).await?;
+        Ok(ValueRef {
+            artifact: ArtifactId::new(&*self.ids),
+            bytes,
+            sha256,
+            media_type: Media::Json.media_type().to_owned(),
+            hash,
+        })
+    }
+}
+
 impl Recorder {
     /// The recorder of a run that is about to exist.
     pub(crate) fn new(books: &Arc<Books>, new: Box<NewRun>) -> Self {
@@ -145,7 +184,9 @@ impl Recorder {
             };
             let (entry, effects) = inner.seal(log, Batch::default()).map_err(unwritable)?;
             new.entry = entry;
+            new.outcomes = effects.outcomes;
             new.questions = effects.questions;
+            new.artifacts.extend(effects.artifacts);
             new.documents.extend(effects.documents);
             if let Some(standing) = effects.standing {
                 new.head.standing = standing;
@@ -257,11 +298,7 @@ impl Recorder {
     /// # Errors
     /// When it refuses to be written as JSON.
     pub(super) fn written(&self, value: &Value) -> Result<Option<Box<RawValue>>, String> {
-        if value.stored_at().is_some() {
-            return Ok(None);
-        }
-        let text = super::spill::text(value).map_err(|error| error.to_string())?;
-        Ok(text.filter(|text| text.get().len() <= self.books.inline))
+        self.books.written(value)
     }
 
     /// Keeps a value beside the log.
@@ -272,22 +309,8 @@ impl Recorder {
         if value.stored_at().is_some() {
             return Ok(value.clone());
         }
-        let (sha256, bytes, hash) = super::spill::keep(self.books.store.blobs(), value).await?;
-        let artifact = Artifact {
-            id: ArtifactId::new(&*self.books.ids),
-            name: "output.json".to_owned(),
-            step: step.to_owned(),
-            bytes,
-            sha256: sha256.clone(),
-            media_type: Media::Json.media_type().to_owned(),
-        };
-        let at = ValueRef {
-            artifact: artifact.id,
-            bytes,
-            sha256,
-            media_type: artifact.media_type.clone(),
-            hash,
-        };
+        let at = self.books.keep(value).await?;
+        let artifact = Artifact::output(&at, step);
         let kept = KeptArtifact {
             artifact,
             run: self.run,

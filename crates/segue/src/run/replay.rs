@@ -57,7 +57,16 @@ impl Running {
     }
 }
 
-/// Tells a new state everything the one before was told: at which time, which results together.
+/// What was decided on together.
+pub(crate) struct Told {
+    /// When.
+    pub(crate) at: Time,
+    pub(crate) results: Vec<OpResult>,
+    /// Outputs that it came to and that are kept elsewhere.
+    pub(crate) kept: Vec<(Unit, Value)>,
+}
+
+/// Tells a new state everything the one before was told.
 ///
 /// # Errors
 /// When the record does not fit what the program asks for.
@@ -66,7 +75,7 @@ pub(crate) fn replay(
     input: Value,
     start: Start,
     began: Time,
-    told: Vec<(Time, Vec<OpResult>)>,
+    told: Vec<Told>,
     mut opened: impl FnMut(u32, Opened),
 ) -> Result<Replayed, Unreadable> {
     let mut state = RunState::new(program, input, start);
@@ -84,12 +93,15 @@ pub(crate) fn replay(
         }
     };
     decide(&mut state, &mut left, began);
-    for (at, results) in told {
+    for Told { at, results, kept } in told {
         for result in results {
             left.gave(&result)?;
             state.apply(result);
         }
         decide(&mut state, &mut left, at);
+        for (unit, output) in kept {
+            state.stands_for(unit, output);
+        }
     }
     Ok(Replayed { state, left })
 }

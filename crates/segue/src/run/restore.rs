@@ -40,6 +40,22 @@ struct Open {
     sent: Option<serde_json::Value>,
 }
 
+impl Open {
+    /// Whoever makes the tool call again has to know that it was under way.
+    fn was_interrupted(&self, shared: &RunShared, call: CallId) {
+        if let (CallKind::Tool, Some(tool), Some(arguments)) = (self.kind, &self.tool, &self.sent) {
+            let interrupted = Interrupted {
+                call,
+                tool: tool.clone(),
+                arguments: arguments.clone(),
+            };
+            shared
+                .journals
+                .interrupted(self.unit, &self.position, interrupted);
+        }
+    }
+}
+
 impl<'a> Restoring<'a> {
     pub(crate) fn new(shared: &'a RunShared) -> Self {
         Self {
@@ -145,18 +161,15 @@ impl<'a> Restoring<'a> {
                     }
                 }
             }
-            EventKind::CallSucceeded {
-                call, usage, cost, ..
+            EventKind::CallFailed { call, error, .. } if error.kind == ErrorKind::Interrupted => {
+                // An earlier recovery has written this down; what it means is still to be decided.
+                if let Some(open) = self.calls.get(call) {
+                    open.was_interrupted(self.shared, *call);
+                }
+                self.ended(unit, *call, event);
             }
-            | EventKind::CallFailed {
-                call, usage, cost, ..
-            } => {
-                let spent = Spent {
-                    usage: *usage,
-                    cost: *cost,
-                };
-                self.spent.entry(unit).or_default().add(&spent);
-                self.settle(*call, &spent);
+            EventKind::CallSucceeded { call, .. } | EventKind::CallFailed { call, .. } => {
+                self.ended(unit, *call, event);
             }
             EventKind::CallRefused { call, .. } => {
                 self.calls.remove(call);
@@ -189,6 +202,19 @@ impl<'a> Restoring<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn ended(&mut self, unit: Unit, call: CallId, event: &EventKind) {
+        if let EventKind::CallSucceeded { usage, cost, .. } | EventKind::CallFailed { usage, cost, .. } =
+            event
+        {
+            let spent = Spent {
+                usage: *usage,
+                cost: *cost,
+            };
+            self.spent.entry(unit).or_default().add(&spent);
+            self.settle(call, &spent);
+        }
     }
 
     fn settle(&mut self, call: CallId, spent: &Spent) {
@@ -290,22 +316,13 @@ fn end_model_call(shared: &RunShared, call: CallId, open: Open) -> Option<(Settl
     Some((Settlement::Released, Spent::default()))
 }
 
-/// A tool call whose end nobody saw: whoever makes it again has to know.
+/// A tool call whose end nobody saw.
 fn end_tool_call(shared: &RunShared, call: CallId, open: Open) -> Spent {
+    open.was_interrupted(shared, call);
     let Some(tool) = open.tool else {
         return Spent::default();
     };
     let sent = open.sent.is_some();
-    if let Some(arguments) = open.sent {
-        let interrupted = Interrupted {
-            call,
-            tool: tool.clone(),
-            arguments,
-        };
-        shared
-            .journals
-            .interrupted(open.unit, &open.position, interrupted);
-    }
     let message = match sent {
         true => format!("the process ended while tool `{tool}` was at work"),
         false => format!("the process ended before tool `{tool}` was called"),

@@ -15,8 +15,8 @@ use super::recorder::Recorder;
 use crate::budget::Budget;
 use crate::error::Failure;
 use crate::id::{Ids, RandomIds, RunId};
-use crate::log::RunLog;
 use crate::log::Unit;
+use crate::log::{Reuse, RunLog};
 use crate::model::Models;
 use crate::pipeline::DefinedAgent;
 use crate::plan::PlannedAgent;
@@ -34,6 +34,7 @@ mod standing;
 pub(crate) use budgets::{Budgets, Met, day_name};
 pub(crate) use questions::Questions;
 pub(crate) use signals::limits_of;
+pub(crate) use standing::is_empty;
 
 /// Values of the application, one of each type.
 #[derive(Clone, Default)]
@@ -107,6 +108,10 @@ pub(crate) struct RunShared {
     pub(crate) saved: Saved,
     /// Where the run outlives its process.
     pub(crate) recorder: Option<Arc<Recorder>>,
+    /// When its first decision was made.
+    pub(crate) started: std::sync::OnceLock<crate::clock::Time>,
+    /// What it takes over from earlier runs.
+    pub(crate) reuse: Option<Arc<Reuse>>,
 }
 
 impl RunShared {

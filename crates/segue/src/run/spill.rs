@@ -7,68 +7,65 @@ use serde_json::value::RawValue;
 
 use super::facts::{Fact, Facts, ItemFact};
 use super::op::Inputs;
-use crate::error::{ErrorKind, Failure};
-use crate::plan::hash_of;
-use crate::store::{Blobs, StoreError, StoreErrorKind};
-use crate::value::Value;
+use crate::error::Failure;
+use crate::store::{BlobWriter, Blobs, StoreError, StoreErrorKind};
+use crate::value::{Value, ValueRef};
 
-/// The text of a value; none of a list with items that are kept elsewhere.
+/// The text of a value; none of one that is kept elsewhere, or made of some that are.
 ///
 /// # Errors
 /// When it refuses to be written as JSON.
 pub(super) fn text(value: &Value) -> Result<Option<Box<RawValue>>, serde_json::Error> {
-    match value.listed() {
-        Some(items) if items.iter().any(|item| item.stored_at().is_some()) => Ok(None),
-        _ => value.text().map(Some),
+    match value.is_elsewhere() {
+        true => Ok(None),
+        false => value.text().map(Some),
     }
 }
 
-/// Keeps a value; gives the SHA-256 of its JSON, its length, and its content hash. A list is written item by item, so
-/// that no more than one of them has to be in memory.
+/// Keeps a value; gives the SHA-256 of its JSON and its length. What it was made of is written piece by piece, so that no
+/// more than one of them has to be in memory.
 ///
 /// # Errors
 /// When it could not be kept.
-pub(super) async fn keep(blobs: &dyn Blobs, value: &Value) -> Result<(String, u64, String), StoreError> {
+pub(super) async fn keep(blobs: &dyn Blobs, value: &Value) -> Result<(String, u64), StoreError> {
     let mut writer = blobs.write().await?;
-    let hash = match value.listed() {
-        Some(items) if items.iter().any(|item| item.stored_at().is_some()) => {
-            let mut hashes = Vec::with_capacity(items.len());
-            for (at, item) in items.iter().enumerate() {
-                writer.append(vec![if at == 0 { b'[' } else { b',' }]).await?;
-                match item.stored_at() {
-                    Some(kept) => {
-                        let mut reader = blobs
-                            .read(kept.sha256.clone())
-                            .await?
-                            .ok_or_else(|| gone(&kept.sha256))?;
-                        while let Some(piece) = reader.next().await? {
-                            writer.append(piece).await?;
-                        }
-                        hashes.push(Json::String(kept.hash.clone()));
-                    }
-                    None => {
-                        let json = item.to_json().map_err(unwritable)?;
-                        writer
-                            .append(serde_json::to_vec(&*json).map_err(unwritable)?)
-                            .await?;
-                        hashes.push(Json::String(hash_of(&json)));
-                    }
-                }
-            }
-            writer.append(b"]".to_vec()).await?;
-            hash_of(&Json::Array(hashes))
+    write(blobs, &mut *writer, value).await?;
+    writer.finish().await
+}
+
+async fn write(blobs: &dyn Blobs, writer: &mut dyn BlobWriter, value: &Value) -> Result<(), StoreError> {
+    if let Some(at) = value.stored_at() {
+        let kept = blobs.read(at.sha256.clone()).await?;
+        let mut kept = kept.ok_or_else(|| gone(&at.sha256))?;
+        while let Some(piece) = kept.next().await? {
+            writer.append(piece).await?;
         }
-        _ => {
-            let json = value.to_json().map_err(unwritable)?;
-            let hash = hash_of(&json);
-            writer
-                .append(serde_json::to_vec(&*json).map_err(unwritable)?)
-                .await?;
-            hash
-        }
+        return Ok(());
+    }
+    let Some(parts) = value.parts().filter(|_| value.is_elsewhere()) else {
+        let text = value.text().map_err(unwritable)?;
+        return writer.append(text.get().as_bytes().to_vec()).await;
     };
-    let (sha256, bytes) = writer.finish().await?;
-    Ok((sha256, bytes, hash))
+    let (open, close) = if parts.names.is_some() {
+        (b'{', b'}')
+    } else {
+        (b'[', b']')
+    };
+    for (at, item) in parts.items.iter().enumerate() {
+        let mut before = vec![if at == 0 { open } else { b',' }];
+        if let Some(names) = parts.names {
+            serde_json::to_writer(&mut before, &names[at]).map_err(unwritable)?;
+            before.push(b':');
+        }
+        writer.append(before).await?;
+        Box::pin(write(blobs, writer, item)).await?;
+    }
+    let end = if parts.items.is_empty() {
+        vec![open, close]
+    } else {
+        vec![close]
+    };
+    writer.append(end).await
 }
 
 /// A value that can be looked at, whether or not it was kept elsewhere.
@@ -77,48 +74,52 @@ pub(super) async fn keep(blobs: &dyn Blobs, value: &Value) -> Result<(String, u6
 /// Kind `store` when it is gone or cannot be read.
 pub(crate) async fn load(blobs: &dyn Blobs, value: &Value) -> Result<Value, Failure> {
     let Some(at) = value.stored_at() else {
-        return match value.listed() {
-            Some(items) if items.iter().any(|item| item.stored_at().is_some()) => {
-                let mut loaded = Vec::with_capacity(items.len());
-                for item in items {
-                    loaded.push(Box::pin(load(blobs, item)).await?);
-                }
-                Ok(Value::list(loaded))
-            }
-            _ => Ok(value.clone()),
+        let Some(parts) = value.parts().filter(|_| value.is_elsewhere()) else {
+            return Ok(value.clone());
         };
+        let mut loaded = Vec::with_capacity(parts.items.len());
+        for item in parts.items {
+            loaded.push(Box::pin(load(blobs, item)).await?);
+        }
+        return Ok(match parts.names {
+            None => Value::list(loaded),
+            Some(names) => Value::map(names.iter().cloned().zip(loaded)),
+        });
     };
-    let bytes = blobs.load(&at.sha256, u64::MAX).await.map_err(Failure::from)?;
-    let bytes = bytes.ok_or_else(|| Failure::from(gone(&at.sha256)))?;
-    let json: Json = serde_json::from_slice(&bytes).map_err(|error| {
+    Ok(Value::json(read(blobs, at).await.map_err(Failure::from)?))
+}
+
+/// The JSON that is kept there.
+///
+/// # Errors
+/// When it is gone or is none any more.
+async fn read(blobs: &dyn Blobs, at: &ValueRef) -> Result<Json, StoreError> {
+    let bytes = blobs.load(&at.sha256, u64::MAX).await?;
+    let bytes = bytes.ok_or_else(|| gone(&at.sha256))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
         let message = format!("the output kept as {} is no JSON any more: {error}", at.artifact);
-        Failure::new(ErrorKind::Store, message)
-    })?;
-    Ok(Value::json(json))
+        StoreError::new(StoreErrorKind::Failed, message)
+    })
 }
 
 /// Whether anything that goes into a unit is kept elsewhere.
 pub(super) fn is_elsewhere(inputs: &Inputs) -> bool {
-    fn of(value: &Value) -> bool {
-        value.stored_at().is_some()
-            || value
-                .listed()
-                .is_some_and(|items| items.iter().any(|item| item.stored_at().is_some()))
-    }
     fn of_facts(facts: &Facts) -> bool {
-        facts.inputs.as_ref().is_some_and(of)
-            || facts.item.as_ref().is_some_and(|(item, _)| of(item))
+        facts.inputs.as_ref().is_some_and(Value::is_elsewhere)
+            || facts.item.as_ref().is_some_and(|(item, _)| item.is_elsewhere())
             || facts.steps.values().any(|fact| {
                 let items = fact.items.iter().flat_map(|items| items.iter());
-                fact.output.as_ref().is_some_and(of)
-                    || items.into_iter().any(|item| item.output.as_ref().is_some_and(of))
+                fact.output.as_ref().is_some_and(Value::is_elsewhere)
+                    || items
+                        .into_iter()
+                        .any(|item| item.output.as_ref().is_some_and(Value::is_elsewhere))
             })
             || facts.outer.as_deref().is_some_and(of_facts)
     }
     match inputs {
         Inputs::None => false,
-        Inputs::One(value) => of(value),
-        Inputs::Many(values) => values.iter().any(of),
+        Inputs::One(value) => value.is_elsewhere(),
+        Inputs::Many(values) => values.iter().any(Value::is_elsewhere),
         Inputs::Facts(facts) => of_facts(facts),
     }
 }

@@ -12,16 +12,18 @@ use std::sync::Arc;
 use super::op::{Done, End, Op, OpResult, Phase, StepCall};
 use super::program::Program;
 use crate::error::{ErrorKind, Failure, Spent};
-use crate::log::{EventKind, ROOT, Unit, What, unit_path};
+use crate::log::{EventKind, ROOT, Reuse, Unit, What};
 use crate::settings::{OnError, Resolved};
 use crate::value::Value;
-use crate::view::{StepCounts, StepStatus};
+use crate::view::StepStatus;
 
 mod ask;
 mod doom;
 mod items;
 mod nest;
+mod read;
 mod retry;
+mod reuse;
 mod scope;
 mod settle;
 mod slot;
@@ -92,6 +94,8 @@ pub(crate) struct Start {
     pub(crate) overrides: Vec<(u32, Arc<Resolved>)>,
     /// What jitter is drawn from: the run's id.
     pub(crate) seed: u128,
+    /// What it takes over from earlier runs.
+    pub(crate) reuse: Option<Arc<Reuse>>,
 }
 
 /// Where a run stands and what it does next.
@@ -214,56 +218,6 @@ impl RunState {
                 },
             );
         }
-    }
-
-    /// A failure of the whole run, completed by what is known now: failed steps, partial outputs, everything spent.
-    pub(crate) fn so_far(&self, failure: Failure) -> Failure {
-        self.described(0, failure)
-    }
-
-    /// How many steps of the run's own plan stand where.
-    pub(crate) fn counts(&self) -> StepCounts {
-        let mut counts = StepCounts::default();
-        for slot in &self.scopes[0].slots {
-            counts.add(slot.status);
-        }
-        counts
-    }
-
-    /// Which steps of the run's own plan failed, in declaration order.
-    pub(crate) fn failed_steps(&self) -> Vec<String> {
-        let steps = self.scopes[0]
-            .program
-            .plan
-            .steps
-            .iter()
-            .zip(&self.scopes[0].slots);
-        let failed = steps.filter(|(_, slot)| slot.status == StepStatus::Failed);
-        failed.map(|(step, _)| step.name.clone()).collect()
-    }
-
-    /// The output of a step of the run's own plan.
-    pub(crate) fn output_of(&self, step: u32) -> Option<&Value> {
-        self.scopes[0].slots.get(step as usize)?.output.as_ref()
-    }
-
-    /// Lets go of room that was needed for work and may be needed again.
-    pub(crate) fn trim(&mut self) {
-        self.ready.shrink_to_fit();
-        self.ops.shrink_to_fit();
-        self.records.shrink_to_fit();
-        self.settling.shrink_to_fit();
-    }
-
-    /// Everything spent so far.
-    pub(crate) fn spent(&self) -> &Spent {
-        &self.spent
-    }
-
-    /// The path of a unit, as people read it.
-    pub(crate) fn path(&self, unit: Unit) -> String {
-        let scope = &self.scopes[unit.scope as usize];
-        unit_path(&scope.prefix, &scope.program.plan, unit)
     }
 
     // ---- private: one attempt from its beginning to its end

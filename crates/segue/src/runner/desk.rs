@@ -1,7 +1,7 @@
 //! The desk: what a runner does with runs that outlive it. It says that it is alive, takes runs up and gives them up,
 //! hands on what they are told, and stops itself before somebody else takes over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::resume::{Turn, resume};
 use super::session::{Ready, Session};
 use crate::clock::{self, Clock, Time};
 use crate::error::Error;
@@ -33,6 +34,8 @@ pub(crate) struct Desk {
     live: Mutex<HashMap<RunId, Arc<Session>>>,
     clock: Clock,
     turns: Option<Arc<Semaphore>>,
+    /// Runs that wait for a turn here.
+    queued: Mutex<HashSet<RunId>>,
     /// As whom the store knows this desk, while there is anything to do.
     owner: Mutex<Option<OwnerId>>,
     /// Held while that changes.
@@ -73,6 +76,7 @@ impl Desk {
             clock: Clock::start(),
             turns: settings.max_runs.map(|most| Arc::new(Semaphore::new(most))),
             owner: Mutex::default(),
+            queued: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             present: AtomicUsize::new(0),
             pulse: Mutex::default(),
@@ -155,7 +159,7 @@ impl Desk {
             let changed = self.changed().notified();
             let mut changed = std::pin::pin!(changed);
             changed.as_mut().enable();
-            if lock(&self.live).is_empty() {
+            if lock(&self.live).is_empty() && lock(&self.queued).is_empty() {
                 return;
             }
             changed.await;
@@ -190,11 +194,21 @@ impl Desk {
         }
     }
 
-    /// Waits for a turn.
-    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        let turns = self.turns.clone()?;
-        // It is never closed.
-        turns.acquire_owned().await.ok()
+    /// Takes a run up as soon as there is a turn for it, unless somebody else has done so by then.
+    pub(crate) fn queue(self: &Arc<Self>, run: RunId) {
+        let (true, Some(turns)) = (lock(&self.queued).insert(run), self.turns.clone()) else {
+            return;
+        };
+        let desk = Arc::downgrade(self);
+        clock::spawn(async move {
+            // The turns are never closed.
+            let turn = turns.acquire_owned().await.ok();
+            let Some(desk) = desk.upgrade() else { return };
+            // What cannot be taken up now is found by the next one who recovers.
+            let _ = resume(&desk, run, "queue", Turn::Given(turn)).await;
+            lock(&desk.queued).remove(&run);
+            desk.changed().notify_waiters();
+        });
     }
 
     /// Tells a run of this process that signals wait for it; false when this process does not work on it.

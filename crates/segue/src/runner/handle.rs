@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::desk::Desk;
+use super::done::{Done, Ended, Files, typed};
 use super::session::{End, Session};
-use super::{Done, Ended, Files, people, read, typed};
+use super::{people, read};
 use crate::budget::limit::BudgetState;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Failure};

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::desk::Desk;
 use super::handle::RunHandle;
-use super::prepare::{self, Prepared};
+use super::prepare::{self, Origin, Prepared};
 use super::session::{Ready, Session};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
 use crate::pipeline::Inner;
 use crate::run::{Decided, Environment, FirstFlush, LocalRun};
 use crate::settings::Call;
-use crate::store::{Created, Parent};
+use crate::store::Created;
 use crate::value::Value;
 
 /// Starts a run. The same request as an earlier one gives that run.
@@ -24,13 +24,13 @@ pub(crate) async fn launch<Out>(
     env: &Arc<Environment>,
     call: Arc<Call>,
     desk: Option<Arc<Desk>>,
-    parent: Option<Parent>,
+    origin: Origin,
 ) -> Result<RunHandle<Out>, Error> {
     let Some(desk) = desk else {
         if call.request_key.is_some() {
             return Err(refused(needs_a_store("a request key")));
         }
-        let Prepared { shared, state } = prepare::prepare(inner, input, env, call, None, parent)?;
+        let Prepared { shared, state } = prepare::prepare(inner, input, env, call, None, origin)?;
         let run = LocalRun::new(shared.clone(), true);
         let ready = Ready {
             shared,
@@ -49,16 +49,23 @@ pub(crate) async fn launch<Out>(
             .hint("`segue halt --off` lets them go on");
         return Err(refused(failure));
     }
-    let Prepared { shared, mut state } = prepare::prepare(inner, input, env, call, Some(&presence), parent)?;
+    let turn = desk.try_turn();
+    let waits = turn.is_none();
+    let origin = Origin { waits, ..origin };
+    let Prepared { shared, mut state } = prepare::prepare(inner, input, env, call, Some(&presence), origin)?;
     let Some(recorder) = shared.recorder.clone() else {
         return Err(refused(Failure::new(
             ErrorKind::Internal,
             "a run of a desk has no recorder",
         )));
     };
-    let turn = match desk.try_turn() {
-        Some(turn) => turn,
-        None => desk.turn().await,
+    let Some(turn) = turn else {
+        // As many runs as may are at work: it exists, and begins when there is a turn, here or elsewhere.
+        if let FirstFlush::Other(other) = recorder.begin(&shared.log).await? {
+            return instead(desk, &shared.call, other).await;
+        }
+        desk.queue(shared.id);
+        return RunHandle::attach(desk, shared.id).await;
     };
     let mut run = LocalRun::new(shared.clone(), false);
     let mut decided = Decided::default();

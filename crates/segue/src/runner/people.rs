@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::desk::Desk;
-use super::resume::{Taken, resume};
+use super::resume::{Taken, Turn, resume};
 use super::session::{End, Session};
 use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Failure};
@@ -62,7 +62,7 @@ pub(crate) async fn answer(
         }
     }
     crate::fail::point("K13");
-    go_on(desk, run, "answer").await
+    go_on(desk, run, "answer", Turn::Wanted).await
 }
 
 /// Cancels a stored run. Gives how it had ended, if it had: then nothing changes.
@@ -82,7 +82,7 @@ pub(crate) async fn cancel(
     match desk.store().signal(signal, run, desk.now()).await? {
         Signalled::Over(status) => Ok(Some(status)),
         Signalled::Unknown | Signalled::Closed(_) => Err(super::read::no_such_run(run)),
-        Signalled::Sent(_) => go_on(desk, run, "resume").await.map(|()| None),
+        Signalled::Sent(_) => go_on(desk, run, "resume", Turn::Free).await.map(|()| None),
     }
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn raise(
         by: by.to_owned(),
     };
     match desk.store().signal(signal, run, desk.now()).await? {
-        Signalled::Sent(_) => go_on(desk, run, "budget_raised").await,
+        Signalled::Sent(_) => go_on(desk, run, "budget_raised", Turn::Wanted).await,
         Signalled::Over(status) => {
             let message = format!("run {run} is over ({status}); its budgets do not matter any more");
             Err(refused(Some(run), Failure::new(ErrorKind::Conflict, message)))
@@ -114,15 +114,16 @@ pub(crate) async fn raise(
 
 /// Sees to it that a run takes up what it was told: whoever works on it hears of it; where nobody does, and this process
 /// can, it does.
-async fn go_on(desk: &Arc<Desk>, run: RunId, reason: &str) -> Result<(), Error> {
+async fn go_on(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Turn) -> Result<(), Error> {
     if desk.poke(run) {
         return Ok(());
     }
-    match resume(desk, run, reason).await? {
-        Taken::Up(_) | Taken::Held(_) | Taken::Over => Ok(()),
+    match resume(desk, run, reason, turn).await? {
         // It was accepted, and whoever can run it takes it up.
-        Taken::NotOurs(_) | Taken::NoTurn => Ok(()),
+        Taken::Up(_) | Taken::Held(_) | Taken::Over | Taken::NotOurs(_) => {}
+        Taken::NoTurn => desk.queue(run),
     }
+    Ok(())
 }
 
 /// Answers a question of a run in memory.

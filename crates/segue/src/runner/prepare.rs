@@ -1,25 +1,46 @@
 //! Preparing: everything that can be known before a run starts is checked here, and then nothing has run.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use super::desk::Presence;
+use crate::artifact::Artifact;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
-use crate::log::{Begun, ChosenModel, RunLog};
-use crate::pipeline::Inner;
-use crate::plan::{Input, hash_of};
-use crate::run::{Environment, Recorder, RunShared, RunStart, RunState, chosen, prepare_all};
+use crate::log::{Begun, ChosenModel, ROOT, Reuse, RunLog, What};
+use crate::pipeline::{DefinedAgent, Inner};
+use crate::plan::{Action, Arm, Input, hash_of};
+use crate::run::{Environment, Recorder, RunShared, RunStart, RunState, chosen, is_empty, prepare_all};
 use crate::settings::Call;
-use crate::store::{Entry, Head, NewRun, Parent, Request, Standing, StoredPlan};
+use crate::store::{Document, Entry, Head, KeptArtifact, NewRun, Parent, Request, Standing, StoredPlan};
 use crate::value::Value;
+use crate::view::RunStatus;
 
 /// A run that can start.
 pub(crate) struct Prepared {
     pub(crate) shared: Arc<RunShared>,
     pub(crate) state: RunState,
+}
+
+/// What a run comes from, when that is another run.
+#[derive(Default)]
+pub(crate) struct Origin {
+    pub(crate) parent: Option<Parent>,
+    /// What it takes over.
+    pub(crate) reuse: Option<Arc<Reuse>>,
+    /// Steps of its workspace that it runs.
+    pub(crate) claims: Vec<String>,
+    /// Current results of its workspace that have to be these.
+    pub(crate) expects: Vec<(String, Option<String>)>,
+    /// Steps whose results a person has written: they become current in the workspace.
+    pub(crate) edited: Vec<String>,
+    /// Whether it waits for its turn to begin.
+    pub(crate) waits: bool,
+    /// What makes it the same request as another, besides the pipeline and the call; else its input does.
+    pub(crate) asked: Option<serde_json::Value>,
 }
 
 /// What a run is made of.
@@ -32,6 +53,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) models: Option<&'a IndexMap<String, ChosenModel>>,
     pub(crate) log: Arc<RunLog>,
     pub(crate) recorder: Option<Arc<Recorder>>,
+    /// What it takes over from earlier runs.
+    pub(crate) reuse: Option<Arc<Reuse>>,
 }
 
 /// A new run, in memory or of a desk.
@@ -44,13 +67,24 @@ pub(crate) fn prepare(
     env: &Arc<Environment>,
     call: Arc<Call>,
     presence: Option<&Presence>,
-    parent: Option<Parent>,
+    origin: Origin,
 ) -> Result<Prepared, Error> {
+    let Origin {
+        parent,
+        reuse,
+        claims,
+        expects,
+        edited,
+        waits,
+        asked,
+    } = origin;
     let plan = &inner.program.plan;
     let input = match &plan.input {
         Input::Value(_) => input,
         Input::Named(_) => {
-            crate::link::complete_inputs(plan, &input).map_err(|failure| Error::new(None, failure))?
+            let runs = reuse.as_ref().and_then(|reuse| reuse.runs(plan));
+            crate::link::complete_inputs(plan, &input, runs.as_deref())
+                .map_err(|failure| Error::new(None, failure))?
         }
     };
     let id = RunId::new(&*env.ids);
@@ -65,11 +99,23 @@ pub(crate) fn prepare(
             Some(_) => RunLog::kept(id, Clock::start(), Vec::new(), Vec::new()),
         }),
         recorder: None,
+        reuse: reuse.clone(),
     };
     let (mut shared, start) = shared(env, parts)?;
     let models = chosen(shared.agents.values());
     if let Some(presence) = presence {
-        let new = new_run(presence, &shared, &models, parent.clone());
+        let mut new = new_run(presence, &shared, &models, parent.clone());
+        (new.claims, new.expects) = (claims, expects);
+        new.documents = written(&shared, &edited);
+        new.artifacts = shared_outputs(&shared);
+        if waits {
+            new.owner = None;
+            new.head.standing.status = RunStatus::Queued;
+            new.head.standing.started = None;
+        }
+        if let (Some(request), Some(asked)) = (&mut new.request, asked) {
+            request.body = body_of(&plan.name, &Value::json(asked), &shared.call);
+        }
         let recorder = Recorder::new(&presence.desk().books, Box::new(new));
         shared.recorder = Some(Arc::new(recorder));
     }
@@ -81,9 +127,17 @@ pub(crate) fn prepare(
         models,
         engine: "local".into(),
         parent,
-        owner: presence.map(|presence| presence.owner().to_string()),
-        begins: true,
+        owner: presence
+            .filter(|_| !waits)
+            .map(|presence| presence.owner().to_string()),
+        begins: !waits,
     });
+    if !waits {
+        shared.started.get_or_init(|| shared.log.clock().began());
+    }
+    if let Some(reuse) = reuse {
+        shared.log.append(&mut vec![(ROOT, What::Reuse(reuse))]);
+    }
     let state = RunState::new(inner.program.clone(), input, start);
     Ok(Prepared { shared, state })
 }
@@ -101,6 +155,7 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
         models,
         log,
         recorder,
+        reuse,
     } = parts;
     let plan = &inner.program.plan;
     let refuse = |failure: Failure| Error::new(None, failure);
@@ -120,13 +175,15 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
         };
         overrides.push((step, Arc::new(plan.resolve(step, Some(settings)))));
     }
-    let agents = prepare_all(env, &call.models, &inner.agents, models).map_err(refuse)?;
+    let agents = needed(inner, reuse.as_deref());
+    let agents = prepare_all(env, &call.models, &agents, models).map_err(refuse)?;
     let run = &plan.run;
     let start = RunStart {
         max_parallel: call.max_parallel.unwrap_or(run.max_parallel),
         timeout: call.timeout.unwrap_or(run.timeout),
         overrides: overrides.clone(),
         seed: id.bits(),
+        reuse: reuse.clone(),
     };
     let shared = RunShared {
         id,
@@ -143,9 +200,40 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
         tool_calls: Default::default(),
         questions: Default::default(),
         saved: Default::default(),
+        started: Default::default(),
         recorder,
+        reuse,
     };
     Ok((shared, start))
+}
+
+/// The agents of what runs: where only some steps do, nobody else's model is asked for.
+fn needed<'i>(inner: &'i Inner, reuse: Option<&Reuse>) -> Cow<'i, [DefinedAgent]> {
+    let all = Cow::Borrowed(inner.agents.as_slice());
+    let Some(steps) = reuse.and_then(|reuse| reuse.runs(&inner.program.plan)) else {
+        return all;
+    };
+    let mut names = Vec::new();
+    for step in steps {
+        match &step.action {
+            // Which agents these ask is not known from outside.
+            Action::Function { .. } | Action::Pipeline { .. } => return all,
+            Action::Route { arms, .. } => {
+                for arm in arms.values() {
+                    match arm {
+                        Arm::Inline(step) if matches!(step.action, Action::Pipeline { .. }) => return all,
+                        Arm::Inline(step) => names.extend(step.action.agent()),
+                        Arm::Nothing | Arm::Steps(_) => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        names.extend(step.action.agent());
+    }
+    let mut some = inner.agents.clone();
+    some.retain(|agent| names.contains(&agent.spec.name.as_str()));
+    Cow::Owned(some)
 }
 
 /// A run as a store is told of it.
@@ -177,7 +265,7 @@ fn new_run(
             standing: Standing {
                 text: shared.text(None),
                 started: Some(queued),
-                status: crate::view::RunStatus::Running,
+                status: RunStatus::Running,
                 ..Standing::queued()
             },
             owner: None,
@@ -204,7 +292,48 @@ fn new_run(
         expects: Vec::new(),
         documents: Vec::new(),
         questions: Vec::new(),
+        outcomes: Vec::new(),
+        artifacts: Vec::new(),
     }
+}
+
+/// The results that a person has written, as they become current in the workspace of the run.
+fn written(shared: &RunShared, edited: &[String]) -> Vec<Document> {
+    let kept = shared.reuse.iter().flat_map(|reuse| &reuse.kept);
+    let written = kept.filter(|(step, _)| shared.call.key.is_some() && edited.contains(step));
+    written
+        .map(|(step, kept)| Document {
+            step: step.clone(),
+            run: Some(shared.id),
+            status: kept.status,
+            empty: is_empty(&kept.output),
+            hash: kept.hash.clone(),
+            built_on: kept.built_on.clone(),
+            version: 0,
+            updated: shared.log.clock().began(),
+            cost: crate::money::Cost::default(),
+            running: None,
+        })
+        .collect()
+}
+
+/// The outputs kept beside the log that the run takes over.
+fn shared_outputs(shared: &RunShared) -> Vec<KeptArtifact> {
+    let Some(reuse) = &shared.reuse else {
+        return Vec::new();
+    };
+    let kept = reuse.kept.iter().map(|(path, kept)| (path, &kept.output));
+    let values = kept.chain(&reuse.present);
+    let artifact = |(path, value): (&String, &Value)| {
+        Some(KeptArtifact {
+            artifact: Artifact::output(value.stored_at()?, path),
+            run: shared.id,
+            pipeline: shared.pipeline().to_owned(),
+            at: shared.log.clock().began(),
+            is_output: true,
+        })
+    };
+    values.filter_map(artifact).collect()
 }
 
 /// What makes two requests the same one: the pipeline by name, its inputs, and everything the call says but its key. Not

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Ended, Files};
+use super::done::{Ended, Files};
 use crate::clock::{Clock, Time};
 use crate::error::{Error, ErrorKind, Failure, Spent};
 use crate::id::RunId;
-use crate::log::{EventKind, Record, RunLog, ScopeInfo, What, stored, unreadable};
+use crate::log::{Begun, EventKind, Record, RunLog, ScopeInfo, What, stored, unreadable};
 use crate::plan::{Pinned, Plan};
 use crate::run::{OpResult, StoredResult, load};
+use crate::settings::Call;
 use crate::store::{Head, Store};
 use crate::value::Value;
 
@@ -29,8 +30,6 @@ pub(crate) struct StoredEntry {
     pub(crate) at: Time,
     pub(crate) records: Vec<Record>,
     pub(crate) results: Vec<OpResult>,
-    /// Whether it had results, which may have been taken.
-    pub(crate) was_told: bool,
 }
 
 /// The plan of a hash.
@@ -83,7 +82,6 @@ pub(crate) async fn read(store: &dyn Store, run: RunId) -> Result<Option<Stored>
                 number: entry.number,
                 at: entry.at,
                 records,
-                was_told: !results.is_empty(),
                 results,
             });
         }
@@ -109,6 +107,11 @@ impl Stored {
         self.entries.last().map_or(self.head.queued, |entry| entry.at)
     }
 
+    /// What is known of it from when it began.
+    pub(crate) fn begun(&self) -> Option<&Begun> {
+        begun(&self.entries)
+    }
+
     /// Its log, for reading.
     pub(crate) fn into_log(self) -> Arc<RunLog> {
         let clock = Clock::resume(self.head.queued, self.last_written());
@@ -119,6 +122,35 @@ impl Stored {
         }
         Arc::new(log)
     }
+}
+
+/// What is known of a run from when it began.
+pub(crate) fn begun(entries: &[StoredEntry]) -> Option<&Begun> {
+    match &entries.first()?.records.first()?.what {
+        What::Begun(begun) => Some(begun),
+        _ => None,
+    }
+}
+
+/// What a run was given: its input, and what its call said.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) async fn asked(store: &dyn Store, run: RunId) -> Result<(Value, Call), Error> {
+    let head = store.head(run).await?.ok_or_else(|| no_such_run(run))?;
+    let pinned = plan(store, &head.plan_hash).await?;
+    let entries = store.log(run, 0, 1).await?;
+    let damaged = |why: &str| unreadable(run, 1, why);
+    let entry = entries.first().ok_or_else(|| damaged("it is missing"))?;
+    let (_, _, records) = stored::read::<Vec<StoredResult>>(&entry.body, &pinned, &mut Vec::new())
+        .map_err(|error| damaged(&error.to_string()))?;
+    let Some(What::Begun(begun)) = records.first().map(|record| &record.what) else {
+        return Err(damaged("the log does not begin with it"));
+    };
+    let input = load(store.blobs(), &begun.input)
+        .await
+        .map_err(|failure| Error::new(Some(run), failure))?;
+    Ok((input, Call::clone(&begun.call)))
 }
 
 /// What a run that is over came to; none when it is not over.

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::desk::Desk;
 use super::handle::RunHandle;
-use super::resume::{Taken, resume};
+use super::resume::{Taken, Turn, resume};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
 
@@ -19,7 +19,7 @@ pub struct Recovered {
     pub taken: Vec<RunHandle<Json>>,
     /// Runs it cannot work on, each with why.
     pub left: Vec<(RunId, Failure)>,
-    /// Whether there may be more: as many runs as may are being worked on.
+    /// Whether there may be more than were looked at.
     pub more: bool,
 }
 
@@ -40,23 +40,24 @@ pub(crate) async fn recover(desk: &Arc<Desk>) -> Result<Recovered, Error> {
     let heads = desk.store().unfinished(desk.now(), BITE).await?;
     let reached = heads.len();
     for head in heads {
-        match resume(desk, head.id, "recovery").await {
+        match resume(desk, head.id, "recovery", Turn::Wanted).await {
             Ok(Taken::Up(session)) => {
                 recovered
                     .taken
                     .push(RunHandle::of_session(session, Some(desk.clone())));
             }
             Ok(Taken::Held(_) | Taken::Over) => {}
-            Ok(Taken::NotOurs(failure)) => recovered.left.push((head.id, failure)),
+            Ok(Taken::NotOurs(failure)) => recovered.left.push((head.id, *failure)),
             Ok(Taken::NoTurn) => {
-                recovered.more = true;
-                break;
+                desk.queue(head.id);
+                let handle = RunHandle::attach(desk.clone(), head.id).await?;
+                recovered.taken.push(handle);
             }
             // One run that cannot be read does not keep the others from going on.
             Err(error) => recovered.left.push((head.id, error.failure().clone())),
         }
     }
-    recovered.more |= reached == BITE && !recovered.taken.is_empty();
+    recovered.more = reached == BITE && !recovered.taken.is_empty();
     Ok(recovered)
 }
 
@@ -66,10 +67,10 @@ pub(crate) async fn recover(desk: &Arc<Desk>) -> Result<Recovered, Error> {
 /// Why it is not taken up.
 pub(crate) async fn resume_one(desk: &Arc<Desk>, run: RunId) -> Result<RunHandle<Json>, Error> {
     desk.bury_the_dead().await?;
-    match resume(desk, run, "resume").await? {
+    match resume(desk, run, "resume", Turn::Free).await? {
         Taken::Up(session) => Ok(RunHandle::of_session(session, Some(desk.clone()))),
         Taken::Over => RunHandle::attach(desk.clone(), run).await,
-        Taken::NotOurs(failure) => Err(Error::new(Some(run), failure)),
+        Taken::NotOurs(failure) => Err(Error::new(Some(run), *failure)),
         Taken::Held(owner) => {
             let owners = desk.store().owners().await?;
             let place = owners.into_iter().find(|seen| seen.owner.id == owner);
@@ -80,9 +81,7 @@ pub(crate) async fn resume_one(desk: &Arc<Desk>, run: RunId) -> Result<RunHandle
             );
             Err(Error::new(Some(run), failure))
         }
-        Taken::NoTurn => {
-            let message = "as many runs as may are being worked on by this process";
-            Err(Error::new(Some(run), Failure::new(ErrorKind::Conflict, message)))
-        }
+        // It goes on when there is a turn for it.
+        Taken::NoTurn => RunHandle::attach(desk.clone(), run).await,
     }
 }

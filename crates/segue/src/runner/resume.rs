@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::desk::{Desk, Presence};
 use super::prepare;
 use super::read::{self, Stored, StoredEntry};
@@ -10,13 +12,15 @@ use super::session::{Ready, Session};
 use crate::clock::{Clock, Time};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
-use crate::log::{Begun, EventKind, ROOT, RunLog, What};
+use crate::log::{Begun, EventKind, ROOT, Record, Reuse, RunLog, Unit, What};
 use crate::pipeline::{self, Pipeline};
 use crate::plan::{Action, Arm, Plan};
 use crate::run::{
-    Batch, Decided, Done, End, LocalRun, OpResult, Recorder, Replayed, Restoring, RunState, load, replay,
+    Batch, Decided, Done, End, LocalRun, OpResult, Recorder, Replayed, Restoring, RunState, Told, load,
+    replay,
 };
 use crate::store::{Claim, OwnerId, StoreErrorKind};
+use crate::value::Value;
 
 /// What became of the wish to take up a run.
 pub(crate) enum Taken {
@@ -27,16 +31,26 @@ pub(crate) enum Taken {
     /// It is over.
     Over,
     /// This process cannot run it.
-    NotOurs(Failure),
+    NotOurs(Box<Failure>),
     /// As many runs as may are being worked on.
     NoTurn,
+}
+
+/// Whose turn it is.
+pub(crate) enum Turn {
+    /// One is needed, and there may be none.
+    Wanted,
+    /// There is one.
+    Given(Option<OwnedSemaphorePermit>),
+    /// It goes on whether or not there is one.
+    Free,
 }
 
 /// Takes a run up.
 ///
 /// # Errors
 /// When it cannot be read, or there is no such run.
-pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str) -> Result<Taken, Error> {
+pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Turn) -> Result<Taken, Error> {
     if let Some(session) = desk.live(run) {
         return Ok(Taken::Up(session));
     }
@@ -47,10 +61,15 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str) -> Result
     }
     let inner = match program_of(desk, &stored) {
         Ok(inner) => inner,
-        Err(failure) => return Ok(Taken::NotOurs(failure)),
+        Err(failure) => return Ok(Taken::NotOurs(Box::new(failure))),
     };
-    let Some(turn) = desk.try_turn() else {
-        return Ok(Taken::NoTurn);
+    let turn = match turn {
+        Turn::Given(turn) => turn,
+        Turn::Free => None,
+        Turn::Wanted => match desk.try_turn() {
+            Some(turn) => turn,
+            None => return Ok(Taken::NoTurn),
+        },
     };
     let presence = desk.sign_on().await?;
     let owner = presence.owner();
@@ -100,7 +119,7 @@ async fn ready(
     } = stored;
     let Some(Begun {
         input, call, models, ..
-    }) = begun(&entries)
+    }) = read::begun(&entries)
     else {
         return Err(refuse(damaged(run, "its log does not begin with it")));
     };
@@ -129,35 +148,26 @@ async fn ready(
         models: Some(&models),
         log: Arc::new(RunLog::kept(run, clock, Vec::new(), scopes)),
         recorder: Some(Arc::new(recorder)),
+        reuse: reuse(&entries),
     };
     let (shared, start) = prepare::shared(&desk.env, parts)?;
     let shared = Arc::new(shared);
     let Some(started) = started(&entries) else {
         // It was waiting for its turn: nothing was decided yet.
-        return not_begun(
-            owner,
-            Arc::clone(&shared),
-            RunState::new(inner.program.clone(), input, start),
-            entries,
-            fence,
-        )
-        .await;
+        let state = RunState::new(inner.program.clone(), input, start);
+        return not_begun(owner, shared, state, entries, fence).await;
     };
+    shared.started.get_or_init(|| started);
 
+    let ends: Vec<Vec<_>> = entries.iter().map(|entry| ends(&entry.results)).collect();
     let told = entries.iter_mut().filter(|entry| !entry.results.is_empty());
-    let told: Vec<(Time, Vec<OpResult>)> = told
-        .map(|entry| (entry.at, std::mem::take(&mut entry.results)))
+    let told: Vec<Told> = told
+        .map(|entry| Told {
+            at: entry.at,
+            results: std::mem::take(&mut entry.results),
+            kept: kept(&entry.records),
+        })
         .collect();
-    let ends: Vec<Vec<_>> = {
-        let mut told = told.iter();
-        entries
-            .iter()
-            .map(|entry| match entry.was_told {
-                true => told.next().map(|(_, results)| ends(results)).unwrap_or_default(),
-                false => Vec::new(),
-            })
-            .collect()
-    };
     let replayed = replay(
         inner.program.clone(),
         input,
@@ -221,17 +231,23 @@ async fn not_begun(
             fence: Some(fence),
         },
     );
+    shared.started.get_or_init(|| shared.log.clock().time());
     let mut run = LocalRun::new(shared.clone(), false);
     let mut decided = Decided::default();
     if decided.decide(&mut state, &mut run).await.is_err() {
         return Ok(None);
     }
-    Ok(Some(Ready {
+    if let Some(recorder) = &shared.recorder {
+        let standing = shared.standing(&state);
+        recorder.with(|effects| effects.standing = effects.standing.take().or(Some(standing)));
+    }
+    written(Ready {
         shared,
         state,
         run,
         decided: Some(decided),
-    }))
+    })
+    .await
 }
 
 /// Nothing goes on before it is written that it goes on, under the fence of whoever took it up.
@@ -246,11 +262,16 @@ async fn written(ready: Ready) -> Result<Option<Ready>, Error> {
     }
 }
 
-fn begun(entries: &[StoredEntry]) -> Option<&Begun> {
-    match &entries.first()?.records.first()?.what {
-        What::Begun(begun) => Some(begun),
-        _ => None,
-    }
+/// What the run takes over from earlier ones.
+fn reuse(entries: &[StoredEntry]) -> Option<Arc<Reuse>> {
+    entries
+        .first()?
+        .records
+        .iter()
+        .find_map(|record| match &record.what {
+            What::Reuse(reuse) => Some(reuse.clone()),
+            _ => None,
+        })
 }
 
 /// When the first decision of a run was made; none while it waits for its turn.
@@ -267,8 +288,17 @@ fn started(entries: &[StoredEntry]) -> Option<Time> {
         .map(|record| record.at)
 }
 
+/// Outputs that are kept elsewhere.
+fn kept(records: &[Record]) -> Vec<(Unit, Value)> {
+    let kept = records.iter().filter_map(|record| match &record.what {
+        What::Succeeded(output, ..) => Some((record.unit, output.clone())),
+        _ => None,
+    });
+    kept.filter(|(_, output)| output.stored_at().is_some()).collect()
+}
+
 /// The units whose attempts ended with these results, and whether they only wait.
-fn ends(results: &[OpResult]) -> Vec<(crate::log::Unit, bool)> {
+fn ends(results: &[OpResult]) -> Vec<(Unit, bool)> {
     let end = |result: &OpResult| match result {
         OpResult::Attempt { unit, end, .. } => Some((*unit, matches!(end, End::Waits(_)))),
         _ => None,
@@ -280,7 +310,7 @@ fn ends(results: &[OpResult]) -> Vec<(crate::log::Unit, bool)> {
 ///
 /// # Errors
 /// Why this process cannot run it.
-fn program_of(desk: &Desk, stored: &Stored) -> Result<Arc<pipeline::Inner>, Failure> {
+pub(crate) fn program_of(desk: &Desk, stored: &Stored) -> Result<Arc<pipeline::Inner>, Failure> {
     let plan = &stored.pinned.plan;
     let known = desk
         .pipelines

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{Ended, end};
+use super::done::{Ended, end};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Failure};
-use crate::run::{Control, Decided, Driven, LocalRun, RunShared, RunState};
+use crate::run::{Control, Decided, Driven, LocalRun, RunShared, RunState, load};
 use crate::store::StoreError;
 
 /// A run this process works on.
@@ -26,6 +26,14 @@ pub(crate) enum End {
     Rests,
     /// The run could not be written any more.
     Stopped(StoreError),
+}
+
+/// What a run came to, with an output that was kept beside its log.
+async fn here(shared: &RunShared, ended: Result<Ended, Error>) -> Result<Ended, Error> {
+    let ended = ended?;
+    let output = load(shared.blobs(), &ended.output).await;
+    let output = output.map_err(|failure| Error::new(Some(shared.id), failure))?;
+    Ok(Ended { output, ..ended })
 }
 
 /// A run that is about to be worked on.
@@ -55,7 +63,7 @@ impl Session {
                 None => crate::run::drive(&mut state, &mut run).await,
             };
             let end = match driven {
-                Driven::Ended(outcome) => End::Over(end(&task, &state, outcome)),
+                Driven::Ended(outcome) => End::Over(here(&task, end(&task, &state, outcome)).await),
                 Driven::Resting if task.recorder.is_some() => {
                     task.close();
                     End::Rests

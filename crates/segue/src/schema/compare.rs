@@ -51,6 +51,14 @@ impl Schema {
     }
 }
 
+/// What holds of all values when this holds of some: that these do not fit leaves the others open.
+fn of_some(are_all: bool, fit: Fit) -> Fit {
+    match fit {
+        Fit::No(_) if !are_all => Fit::Unknown,
+        fit => fit,
+    }
+}
+
 struct Comparison {
     left: usize,
     /// The field being compared.
@@ -98,17 +106,19 @@ impl Comparison {
         if !needed.contains(given) {
             fits.push(Fit::Unknown);
         }
-        if given == TypeSet::OBJECT {
-            fits.push(self.compare_fields(gives, needs));
+        if given.meets(TypeSet::OBJECT) {
+            let fields = self.compare_fields(gives, needs);
+            fits.push(of_some(given == TypeSet::OBJECT, fields));
         }
-        if given == TypeSet::ARRAY
+        if given.meets(TypeSet::ARRAY)
             && let Some(needed) = needs.get("items")
         {
             self.path.push("[]".to_owned());
-            fits.push(match gives.get("items") {
+            let items = match gives.get("items") {
                 Some(given) => self.compare(given, needed),
                 None => Fit::Unknown,
-            });
+            };
+            fits.push(of_some(given == TypeSet::ARRAY, items));
             self.path.pop();
         }
         if !needs
@@ -179,7 +189,8 @@ impl Comparison {
                 Fit::Unknown
             });
         }
-        if !closed(gives) && (closed(needs) || !needed.is_empty()) {
+        let takes_any = matches!(needs.get("additionalProperties"), None | Some(Value::Bool(true)));
+        if !closed(gives) && (!takes_any || !needed.is_empty()) {
             fits.push(Fit::Unknown);
         }
         both(fits)
@@ -342,6 +353,27 @@ mod tests {
                 "{producer} to {consumer}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_said_of_objects_and_lists_counts_where_a_value_may_be_one() {
+        let given = |json: Value| Schema::from_json(json).expect("a schema");
+        let anything = || given(json!({}));
+        for consumer in [
+            json!({"additionalProperties": false}),
+            json!({"additionalProperties": {"type": "string"}}),
+            json!({"required": ["a"]}),
+            json!({"items": {"type": "string"}}),
+        ] {
+            assert_eq!(
+                anything().compatible(&given(consumer.clone())),
+                Fit::Unknown,
+                "{consumer}"
+            );
+        }
+        let maybe = given(json!({"type": ["object", "null"], "properties": {"b": {"type": "string"}}}));
+        let needs = given(json!({"properties": {"b": {"type": "integer"}}}));
+        assert_eq!(maybe.compatible(&needs), Fit::Unknown);
     }
 
     #[test]

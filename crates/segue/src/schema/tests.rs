@@ -410,7 +410,7 @@ fn null_and_any() {
 }
 
 /// Any JSON, with the words of schemas in it often enough to matter.
-pub(super) fn any_json() -> impl Strategy<Value = Value> {
+pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     let word = prop_oneof![
         Just("string".to_owned()),
         Just("object".to_owned()),

@@ -26,6 +26,9 @@ pub struct Document {
     pub run: Option<RunId>,
     /// How the step ended there: `succeeded`, `skipped`, or `failed` where it never had a result.
     pub status: StepStatus,
+    /// Whether the result is nothing: null or blank text. Nobody builds on that.
+    #[serde(default)]
+    pub empty: bool,
     /// Content hash of the result.
     pub hash: Option<String>,
     /// Hashes of the results it was built on, by step; none for one that was skipped.

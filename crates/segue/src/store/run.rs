@@ -6,7 +6,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::commit::{Entry, QuestionChange};
+use super::artifact::KeptArtifact;
+use super::commit::{Entry, QuestionChange, UnitKey};
 use super::document::Document;
 use super::owner::OwnerId;
 use crate::clock::Time;
@@ -30,6 +31,8 @@ pub struct NewRun {
     pub owner: Option<OwnerId>,
     /// The first entry of its log.
     pub entry: Entry,
+    /// Units whose outcome is in that entry: results it takes over, steps it leaves out.
+    pub outcomes: Vec<UnitKey>,
     /// Steps of its workspace that it will run. No other run may be running one of them.
     pub claims: Vec<String>,
     /// Current results of its workspace that have to be these: step, and hash or none where there must be no result.
@@ -38,6 +41,8 @@ pub struct NewRun {
     pub documents: Vec<Document>,
     /// Questions it begins with.
     pub questions: Vec<QuestionChange>,
+    /// Bytes it refers to from the beginning: outputs it takes over.
+    pub artifacts: Vec<KeptArtifact>,
 }
 
 /// A plan at rest.

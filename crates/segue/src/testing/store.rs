@@ -202,6 +202,7 @@ suite! { $
         a_second_one_by_the_next_owner_is_refused
         other_scopes_steps_items_and_runs_are_other_units
         the_items_of_a_large_map_each_have_one
+        those_a_run_begins_with_are_had
     }
     fences {
         a_fence_of_the_future_is_as_wrong_as_one_of_the_past
@@ -210,6 +211,8 @@ suite! { $
         after_the_run_was_given_up_nobody_writes
         until_somebody_takes_up_the_run_a_buried_owner_still_holds_it
         it_grows_with_each_time_the_run_is_taken_up
+        a_run_that_is_given_up_can_be_taken_up
+        under_a_stale_one_nothing_is_given_up
         nothing_is_reserved_under_a_stale_one
         of_two_handles_that_write_at_once_one_wins
         runs_have_fences_of_their_own
@@ -235,6 +238,7 @@ suite! { $
         one_that_left_is_gone
         a_beat_tells_of_signals_for_held_runs
         a_beat_tells_of_a_halt
+        news_tell_the_same_and_are_no_beat
         what_a_living_owner_holds_is_not_taken
         what_an_owner_nobody_enrolled_holds_may_be_taken
         a_claim_gives_the_run_as_it_stands
@@ -318,6 +322,7 @@ suite! { $
         they_are_in_the_order_in_which_they_were_first_made
         workspaces_are_listed
         a_run_brings_results_along
+        a_result_that_is_nothing_is_known_as_that
         a_stale_commit_moves_no_result
     }
     artifacts {
@@ -329,6 +334,7 @@ suite! { $
         moved_by_many_at_once_a_link_has_no_gap
         a_link_outlives_the_run_that_moved_it
         what_artifacts_and_links_refer_to_is_referenced
+        a_run_may_begin_with_some
     }
     accounts {
         what_is_reserved_is_set_aside

@@ -45,6 +45,7 @@ pub(crate) fn step(name: &str, needs: &[u32]) -> Step {
         complete: Complete::default(),
         artifacts: Vec::new(),
         output_schema: None,
+        reads: Vec::new(),
     }
 }
 
@@ -56,6 +57,8 @@ pub(crate) fn plan(name: &str, steps: Vec<Step>) -> Plan {
         description: None,
         labels: IndexMap::new(),
         input: Input::Named(IndexMap::new()),
+        key: None,
+        start: crate::plan::StartMode::Auto,
         steps,
         output: Output::Last(Vec::new()),
         output_schema: None,

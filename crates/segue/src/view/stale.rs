@@ -90,8 +90,11 @@ mod tests {
         pipeline.expect("the plan is good").plan().clone()
     }
 
-    fn results(of: &[(&str, &str, &[(&str, &str)])]) -> IndexMap<String, Built> {
-        let built = |(name, hash, on): &(&str, &str, &[(&str, &str)])| {
+    /// Step, hash, and the hashes it was built on.
+    type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+    fn results(of: &[Row<'_>]) -> IndexMap<String, Built> {
+        let built = |(name, hash, on): &Row<'_>| {
             let on = on
                 .iter()
                 .map(|(step, hash)| ((*step).to_owned(), Some((*hash).to_owned())))

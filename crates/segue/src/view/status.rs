@@ -160,6 +160,15 @@ impl SkipReason {
         }
     }
 
+    pub(crate) fn not_asked_for() -> Self {
+        let text = "this run was asked for other steps".into();
+        Self {
+            reason: SkipWhy::NotSelected,
+            because: Vec::new(),
+            text,
+        }
+    }
+
     pub(crate) fn on_error(message: &str) -> Self {
         Self {
             reason: SkipWhy::OnError,

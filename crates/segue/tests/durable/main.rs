@@ -1,6 +1,10 @@
 //! Runs that outlive their process: two runners on one store are two processes, and the first can be lost at any write.
 
 mod basics;
+mod interrupt;
 mod people;
+mod rerun;
 mod resume;
+mod runners;
 mod support;
+mod workspace;

@@ -52,10 +52,74 @@ impl Model for Remembering {
     }
 }
 
+/// A model that says which agent it is and the how manieth request that was, and ends as the strategist wants it. It
+/// remembers what it was asked.
+#[derive(Clone, Default)]
+pub(crate) struct Counting(Arc<Mutex<Said>>);
+
+#[derive(Default)]
+struct Said {
+    /// Agent and prompt of each request.
+    told: Vec<(String, String)>,
+    /// What an agent says instead, once.
+    instead: BTreeMap<String, String>,
+}
+
+impl Counting {
+    pub(crate) fn sent(&self) -> usize {
+        self.told().len()
+    }
+
+    pub(crate) fn told(&self) -> Vec<(String, String)> {
+        self.0.lock().expect("nobody panics with it").told.clone()
+    }
+
+    /// What an agent says the next time.
+    pub(crate) fn say(&self, agent: &str, text: &str) {
+        let mut said = self.0.lock().expect("nobody panics with it");
+        said.instead.insert(agent.to_owned(), text.to_owned());
+    }
+}
+
+impl Model for Counting {
+    fn name(&self) -> &str {
+        "openai/small"
+    }
+
+    fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Failure>> {
+        const AGENTS: [(&str, &str); 6] = [
+            ("current state", "diagnostic"),
+            ("success metrics", "metrics"),
+            ("target segments", "segment"),
+            ("distribution channels", "channels"),
+            ("messaging", "messaging"),
+            ("tactical", "tactics"),
+        ];
+        let instructions = &request.messages[0].text;
+        let agent = AGENTS.iter().find(|(words, _)| instructions.contains(words));
+        let agent = agent.map_or("agent", |(_, agent)| *agent).to_owned();
+        let prompt = request.messages[1..].iter().map(|message| message.text.as_str());
+        let prompt = prompt.collect::<Vec<_>>().join("\n");
+        let mut said = self.0.lock().expect("nobody panics with it");
+        said.told.push((agent.clone(), prompt));
+        let text = said.instead.remove(&agent);
+        let text = text.unwrap_or_else(|| format!("{agent} {}", said.told.len()));
+        Box::pin(async move {
+            tokio::time::sleep(segue::millis(10)).await;
+            Ok(Response::text(format!("{text}\nAGENT_COMPLETE")))
+        })
+    }
+}
+
 /// A runner builder with that model, at a known price.
 pub(crate) fn with_model(model: &Remembering) -> RunnerBuilder {
+    with_model_as(model.clone())
+}
+
+/// A runner builder with a model as `openai/small`, at a known price.
+pub(crate) fn with_model_as(model: impl Model) -> RunnerBuilder {
     Runner::builder()
-        .models(Models::offline().with("openai/small", model.clone()))
+        .models(Models::offline().with("openai/small", model))
         .prices(
             PriceBook::new(std::time::UNIX_EPOCH)
                 .with_override("openai/small", Price::per_million(usd(1.0), usd(2.0))),

@@ -1,6 +1,6 @@
 //! Keys of models, agents and tools.
 
-use super::setting::{ASKING, BUDGET_OF, RETRIES, RETRY_OF, TIMEOUT};
+use super::setting::{ASKING, BUDGET_OF, ON_INTERRUPT, RETRIES, RETRY_OF, TIMEOUT};
 use super::{HUGE, Key, MANY, Table, Takes, key, required, table};
 
 pub(super) const MODELS: Takes = Takes::AnyOf(&[
@@ -114,6 +114,7 @@ pub(super) const TOOL_LIMITS: &[Key] = &[
         "How long a person is waited for; 24h.",
     ),
     key("on_error", TOOL_ON_ERROR_TAKES, "What a failure means; tell."),
+    ON_INTERRUPT,
 ];
 
 pub(super) const APPROVAL_TAKES: Takes = Takes::AnyOf(&[Takes::Words(APPROVALS), Takes::Section(&APPROVAL)]);

@@ -18,6 +18,12 @@ pub(super) const ON_ERROR: Key = key(
     "What a failure means after the last attempt.",
 );
 
+pub(super) const ON_INTERRUPT: Key = key(
+    "on_interrupt",
+    Takes::Words(ON_INTERRUPTS),
+    "What a crash in the middle means.",
+);
+
 pub(super) const CONTEXT: Key = key(
     "context",
     CONTEXT_TAKES,
@@ -44,6 +50,8 @@ pub(super) const ON_ERROR_TAKES: Takes = Takes::AnyOf(&[
 
 /// The words `context` takes.
 pub(in crate::file) const CONTEXTS: &[&str] = &["none", "needs", "all", "summary"];
+/// The words `on_interrupt` takes.
+pub(in crate::file) const ON_INTERRUPTS: &[&str] = &["retry", "ask", "fail"];
 /// The words `on_error` of a step takes.
 pub(in crate::file) const ON_ERRORS: &[&str] = &["fail", "skip", "keep"];
 
@@ -179,7 +187,15 @@ pub(in crate::file) static DEFAULTS: Table = table(
     "`defaults`",
     &[
         &[key("model", MODELS, "Model of agents that name none.")],
-        &[TIMEOUT, STEP_TIMEOUT, RETRIES, RETRY_OF, BUDGET_OF, ON_ERROR],
+        &[
+            TIMEOUT,
+            STEP_TIMEOUT,
+            RETRIES,
+            RETRY_OF,
+            BUDGET_OF,
+            ON_ERROR,
+            ON_INTERRUPT,
+        ],
         ASKING,
     ],
 );

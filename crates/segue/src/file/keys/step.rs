@@ -2,7 +2,8 @@
 
 use super::agent::{MODELS, TOOL_USES};
 use super::setting::{
-    ARTIFACTS, ASKING, BUDGET_OF, COMPLETE, CONTEXT, ON_ERROR, RETRIES, RETRY_OF, STEP_TIMEOUT, TIMEOUT,
+    ARTIFACTS, ASKING, BUDGET_OF, COMPLETE, CONTEXT, ON_ERROR, ON_INTERRUPT, RETRIES, RETRY_OF, STEP_TIMEOUT,
+    TIMEOUT,
 };
 use super::{Key, MANY, MAX_PARALLEL, Table, Takes, key, of, required, table};
 
@@ -36,6 +37,7 @@ pub(super) const OF_ACTIONS: &[Key] = &[
     RETRY_OF,
     BUDGET_OF,
     ON_ERROR,
+    ON_INTERRUPT,
     ARTIFACTS,
 ];
 

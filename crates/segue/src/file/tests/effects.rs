@@ -64,7 +64,7 @@ agents:
     complete: { marker: DONE, nudge: "Go on, {{ attempt.number }}.", max_nudges: 2 }
   helper: { instructions: Help., retry: review }
 tools:
-  app.*: { max_calls: 9 }
+  app.*: { max_calls: 9, on_interrupt: fail }
 retries:
   default: { max_attempts: 2, backoff: linear, delay: 2s, max_delay: 20s, jitter: false }
   review: { max_attempts: 3, when: output == '', reason: "Empty: {{ attempt.number }}" }
@@ -74,6 +74,7 @@ defaults:
   step_timeout: 10m
   budget: { tokens: 1000 }
   on_error: fail
+  on_interrupt: fail
   context: needs
   complete: schema
 timeout: 20m
@@ -88,6 +89,8 @@ budget:
   min_tokens: 128
 max_parallel: 5
 failure: fail_fast
+start: manual
+key: inputs.kind
 steps:
   first:
     title: The first
@@ -104,6 +107,7 @@ steps:
     retry: { max_attempts: 4, when: output.title == '', reason: No title }
     budget: none
     on_error: { use: { title: Untitled } }
+    on_interrupt: ask
     context: { window: 2 }
     complete: { saved: [notes.md] }
     artifacts: { notes.md: { from: output.title, link: latest, type: text } }
@@ -239,7 +243,12 @@ fn every_key_has_its_effect() {
         ("/agents/helper/alias", json!("one")),
         ("/agents/helper/models/0/name", json!("openai/gpt-5")),
         ("/agents/helper/settings/policy", json!("review")),
-        ("/tools", json!({"app.*": {"max_calls": 9}})),
+        ("/key", json!("inputs.kind")),
+        ("/start", json!("manual")),
+        (
+            "/tools",
+            json!({"app.*": {"max_calls": 9, "on_interrupt": "fail"}}),
+        ),
         (
             "/policies/default",
             json!({
@@ -257,6 +266,7 @@ fn every_key_has_its_effect() {
         ("/defaults/step_timeout", seconds(600)),
         ("/defaults/budget/is/tokens", json!(1000)),
         ("/defaults/on_error", json!({"is": "fail"})),
+        ("/defaults/on_interrupt", json!({"is": "fail"})),
         ("/run/timeout", json!({"secs": 1200, "nanos": 0})),
         ("/run/max_parallel", json!(5)),
         ("/run/failure", json!("fail_fast")),
@@ -331,6 +341,10 @@ fn every_key_of_a_step_has_its_effect() {
             "/settings/on_error",
             json!({"is": {"use": {"title": "Untitled"}}}),
         ),
+        ("first", "/settings/on_interrupt", json!({"is": "ask"})),
+        ("first", "/reads", json!(["text"])),
+        ("each", "/reads", json!(["items"])),
+        ("last", "/reads", Json::Null),
         ("first", "/context", json!({"window": 2})),
         ("first", "/complete", json!({"saved": ["notes.md"]})),
         (
@@ -430,6 +444,20 @@ fn every_key_of_a_step_has_its_effect() {
             "{name}{pointer}"
         );
     }
+}
+
+#[test]
+fn a_step_reads_what_its_agents_and_all_steps_read() {
+    let text = "version: 1\nname: p\ninputs: { a: string, b: string, c: string, d: string, e: string }\n\
+        defaults: { model: local/extractive, complete: { marker: END, nudge: 'Go on, {{ inputs.a }}.' } }\n\
+        agents:\n  asked: { instructions: 'Of {{ inputs.b }}.', tools: ['agent:helper'] }\n  \
+        helper: { instructions: 'Of {{ inputs.c }}.' }\n\
+        steps:\n  one: { agent: asked, prompt: x }\n  two: { set: '{{ inputs.d }}' }\n  three: { set: '{{ inputs }}' }\n\
+        output: inputs.e\n";
+    let reads: Vec<Vec<String>> = plan(text).steps.iter().map(|step| step.reads.clone()).collect();
+    assert_eq!(reads[0], ["a", "b", "c"]);
+    assert_eq!(reads[1], ["a", "d"]);
+    assert_eq!(reads[2], ["a", "b", "c", "d", "e"]);
 }
 
 #[test]

@@ -64,14 +64,26 @@ pub(super) const SMALL: &[(&[Code], &str)] = &[
         &[Code::NoPrompt],
         "inputs: { x: string }\nsteps: { r: { route: inputs.x, to: { ¦a: { agent: house } } } }",
     ),
-    (&[Code::UnknownKey], "¦start: manual\nsteps: { a: { set: 1 } }"),
+    (&[Code::WrongType], "start: ¦later\nsteps: { a: { set: 1 } }"),
+    (
+        &[Code::UnknownReference],
+        "key: ¦steps.a.output\nsteps: { a: { set: 1 } }",
+    ),
+    (
+        &[Code::KindMismatch],
+        "inputs: { x: [string] }\nkey: ¦inputs.x\nsteps: { a: { set: 1 } }",
+    ),
+    (
+        &[Code::UnknownKey],
+        "agents: { w: { instructions: Hi., model: auto/small, ¦on_interrupt: ask } }\nsteps: { a: { agent: w, prompt: x } }",
+    ),
     (
         &[Code::UnknownKey],
         "steps: { a: { set: 1, ¦cache: { for: 1h } } }",
     ),
     (
-        &[Code::UnknownKey],
-        "steps: { a: { set: 1, ¦on_interrupt: ask } }",
+        &[Code::WrongType],
+        "steps: { a: { set: 1, on_interrupt: ¦maybe } }",
     ),
     (
         &[Code::UnknownKey],

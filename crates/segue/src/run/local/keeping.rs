@@ -10,7 +10,7 @@ use super::LocalRun;
 use crate::error::{ErrorKind, Failure};
 use crate::log::{EventKind, Unit, What};
 use crate::run::RunState;
-use crate::run::drive::{Admitted, Made, Noted};
+use crate::run::drive::{Admitted, Lightening, Made, Noted};
 use crate::run::op::{Done, End, Op, OpResult};
 use crate::run::recorder::{Batch, Recorder, Stopped};
 use crate::run::rest::StoredResult;
@@ -80,22 +80,70 @@ impl Keeping {
         }
     }
 
-    async fn spill(&mut self, path: String, mut result: OpResult) -> Result<OpResult, Stopped> {
-        let Some(value) = value_of(&result).cloned() else {
-            return Ok(result);
+    /// Outputs that were made by deciding: of maps, of nested pipelines, of the run.
+    pub(super) fn lighten<'a>(
+        &'a mut self,
+        shared: &RunShared,
+        records: &'a mut [(Unit, What)],
+    ) -> Option<Lightening<'a>> {
+        let mut heavy: Vec<(Unit, String, &'a mut Value)> = Vec::new();
+        for (unit, what) in records {
+            let Some(output) = output_of(what) else { continue };
+            if output.stored_at().is_some() || self.batch.values.has(output) {
+                continue;
+            }
+            match self.recorder.written(output) {
+                Ok(Some(text)) => self.batch.values.put_written(output, text),
+                Ok(None) => heavy.push((*unit, shared.log.path(*unit), output)),
+                // Its parts were JSON, so it is.
+                Err(_) => {}
+            }
+        }
+        if heavy.is_empty() {
+            return None;
+        }
+        let lightening = async move {
+            let mut light: Vec<(Value, Value)> = Vec::new();
+            let mut given = Vec::with_capacity(heavy.len());
+            for (unit, path, output) in heavy {
+                let known = light.iter().find(|(value, _)| value.is(output));
+                let kept = match known {
+                    Some((_, kept)) => kept.clone(),
+                    None => {
+                        let kept = self.spilled(output, &path).await;
+                        let kept = kept.map_err(|error| self.recorder.stop(error))?;
+                        light.push((output.clone(), kept.clone()));
+                        kept
+                    }
+                };
+                *output = kept.clone();
+                given.push((unit, kept));
+            }
+            Ok(given)
         };
-        // What is done is not done again because the disk is full: it waits here until there is room.
+        Some(lightening.boxed())
+    }
+
+    /// Keeps a value beside the log. What is done is not done again because the disk is full: it waits here until there is
+    /// room.
+    async fn spilled(&self, value: &Value, path: &str) -> Result<Value, StoreError> {
         let mut pause = crate::clock::millis(50);
-        let spilled = loop {
-            match self.recorder.spill(&value, &path).await {
+        loop {
+            match self.recorder.spill(value, path).await {
                 Err(error) if error.is_passing() => {
                     crate::clock::sleep(pause).await;
                     pause = (pause * 2).min(crate::clock::secs(5));
                 }
-                spilled => break spilled,
+                spilled => return spilled,
             }
+        }
+    }
+
+    async fn spill(&mut self, path: String, mut result: OpResult) -> Result<OpResult, Stopped> {
+        let Some(value) = value_of(&result).cloned() else {
+            return Ok(result);
         };
-        match spilled {
+        match self.spilled(&value, &path).await {
             Ok(kept) => {
                 // The items of a map are worked on one by one: they stay here.
                 let stays = matches!(
@@ -304,6 +352,18 @@ fn not_json(path: &str, error: &str) -> Failure {
         .hint("give the output a type that is JSON: maps need text as keys");
     failure.retryable = false;
     failure
+}
+
+/// The output that a record says a step or the run has.
+fn output_of(what: &mut What) -> Option<&mut Value> {
+    match what {
+        What::Succeeded(output, ..) => Some(output),
+        What::Other(kind) => match &mut **kind {
+            EventKind::RunSucceeded { output, .. } => Some(output),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn path_of(shared: &RunShared, result: &OpResult) -> String {

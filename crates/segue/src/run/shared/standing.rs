@@ -2,12 +2,13 @@
 //! workspace.
 
 use indexmap::IndexMap;
+use serde_json::Value as Json;
 
 use super::RunShared;
 use crate::clock::Time;
 use crate::log::{EventKind, Unit, What};
 use crate::money::Cost;
-use crate::plan::{NeedKind, hash_of};
+use crate::plan::NeedKind;
 use crate::run::state::{RunOutcome, RunState};
 use crate::store::{Document, Standing};
 use crate::value::Value;
@@ -22,7 +23,7 @@ impl RunShared {
         let spent = state.spent();
         let mut standing = Standing {
             status: RunStatus::Running,
-            started: Some(self.log.clock().began()),
+            started: self.started.get().copied(),
             step_counts: state.counts(),
             failed_steps: state.failed_steps(),
             usage: spent.usage,
@@ -108,10 +109,12 @@ impl RunShared {
     }
 
     fn document(&self, state: &RunState, unit: Unit, what: &What, at: Time) -> Option<Document> {
+        let mut empty = false;
         let (status, hash, cost) = match what {
             What::Succeeded(output, _, spent) => {
                 let cost = spent.as_ref().map_or_else(Cost::default, |spent| spent[1].cost);
-                (StepStatus::Succeeded, content_hash(output), cost)
+                empty = is_empty(output);
+                (StepStatus::Succeeded, output.content_hash(), cost)
             }
             What::Other(kind) => match &**kind {
                 EventKind::StepSkipped { reason, .. } if reason.is_settled() => {
@@ -128,6 +131,7 @@ impl RunShared {
             step: step.name.clone(),
             run: Some(self.id),
             status,
+            empty,
             hash,
             built_on: built_on(state, plan, unit.step),
             version: 0,
@@ -139,24 +143,21 @@ impl RunShared {
 }
 
 /// The hashes of the results a step was built on, by step.
-pub(crate) fn built_on(
-    state: &RunState,
-    plan: &crate::plan::Plan,
-    step: u32,
-) -> IndexMap<String, Option<String>> {
+fn built_on(state: &RunState, plan: &crate::plan::Plan, step: u32) -> IndexMap<String, Option<String>> {
     let needs = plan.steps[step as usize].needs.iter();
     let read = needs.filter(|need| need.kind != NeedKind::Settled);
     read.map(|need| {
-        let hash = state.output_of(need.step).and_then(content_hash);
+        let hash = state.output_of(need.step).and_then(Value::content_hash);
         (plan.steps[need.step as usize].name.clone(), hash)
     })
     .collect()
 }
 
-/// The content hash of a value, wherever it is; none of one that is no JSON.
-pub(crate) fn content_hash(value: &Value) -> Option<String> {
-    match value.stored_at() {
-        Some(at) => Some(at.hash.clone()),
-        None => value.to_json().ok().map(|json| hash_of(&json)),
+/// Whether a result is none: null or blank text. One that is kept elsewhere is large, and so it is something.
+pub(crate) fn is_empty(value: &Value) -> bool {
+    match value.to_json().as_deref() {
+        Ok(Json::Null) => true,
+        Ok(Json::String(text)) => text.trim().is_empty(),
+        _ => false,
     }
 }

@@ -56,6 +56,7 @@ impl RunState {
             facts,
             failed: None,
         }));
+        self.take_over_items(unit);
         self.next_items(unit);
     }
 
@@ -69,6 +70,9 @@ impl RunState {
             }
             let item = items.next;
             items.next += 1;
+            if items.slots[item as usize].is_settled() {
+                continue; // it was taken over
+            }
             items.open += 1;
             self.wake(unit.item(item));
         }

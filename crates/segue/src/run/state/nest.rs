@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::scope::{Scope, Stage};
 use super::{RunOutcome, RunState, Unit};
@@ -35,6 +35,7 @@ impl RunState {
             scope.lent = Some(Arc::new(self.facts_of(parent)));
         }
         self.scopes.push(scope);
+        self.take_over(number);
         for step in 0..program.waits.len() as u32 {
             if program.waits[step as usize] == 0 {
                 self.scopes[number as usize].slots[step as usize].waits = 1;
@@ -137,6 +138,9 @@ impl RunState {
         let here = &self.scopes[scope as usize];
         let program = here.program.clone();
         let failed = here.slots.iter().any(|slot| slot.status == StepStatus::Failed);
+        if let Some(gives) = self.gives().filter(|_| scope == 0) {
+            return self.end_part(failed, &gives);
+        }
         if failed {
             let failure = Arc::new(self.described(scope, Failure::new(ErrorKind::Step, "")));
             self.scopes[scope as usize].failure = Some(failure);
@@ -156,6 +160,15 @@ impl RunState {
                 }
             }
         }
+    }
+
+    /// The run was asked for some of its steps only: what they give is its output, and there is nothing else at its end.
+    fn end_part(&mut self, failed: bool, gives: &[u32]) {
+        let result = match failed {
+            true => Err(Arc::new(self.described(0, Failure::new(ErrorKind::Step, "")))),
+            false => Ok(self.scopes[0].outputs(gives)),
+        };
+        self.conclude(0, result);
     }
 
     /// Asks for one of the ops of a scope's end.
@@ -481,22 +494,9 @@ impl RunState {
 
     fn output(&self, scope: u32) -> Result<Value, Arc<Failure>> {
         let here = &self.scopes[scope as usize];
-        let name = |step: &u32| here.program.plan.steps[*step as usize].name.clone();
         match &here.program.plan.output {
             Output::From(source) => Ok(here.read(source)),
-            Output::Last(steps) => match steps.as_slice() {
-                [one] => Ok(here.read(&Source::Step(*one))),
-                many => {
-                    let mut all = Map::new();
-                    for step in many {
-                        let json = here.read(&Source::Step(*step)).to_json();
-                        let json =
-                            json.map_err(|error| Arc::new(Failure::new(ErrorKind::Step, error.to_string())))?;
-                        all.insert(name(step), json.as_ref().clone());
-                    }
-                    Ok(Value::json(Json::Object(all)))
-                }
-            },
+            Output::Last(steps) => Ok(here.outputs(steps)),
             Output::Expression(_) | Output::Template(_) => Err(Arc::new(Failure::new(
                 ErrorKind::Internal,
                 "the output's expression is not linked",
@@ -506,6 +506,18 @@ impl RunState {
 }
 
 impl Scope {
+    /// The output of one step, or those of several by name.
+    fn outputs(&self, steps: &[u32]) -> Value {
+        if let [one] = steps {
+            return self.read(&Source::Step(*one));
+        }
+        let output = |step: &u32| {
+            let name = self.program.plan.steps[*step as usize].name.clone();
+            (name, self.read(&Source::Step(*step)))
+        };
+        Value::map(steps.iter().map(output))
+    }
+
     /// The value at a source; null where the step was left out.
     fn read(&self, source: &Source) -> Value {
         match source {

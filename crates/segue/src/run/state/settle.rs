@@ -67,6 +67,7 @@ impl RunState {
         }
         let unit = Unit::whole(scope, step);
         match self.verdict(scope, step) {
+            Verdict::Run if self.is_unchanged(unit) => {}
             Verdict::Run => self.wake(unit),
             Verdict::Skip(reason) => self.skip(unit, reason),
         }

@@ -153,6 +153,8 @@ impl Inner {
             expects,
             documents,
             questions,
+            outcomes,
+            artifacts,
         } = new;
         if let Some(known) = self.runs.get(&head.id)
             && known.entries.first() == Some(&entry)
@@ -197,13 +199,16 @@ impl Inner {
             self.move_documents(&workspace, documents, head.id);
         }
         self.change_questions(questions);
+        for artifact in artifacts {
+            self.artifacts.insert(artifact.artifact.id, artifact);
+        }
         self.order.push(head.id);
         self.runs.insert(
             head.id,
             Run {
                 head,
                 entries: vec![entry],
-                outcomes: BTreeSet::new(),
+                outcomes: outcomes.into_iter().collect(),
             },
         );
         Ok(Created::New { fence: 1 })
@@ -244,6 +249,7 @@ impl Inner {
                 step,
                 run: None,
                 status: StepStatus::Pending,
+                empty: false,
                 hash: None,
                 built_on: IndexMap::new(),
                 version: 0,

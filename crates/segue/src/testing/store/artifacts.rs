@@ -1,7 +1,7 @@
 //! Cases: artifacts are listed, links move and keep their history.
 
 use super::Fixture;
-use super::sample::{all, artifact, commit, created, last_commit, link, run};
+use super::sample::{all, artifact, commit, created, last_commit, link, new_run, run};
 use crate::store::{ArtifactQuery, Commit, KeptArtifact, Store};
 use crate::view::RunStatus;
 
@@ -228,4 +228,15 @@ pub(super) async fn what_artifacts_and_links_refer_to_is_referenced(fixture: &dy
     store.commit(commit).await.unwrap();
     let referenced = store.referenced().await.unwrap();
     assert_eq!(referenced.into_iter().collect::<Vec<_>>(), ["aa", "cc"]);
+}
+
+pub(super) async fn a_run_may_begin_with_some(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let mut output = artifact(9, run(1), "output.json", "aa");
+    output.is_output = true;
+    let mut new = new_run(1);
+    new.artifacts = vec![output];
+    store.create(new).await.unwrap();
+    assert!(store.referenced().await.unwrap().contains("aa"));
+    assert_eq!(store.artifacts(ArtifactQuery::default()).await.unwrap(), []);
 }

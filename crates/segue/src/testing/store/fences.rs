@@ -143,3 +143,26 @@ pub(super) async fn runs_have_fences_of_their_own(fixture: &dyn Fixture) {
     store.commit(commit(2, 2)).await.unwrap();
     store.commit(commit(3, 2)).await.unwrap();
 }
+
+pub(super) async fn a_run_that_is_given_up_can_be_taken_up(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    created(&*store, [1]).await;
+    store.enroll(owner(2)).await.unwrap();
+    store.release(run(1), 1).await.unwrap();
+    assert_eq!(head(&*store, 1).await.owner, None);
+    assert_eq!(kind_of(store.commit(commit(1, 2)).await), StoreErrorKind::Lost);
+    let fence = taken_up(&*store, 1, 2).await;
+    assert!(fence > 1, "{fence}");
+    assert_eq!(log(&*store, 1).await, [entry(1)]);
+}
+
+pub(super) async fn under_a_stale_one_nothing_is_given_up(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    created(&*store, [1]).await;
+    store.enroll(owner(2)).await.unwrap();
+    store.leave(owner_id(1)).await.unwrap();
+    let fence = taken_up(&*store, 1, 2).await;
+    store.release(run(1), 1).await.unwrap();
+    let found = head(&*store, 1).await;
+    assert_eq!((found.owner, found.fence), (Some(owner_id(2)), fence));
+}

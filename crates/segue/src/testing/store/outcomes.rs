@@ -1,7 +1,7 @@
 //! Cases: a unit has one outcome.
 
 use super::Fixture;
-use super::sample::{commit, created, entry, kind_of, log, owner, owner_id, taken_up};
+use super::sample::{commit, created, entry, kind_of, log, new_run, owner, owner_id, taken_up};
 use crate::store::{Commit, StoreErrorKind, UnitKey};
 
 fn unit(scope: u32, step: u32, item: u32) -> UnitKey {
@@ -114,4 +114,17 @@ pub(super) async fn the_items_of_a_large_map_each_have_one(fixture: &dyn Fixture
         ..commit(1, 3)
     };
     store.commit(next).await.unwrap();
+}
+
+pub(super) async fn those_a_run_begins_with_are_had(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    store.enroll(owner(1)).await.unwrap();
+    let mut new = new_run(1);
+    new.outcomes = vec![unit(0, 1, 2)];
+    store.create(new).await.unwrap();
+    let second = Commit {
+        outcomes: vec![unit(0, 1, 2)],
+        ..commit(1, 2)
+    };
+    assert_eq!(kind_of(store.commit(second).await), StoreErrorKind::Misused);
 }

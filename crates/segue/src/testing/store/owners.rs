@@ -7,6 +7,14 @@ use super::sample::{
 use crate::store::{Beat, Claim, Halt, Owner, OwnerSeen, Place, StoreErrorKind};
 use crate::view::RunStatus;
 
+fn halt() -> Halt {
+    Halt {
+        by: "ada".into(),
+        since: at(1),
+        reason: Some("too dear".into()),
+    }
+}
+
 pub(super) async fn one_is_seen_as_it_was_enrolled(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     assert_eq!(store.owners().await.unwrap(), []);
@@ -126,12 +134,7 @@ pub(super) async fn a_beat_tells_of_signals_for_held_runs(fixture: &dyn Fixture)
 pub(super) async fn a_beat_tells_of_a_halt(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     store.enroll(owner(1)).await.unwrap();
-    let halt = Halt {
-        by: "ada".into(),
-        since: at(1),
-        reason: Some("too dear".into()),
-    };
-    store.halt(Some(halt)).await.unwrap();
+    store.halt(Some(halt())).await.unwrap();
     assert!(store.beat(owner_id(1)).await.unwrap().halted);
     store.halt(None).await.unwrap();
     assert!(!store.beat(owner_id(1)).await.unwrap().halted);
@@ -218,4 +221,18 @@ pub(super) async fn of_many_that_want_a_run_one_gets_it(fixture: &dyn Fixture) {
         .count();
     assert_eq!((taken, held), (1, 48), "{answers:?}");
     assert_eq!(head(&*store, 1).await.fence, 2);
+}
+
+pub(super) async fn news_tell_the_same_and_are_no_beat(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    created(&*store, [1]).await;
+    store.signal(cancel(), run(1), at(1)).await.unwrap();
+    store.halt(Some(halt())).await.unwrap();
+    let beats = async || store.owners().await.unwrap()[0].beats;
+    let before = beats().await;
+    let news = store.news(owner_id(1)).await.unwrap();
+    assert_eq!(beats().await, before);
+    assert_eq!(news, store.beat(owner_id(1)).await.unwrap());
+    assert_eq!((news.signalled, news.halted), (vec![run(1)], true));
+    assert!(store.news(owner_id(2)).await.unwrap().buried);
 }

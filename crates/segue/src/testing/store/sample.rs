@@ -105,6 +105,8 @@ pub(super) fn new_run(n: u64) -> NewRun {
         expects: Vec::new(),
         documents: Vec::new(),
         questions: Vec::new(),
+        outcomes: Vec::new(),
+        artifacts: Vec::new(),
     }
 }
 
@@ -252,6 +254,7 @@ pub(super) fn document(step: &str, by: RunId, hash: &str) -> Document {
         step: step.into(),
         run: Some(by),
         status: StepStatus::Succeeded,
+        empty: hash == "nothing",
         hash: Some(hash.into()),
         built_on: IndexMap::from([("sources".into(), Some("h0".into())), ("left out".into(), None)]),
         version: 0,

@@ -438,3 +438,13 @@ pub(super) async fn a_stale_commit_moves_no_result(fixture: &dyn Fixture) {
     assert_eq!(states(&*store, "k").await, [state("draft", 0, None, true)]);
     assert_eq!(head(&*store, 1).await.key.as_deref(), Some("k"));
 }
+
+pub(super) async fn a_result_that_is_nothing_is_known_as_that(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let mut new = keyed(1, "k", &[]);
+    new.documents = vec![document("a", run(1), "h1"), document("b", run(1), "nothing")];
+    store.create(new).await.unwrap();
+    let found = documents(&*store, "k").await;
+    let empty: Vec<bool> = found.iter().map(|document| document.empty).collect();
+    assert_eq!(empty, [false, true]);
+}

@@ -251,9 +251,10 @@ impl Steps {
         self.note_reused();
         let at = self.settle(path, reused.status, time);
         let view = &mut self.slot(at).view;
-        view.reused_from = Some(reused.from_run.to_string());
+        view.reused_from = reused.from_run.map(|run| run.to_string());
         view.edited = reused.edited;
         view.built_on.clone_from(&reused.built_on);
+        view.skipped.clone_from(&reused.skipped);
         if reused.status == StepStatus::Succeeded {
             view.output = Some(reused.output.clone());
             view.output_ref.clone_from(&reused.output_ref);

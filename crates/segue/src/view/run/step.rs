@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, Failure, Spent};
 use crate::id::CallId;
 use crate::log::Resolution;
 use crate::money::Cost;
-use crate::plan::{Kind, hash_of};
+use crate::plan::Kind;
 use crate::question::Question;
 use crate::usage::Usage;
 use crate::value::{Value, ValueRef};
@@ -210,7 +210,7 @@ impl OutputHash {
     pub fn get(&self) -> Option<String> {
         match &self.0 {
             Source::None => None,
-            Source::Of(output) => output.to_json().ok().map(|json| hash_of(&json)),
+            Source::Of(output) => output.content_hash(),
             Source::Read(hash) => Some(hash.clone()),
         }
     }

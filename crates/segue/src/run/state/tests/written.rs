@@ -38,6 +38,7 @@ pub(super) fn plain_step(name: String, kind: Kind, action: Action) -> Step {
         complete: crate::plan::Complete::Schema,
         artifacts: Vec::new(),
         output_schema: None,
+        reads: Vec::new(),
     }
 }
 
@@ -50,6 +51,8 @@ pub(super) fn bare(name: &str, steps: Vec<Step>) -> Plan {
         description: None,
         labels: IndexMap::new(),
         input: Input::Value(Schema::of::<u64>()),
+        key: None,
+        start: crate::plan::StartMode::Auto,
         output: Output::Last(vec![steps.len() as u32 - 1]),
         steps,
         output_schema: None,
