@@ -1,3 +1,9 @@
 //! Durable stores for Segue, behind `segue::store::Store`: runs outlive their process.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
+
+#[cfg(feature = "postgres")]
+mod postgres;
+
+#[cfg(feature = "postgres")]
+pub use postgres::{Durability, Postgres, PostgresBuilder};

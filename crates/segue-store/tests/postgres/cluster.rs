@@ -1,0 +1,126 @@
+//! A real PostgreSQL server for this test process alone: made in a temporary folder, reached through a socket there, gone
+//! when the process is, however it ends.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// What the server is told: no network, room for the pools of many tests, and everything that makes a commit last.
+const SETTINGS: &str =
+    "-c listen_addresses= -c max_connections=300 -c fsync=on -c full_page_writes=on -c shared_buffers=64MB";
+
+/// The user that a server may run as, where the tests are run by one that it refuses.
+const USER: &str = "postgres";
+
+/// A server.
+pub(crate) struct Cluster {
+    folder: String,
+    keeper: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    schemas: AtomicU32,
+}
+
+/// The server of this process; it is started for the first who asks.
+pub(crate) fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::start(SETTINGS))
+}
+
+impl Cluster {
+    /// A server of its own.
+    #[expect(clippy::disallowed_methods, reason = "a real server is another process")]
+    pub(crate) fn start(settings: &str) -> Self {
+        let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+        let mut command = if is_root {
+            let mut command = Command::new("setpriv");
+            command.args([
+                &format!("--reuid={USER}"),
+                &format!("--regid={USER}"),
+                "--init-groups",
+                "sh",
+            ]);
+            command
+        } else {
+            Command::new("sh")
+        };
+        let mut keeper = command
+            .args(["-c", include_str!("cluster.sh"), "cluster"])
+            .arg(programs())
+            .arg(settings)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell, and `setpriv` for root");
+        let stdin = keeper.stdin.take().unwrap();
+        let mut stdout = BufReader::new(keeper.stdout.take().unwrap());
+        let mut folder = String::new();
+        stdout.read_line(&mut folder).unwrap();
+        assert!(folder.starts_with('/'), "no server could be made");
+        let cluster = Self {
+            folder: folder.trim_end().to_owned(),
+            keeper: Mutex::new((stdin, stdout)),
+            schemas: AtomicU32::new(0),
+        };
+        cluster.tell("start");
+        cluster
+    }
+
+    /// Has the server killed, stopped or started; it is when this returns.
+    pub(crate) fn tell(&self, command: &str) {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stdin, stdout) = &mut *keeper;
+        writeln!(stdin, "{command}").unwrap();
+        let mut answer = String::new();
+        stdout.read_line(&mut answer).unwrap();
+        assert_eq!(answer, "done\n", "the server could not {command}");
+    }
+
+    /// Its address, with the password.
+    pub(crate) fn address(&self) -> String {
+        self.address_of("segue", "a%20secret", "postgres")
+    }
+
+    /// The address of somebody else.
+    pub(crate) fn address_of(&self, user: &str, password: &str, database: &str) -> String {
+        let host = self.folder.replace('/', "%2F");
+        format!("postgres://{user}:{password}@{host}/{database}")
+    }
+
+    /// The name of a schema that nobody has used.
+    pub(crate) fn schema(&self) -> String {
+        format!("test_{}", self.schemas.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Asks the server something, apart from any store.
+    pub(crate) async fn client(&self) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(&self.address(), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        tokio::runtime::Handle::current().spawn(async move {
+            let _ = connection.await;
+        });
+        client
+    }
+}
+
+/// The folder of the newest server that is installed.
+fn programs() -> PathBuf {
+    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|version| {
+            let number = version.file_name().to_str()?.parse().ok()?;
+            Some((number, version.path().join("bin")))
+        })
+        .filter(|(_, path)| Path::new(path).join("initdb").is_file())
+        .collect();
+    found.sort();
+    let (_, newest) = found
+        .pop()
+        .expect("PostgreSQL is installed: `cargo xtask test --only needs` does it");
+    newest
+}
