@@ -52,6 +52,8 @@ pub mod settings;
 mod step;
 pub mod store;
 mod template;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tool;
 mod usage;
 mod value;

@@ -89,7 +89,8 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- runs
 
-    /// Creates a run with the first entry of its log, held by its owner.
+    /// Creates a run with the first entry of its log, held by its owner. The same once more, because its answer was
+    /// lost, gives the same answer.
     fn create(&self, run: NewRun) -> Pending<Created>;
 
     /// Takes up a run that nobody holds and that is not over. Its fence grows.
@@ -144,7 +145,7 @@ pub trait Store: Send + Sync + 'static {
     /// The current results of a workspace, in the order in which they were first made.
     fn documents(&self, pipeline: String, key: String) -> Pending<Vec<Document>>;
 
-    /// The keys of the workspaces of a pipeline, or of all.
+    /// The workspaces of a key, one for each pipeline that has it, or all there are. Sorted.
     fn workspaces(&self, key: Option<String>) -> Pending<Vec<DocumentKey>>;
 
     // ---- artifacts
@@ -161,7 +162,8 @@ pub trait Store: Send + Sync + 'static {
     // ---- budgets that several runs share
 
     /// Reserves the upper bound of a call against accounts that runs share: `decide` is told how they stand and says how
-    /// much, or none. Nobody else reserves or settles in between. Gives what was reserved.
+    /// much, or none. Nobody else reserves or settles in between. Gives what was reserved. The same call once more, because
+    /// its answer was lost, gives what it holds.
     fn reserve(&self, hold: Hold, accounts: Vec<AccountKey>, decide: Decide) -> Pending<Option<Amounts>>;
 
     /// What the calls of a run still hold.

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::{Pending, StoreError, StoreErrorKind};
+use crate::clock::now;
 
 /// Where bytes are kept.
 ///
@@ -40,7 +42,13 @@ pub trait BlobReader: Send {
 
 /// Bytes in memory.
 #[derive(Clone, Default)]
-pub struct MemoryBlobs(Arc<Mutex<BTreeMap<String, Arc<[u8]>>>>);
+pub struct MemoryBlobs(Arc<Mutex<BTreeMap<String, Kept>>>);
+
+struct Kept {
+    bytes: Arc<[u8]>,
+    /// When they were kept last: whoever keeps what is there already wants it to stay as long as what is new.
+    at: Instant,
+}
 
 struct Writing {
     kept: MemoryBlobs,
@@ -66,15 +74,18 @@ impl Blobs for MemoryBlobs {
 
     fn read(&self, sha256: String) -> Pending<Option<Box<dyn BlobReader>>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.get(&sha256).cloned();
+        let found = kept.get(&sha256).map(|kept| kept.bytes.clone());
         let reader = found.map(|bytes| Box::new(Reading { bytes, at: 0 }) as Box<dyn BlobReader>);
         std::future::ready(Ok(reader)).boxed()
     }
 
-    fn sweep(&self, referenced: std::collections::BTreeSet<String>, _older_than: Duration) -> Pending<u64> {
+    fn sweep(&self, referenced: std::collections::BTreeSet<String>, older_than: Duration) -> Pending<u64> {
+        let now = now();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = kept.len();
-        kept.retain(|hash, _| referenced.contains(hash));
+        kept.retain(|hash, kept| {
+            referenced.contains(hash) || now.saturating_duration_since(kept.at) < older_than
+        });
         let swept = (before - kept.len()) as u64;
         std::future::ready(Ok(swept)).boxed()
     }
@@ -91,7 +102,12 @@ impl BlobWriter for Writing {
         let hash = hex(&Sha256::digest(&bytes));
         let length = bytes.len() as u64;
         let mut kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.entry(hash.clone()).or_insert_with(|| bytes.into());
+        let at = now();
+        let fresh = || Kept {
+            bytes: bytes.into(),
+            at,
+        };
+        kept.entry(hash.clone()).or_insert_with(fresh).at = at;
         std::future::ready(Ok((hash, length))).boxed()
     }
 }

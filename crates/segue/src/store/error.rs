@@ -50,6 +50,54 @@ impl StoreError {
         )
     }
 
+    /// There is no such run.
+    pub fn unknown(run: crate::id::RunId) -> Self {
+        Self::new(StoreErrorKind::Misused, format!("there is no run {run}"))
+    }
+
+    /// The run exists, and began otherwise.
+    pub fn exists(run: crate::id::RunId) -> Self {
+        Self::new(StoreErrorKind::Misused, format!("run {run} exists already"))
+    }
+
+    /// The entry does not follow the last one of the run's log.
+    pub fn out_of_order(run: crate::id::RunId, number: u64) -> Self {
+        let message = format!("entry {number} of run {run} is not the next one");
+        Self::new(StoreErrorKind::Misused, message)
+    }
+
+    /// The unit has its outcome.
+    pub fn second_outcome(run: crate::id::RunId, unit: super::UnitKey) -> Self {
+        let super::UnitKey { scope, step, item } = unit;
+        let message = format!("unit {scope}/{step}/{item} of run {run} has an outcome already");
+        Self::new(StoreErrorKind::Misused, message)
+    }
+
+    /// The call holds something already, or held something of which nobody knows what became.
+    pub fn second_hold(call: crate::id::CallId) -> Self {
+        let message = format!("{call} has a hold already");
+        Self::new(StoreErrorKind::Misused, message)
+    }
+
+    /// The owner has left or was buried.
+    pub fn gone(owner: super::OwnerId) -> Self {
+        let message = format!("owner {owner} is not known any more");
+        Self::new(StoreErrorKind::Lost, message)
+    }
+
+    /// The run cannot be removed before it is over.
+    pub fn not_over(run: crate::id::RunId) -> Self {
+        let message = format!("run {run} is not over; only runs that are over can be removed");
+        Self::new(StoreErrorKind::Misused, message).hint("cancel it first")
+    }
+
+    /// The run cannot be removed while a workspace needs its result.
+    pub fn is_current(run: crate::id::RunId, key: &str, step: &str) -> Self {
+        let message = format!("run {run} has the current result of step `{step}` of `{key}`");
+        Self::new(StoreErrorKind::Misused, message)
+            .hint("run the step again first, so that another run has it")
+    }
+
     /// Adds a way out.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

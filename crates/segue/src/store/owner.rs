@@ -56,6 +56,12 @@ impl OwnerId {
         Self(ids.bits())
     }
 
+    /// The owner of these bits.
+    #[must_use]
+    pub fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
     /// The 128 bits behind it.
     #[must_use]
     pub fn bits(self) -> u128 {
