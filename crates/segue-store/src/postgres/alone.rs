@@ -1,8 +1,7 @@
 //! Writes that are carried out alone, each in a transaction of its own: those about owners, which come once a second at
 //! most, and those that hardly ever come. The transaction itself is the writer's.
 
-use segue::RunId;
-use segue::store::{Beat, DocumentKey, Owner, StoreError, StoreErrorKind};
+use segue::store::{Beat, Owner, StoreError};
 use tokio_postgres::types::Json;
 
 use super::fault::Fault;
@@ -14,21 +13,23 @@ const ENROLL: &str = "INSERT INTO owners (id, place, beats) VALUES ($1, $2, 0) \
     ON CONFLICT (id) DO UPDATE SET place = excluded.place, beats = 0";
 const BEAT: &str = "UPDATE owners SET beats = beats + 1 WHERE id = $1 RETURNING beats";
 const SIGNALLED: &str = "SELECT s.run FROM signals s JOIN logs l ON l.run = s.run WHERE l.owner = $1 \
-    GROUP BY s.run ORDER BY min(s.number)";
+    GROUP BY s.run ORDER BY s.run";
 const BURY: &str = "DELETE FROM owners WHERE id = $1 AND beats <= $2 RETURNING id";
 const LEAVE: &str = "DELETE FROM owners WHERE id = $1";
 const EXPIRE: &str = "UPDATE questions SET status = CASE status WHEN 'open' THEN 'expired' ELSE status END \
     WHERE id = $1 RETURNING status";
 const HALT: &str = "UPDATE segue_store SET halt = $1, halt_since = $2";
 const LOCK_RUN: &str = "SELECT status FROM logs WHERE run = $1 FOR UPDATE";
-const CURRENT_IN: &str = "SELECT pipeline, key, step FROM documents WHERE run = $1 \
+const CURRENT_IN: &str = "SELECT key, step FROM documents WHERE run = $1 \
     ORDER BY pipeline, key, position LIMIT 1";
-const FORGET: [&str; 8] = [
+const FORGET: [&str; 9] = [
     "DELETE FROM entries WHERE run = $1",
     "DELETE FROM outcomes WHERE run = $1",
     "DELETE FROM requests WHERE run = $1",
     "DELETE FROM questions WHERE run = $1",
     "DELETE FROM signals WHERE run = $1",
+    // What its calls held stays counted in the accounts: nobody knows any more what became of it.
+    "DELETE FROM holds WHERE run = $1",
     "DELETE FROM artifacts a WHERE run = $1 AND NOT EXISTS (SELECT 1 FROM links l WHERE l.artifact = a.id)",
     "DELETE FROM runs WHERE id = $1",
     "DELETE FROM logs WHERE run = $1",
@@ -109,15 +110,13 @@ pub(super) fn decide(
         Write::Remove(run, reply) => {
             let status: Option<&str> = first.first().map(|row| row::get(row, 0)).transpose()?;
             let status = status.map(row::run_status).transpose()?;
-            let current = second.first().map(|row| -> Result<_, Fault> {
-                let pipeline = row::text(row, 0)?;
-                let key = row::text(row, 1)?;
-                Ok((DocumentKey { pipeline, key }, row::text(row, 2)?))
-            });
+            let current = second
+                .first()
+                .map(|row| -> Result<_, Fault> { Ok((row::text(row, 0)?, row::text(row, 1)?)) });
             reply.set(match (status, current.transpose()?) {
                 (None, _) => Ok(false),
-                (Some(status), _) if !status.is_terminal() => Err(is_not_over(*run)),
-                (Some(_), Some((workspace, step))) => Err(is_current(*run, &workspace, &step)),
+                (Some(status), _) if !status.is_terminal() => Err(StoreError::not_over(*run)),
+                (Some(_), Some((key, step))) => Err(StoreError::is_current(*run, &key, &step)),
                 (Some(_), None) => {
                     for sql in FORGET {
                         next.put(sql, params![run.to_string()]);
@@ -134,18 +133,4 @@ pub(super) fn decide(
         | Write::Settle(..) => {}
     }
     Ok(())
-}
-
-fn is_not_over(run: RunId) -> StoreError {
-    let message = format!("run {run} is not over; only runs that are over can be removed");
-    StoreError::new(StoreErrorKind::Misused, message).hint("cancel it first")
-}
-
-fn is_current(run: RunId, workspace: &DocumentKey, step: &str) -> StoreError {
-    let message = format!(
-        "run {run} has the current result of step `{step}` of `{}`",
-        workspace.key
-    );
-    StoreError::new(StoreErrorKind::Misused, message)
-        .hint("run the step again first, so that another run has it")
 }

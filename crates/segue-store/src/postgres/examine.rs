@@ -30,10 +30,11 @@ const CHECKS: &[&str] = &[
      WHERE e.after + e.events <> l.last_seq ORDER BY l.run",
     "SELECT format('run %s has no log', r.id) FROM runs r \
      WHERE NOT EXISTS (SELECT 1 FROM logs l WHERE l.run = r.id) ORDER BY r.id",
-    "SELECT format('%s belong to run %s, which is not there', what, run) FROM ( \
-        SELECT 'a log' AS what, run FROM logs UNION SELECT 'entries', run FROM entries \
-        UNION SELECT 'outcomes', run FROM outcomes UNION SELECT 'questions', run FROM questions \
-        UNION SELECT 'signals', run FROM signals UNION SELECT 'a request key', run FROM requests) t \
+    "SELECT format('%s to run %s, which is not there', what, run) FROM ( \
+        SELECT 'a log belongs' AS what, run FROM logs UNION SELECT 'entries belong', run FROM entries \
+        UNION SELECT 'outcomes belong', run FROM outcomes UNION SELECT 'questions belong', run FROM questions \
+        UNION SELECT 'signals belong', run FROM signals \
+        UNION SELECT 'a request key belongs', run FROM requests) t \
      WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = t.run) ORDER BY run, what",
     "SELECT format('run %s is %s where the end of its log says %s', r.id, r.status, l.status) \
      FROM runs r JOIN logs l ON l.run = r.id WHERE r.status <> l.status ORDER BY r.id",
@@ -54,21 +55,20 @@ const CHECKS: &[&str] = &[
     // Versions of a link are numbered from 1 without gaps.
     "SELECT format('link %s of pipeline %s has %s versions up to number %s', link, pipeline, count(*), max(version)) \
      FROM links GROUP BY pipeline, link HAVING count(*) <> max(version) OR min(version) <> 1 ORDER BY pipeline, link",
-    // What is set aside in an account is what calls hold against it. A count is kept with its bits, so one beyond half of
-    // its range is negative here.
-    "SELECT format('account %s of %s has %s set aside where calls hold %s', a.name, a.period, \
-        array_to_string(array_cat(a.reserved, a.uncertain), '/'), array_to_string(h.held, '/')) \
-     FROM accounts a CROSS JOIN LATERAL ( \
-        SELECT ARRAY[ \
-            coalesce(sum(h.amounts[1]) FILTER (WHERE h.state = 'reserved'), 0), \
-            coalesce(sum(h.amounts[2]) FILTER (WHERE h.state = 'reserved'), 0), \
-            coalesce(sum(h.amounts[3]) FILTER (WHERE h.state = 'reserved'), 0), \
-            coalesce(sum(h.amounts[1]) FILTER (WHERE h.state = 'uncertain'), 0), \
-            coalesce(sum(h.amounts[2]) FILTER (WHERE h.state = 'uncertain'), 0), \
-            coalesce(sum(h.amounts[3]) FILTER (WHERE h.state = 'uncertain'), 0)] AS held \
-        FROM holds h WHERE EXISTS (SELECT 1 FROM unnest(h.names, h.periods) AS n (name, period) \
-            WHERE n.name = a.name AND n.period = a.period)) h \
-     WHERE array_cat(a.reserved, a.uncertain)::numeric[] <> h.held ORDER BY a.name, a.period",
+    // What calls hold against an account is set aside there. More may be: of runs that were removed. A count is kept with
+    // its bits, so one beyond half of its range is negative here; a sum stops at the end of the range.
+    "SELECT format('account %s of %s has %s of %s set aside where calls hold %s', name, period, kept, amount, held) \
+     FROM (SELECT a.name, a.period, n.amount, \
+            CASE WHEN k.kept < 0 THEN k.kept + 18446744073709551616 ELSE k.kept END AS kept, \
+            least(sum(CASE WHEN h.amounts[n.at] < 0 THEN h.amounts[n.at] + 18446744073709551616 \
+                ELSE h.amounts[n.at] END), 18446744073709551615) AS held \
+        FROM holds h CROSS JOIN unnest(h.names, h.periods) AS u (name, period) \
+        JOIN accounts a ON a.name = u.name AND a.period = u.period \
+        CROSS JOIN (VALUES (1, 'nano-dollars'), (2, 'tokens'), (3, 'requests')) AS n (at, amount) \
+        CROSS JOIN LATERAL (SELECT (CASE h.state WHEN 'reserved' THEN a.reserved ELSE a.uncertain END)[n.at]::numeric \
+            AS kept) k \
+        GROUP BY a.name, a.period, h.state, n.amount, k.kept) s \
+     WHERE kept < held ORDER BY name, period, amount",
     // The server itself.
     "SELECT format('index %s is not valid', i.indexrelid::regclass) FROM pg_index i \
      JOIN pg_class c ON c.oid = i.indexrelid \

@@ -54,8 +54,8 @@ struct Line<'a> {
     entries: u64,
     last_seq: u64,
     status: RunStatus,
-    /// The last entry, where somebody may be repeating it.
-    last: Option<Last<'a>>,
+    /// Entries by their number: those that somebody may be repeating, and those that this group adds.
+    known: HashMap<u64, Known<'a>>,
     /// Those outcomes there are of which the group brings another.
     outcomes: HashSet<UnitKey>,
     /// Signals that wait: number, and whether it wakes.
@@ -67,7 +67,7 @@ struct Line<'a> {
     is_changed: bool,
 }
 
-enum Last<'a> {
+enum Known<'a> {
     Stored(Entry),
     Added(&'a Entry),
 }
@@ -131,16 +131,15 @@ struct Sent<'a> {
     kind: &'a SignalKind,
 }
 
-impl Last<'_> {
-    fn entry(&self) -> &Entry {
-        match self {
-            Last::Stored(entry) => entry,
-            Last::Added(entry) => entry,
-        }
-    }
-}
-
 impl Line<'_> {
+    /// Whether this very entry is in the log.
+    fn has(&self, entry: &Entry) -> bool {
+        self.known.get(&entry.number).is_some_and(|known| match known {
+            Known::Stored(known) => known == entry,
+            Known::Added(known) => *known == entry,
+        })
+    }
+
     fn workspace(&self) -> Option<DocumentKey> {
         let key = self.key.clone()?;
         Some(DocumentKey {

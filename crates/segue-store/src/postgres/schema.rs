@@ -75,7 +75,9 @@ async fn migrate(client: &ClientWrapper, schema: &str, name: &str, steps: &[&str
     };
     let is_new = matches!(found, Found::Nothing { .. });
     if matches!(found, Found::Nothing { schema_exists: false }) {
-        client.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
+        client
+            .batch_execute(&format!("CREATE SCHEMA \"{schema}\""))
+            .await?;
     }
     if is_ready(found, schema, name, steps)? {
         return Ok(());
@@ -135,20 +137,10 @@ async fn check_server(client: &ClientWrapper, name: &str) -> Result<(), Fault> {
 }
 
 async fn look(client: &ClientWrapper, schema: &str) -> Result<Found, Fault> {
-    let exists = client
-        .query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&schema])
-        .await?;
-    if !exists.try_get::<_, bool>(0)? {
+    if !exists(client, schema).await? {
         return Ok(Found::Nothing { schema_exists: false });
     }
-    let rows = client
-        .query(
-            "SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace($1) \
-             AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY relname",
-            &[&schema],
-        )
-        .await?;
-    let tables: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let tables = tables(client, schema, "rpvmf").await?;
     if tables.is_empty() {
         return Ok(Found::Nothing { schema_exists: true });
     }
@@ -176,34 +168,47 @@ async fn back_up(client: &ClientWrapper, schema: &str, version: i32) -> Result<(
         .batch_execute("LOCK TABLE segue_store IN ACCESS EXCLUSIVE MODE")
         .await?;
     let backup = format!("{schema}_backup_v{version}");
-    let taken = client
-        .query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&backup])
-        .await?;
-    if taken.try_get::<_, bool>(0)? {
+    if exists(client, &backup).await? {
         let message =
             format!("there is a schema `{backup}` already, where the backup before the migration goes");
         return Err(StoreError::new(StoreErrorKind::Refused, message)
             .hint("it is the backup of an earlier migration; rename or drop it")
             .into());
     }
-    let rows = client
-        .query(
-            "SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace($1) \
-             AND relkind = 'r' ORDER BY relname",
-            &[&schema],
-        )
+    client
+        .batch_execute(&format!("CREATE SCHEMA \"{backup}\""))
         .await?;
-    client.batch_execute(&format!("CREATE SCHEMA {backup}")).await?;
-    for row in rows {
-        let table = row.try_get::<_, String>(0)?.replace('"', "\"\"");
+    for table in tables(client, schema, "r").await? {
+        let table = table.replace('"', "\"\"");
         client
             .batch_execute(&format!(
                 "LOCK TABLE \"{table}\" IN ACCESS EXCLUSIVE MODE; \
-                 CREATE TABLE {backup}.\"{table}\" AS TABLE {schema}.\"{table}\""
+                 CREATE TABLE \"{backup}\".\"{table}\" AS TABLE \"{schema}\".\"{table}\""
             ))
             .await?;
     }
     Ok(())
+}
+
+/// Whether there is such a schema. Asked of the catalogue itself: the functions for names answer from what this session
+/// remembers, and waiting for a lock on a number does not make it look again.
+async fn exists(client: &ClientWrapper, schema: &str) -> Result<bool, Fault> {
+    let rows = client
+        .query("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema])
+        .await?;
+    Ok(!rows.is_empty())
+}
+
+/// What can be read like a table there, of these kinds.
+async fn tables(client: &ClientWrapper, schema: &str, kinds: &str) -> Result<Vec<String>, Fault> {
+    let rows = client
+        .query(
+            "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = $1 AND strpos($2, c.relkind::text) > 0 ORDER BY c.relname",
+            &[&schema, &kinds],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
 fn version_of(steps: &[&str]) -> i32 {

@@ -25,7 +25,7 @@ pub enum Durability {
 pub(super) struct Dialer {
     /// Where to.
     pub(super) config: Config,
-    /// The schema of the store; a plain name, so that it needs no quotes.
+    /// The schema of the store; a plain name, which in quotes means itself.
     pub(super) schema: String,
     /// How much outlives the power.
     pub(super) durability: Durability,
@@ -75,7 +75,7 @@ impl Dialer {
         let schema = &self.schema;
         client
             .batch_execute(&format!(
-                "{SETTINGS} SET search_path TO {schema}; SET synchronous_commit TO {commits};"
+                "{SETTINGS} SET search_path TO \"{schema}\"; SET synchronous_commit TO {commits};"
             ))
             .await?;
         Ok((client, handle))

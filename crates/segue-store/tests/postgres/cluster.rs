@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -19,6 +19,8 @@ const USER: &str = "postgres";
 pub(crate) struct Cluster {
     folder: String,
     keeper: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    /// Ends by itself after this process.
+    _shell: Child,
     schemas: AtomicU32,
 }
 
@@ -45,7 +47,7 @@ impl Cluster {
         } else {
             Command::new("sh")
         };
-        let mut keeper = command
+        let mut shell = command
             .args(["-c", include_str!("cluster.sh"), "cluster"])
             .arg(programs())
             .arg(settings)
@@ -54,14 +56,15 @@ impl Cluster {
             .stdout(Stdio::piped())
             .spawn()
             .expect("a shell, and `setpriv` for root");
-        let stdin = keeper.stdin.take().unwrap();
-        let mut stdout = BufReader::new(keeper.stdout.take().unwrap());
+        let stdin = shell.stdin.take().unwrap();
+        let mut stdout = BufReader::new(shell.stdout.take().unwrap());
         let mut folder = String::new();
         stdout.read_line(&mut folder).unwrap();
         assert!(folder.starts_with('/'), "no server could be made");
         let cluster = Self {
             folder: folder.trim_end().to_owned(),
             keeper: Mutex::new((stdin, stdout)),
+            _shell: shell,
             schemas: AtomicU32::new(0),
         };
         cluster.tell("start");
@@ -87,6 +90,17 @@ impl Cluster {
     pub(crate) fn address_of(&self, user: &str, password: &str, database: &str) -> String {
         let host = self.folder.replace('/', "%2F");
         format!("postgres://{user}:{password}@{host}/{database}")
+    }
+
+    /// The address through another folder with a socket.
+    pub(crate) fn address_through(&self, folder: &Path) -> String {
+        let host = folder.to_string_lossy().replace('/', "%2F");
+        format!("postgres://segue:a%20secret@{host}/postgres")
+    }
+
+    /// Its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        Path::new(&self.folder).join(".s.PGSQL.5432")
     }
 
     /// The name of a schema that nobody has used.

@@ -1,5 +1,17 @@
 //! The store in PostgreSQL, on a real server that this process starts for itself.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that is refused what it needs has failed, and a test fails by a panic"
+)]
+
+mod answers;
 mod cluster;
+mod damage;
+mod groups;
 mod like_memory;
+mod proxy;
 mod sample;
+mod schema;
+mod suite;
+mod words;

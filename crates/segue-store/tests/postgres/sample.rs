@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use segue::store::{
-    Commit, Entry, Head, MemoryBlobs, NewRun, Owner, OwnerId, Place, Standing, StoredPlan, UnitKey,
+    AccountKey, Commit, Entry, Head, Hold, HoldState, KeptArtifact, LinkVersion, MemoryBlobs, NewRun, Owner,
+    OwnerId, Place, Settlement, Standing, Store, StoredPlan, UnitKey,
 };
-use segue::{CountingIds, Ids, RunId, RunStatus, Time};
+use segue::{Artifact, ArtifactId, CallId, RunId, RunStatus, Time};
 use segue_store::{Postgres, PostgresBuilder};
 
 use crate::cluster::Cluster;
@@ -34,11 +35,7 @@ pub(crate) fn owner(number: u64) -> Owner {
 
 /// The name of an owner of this number.
 pub(crate) fn owner_id(number: u64) -> OwnerId {
-    let ids = CountingIds::default();
-    for _ in 1..number {
-        ids.bits();
-    }
-    OwnerId::new(&ids)
+    OwnerId::from_bits(number.into())
 }
 
 /// A run of this number, held by the first owner.
@@ -121,4 +118,59 @@ pub(crate) fn labels<const N: usize>(labels: [(&str, &str); N]) -> BTreeMap<Stri
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
+}
+
+/// Reserves one nano-dollar for a call of the run, in the one account there is; gives how it is to be settled.
+pub(crate) async fn reserved(store: &Postgres, run: u128) -> (CallId, Settlement) {
+    let hold = Hold {
+        call: CallId::from_bits(run),
+        run: RunId::from_bits(run),
+        fence: 1,
+        state: HoldState::Reserved,
+        amounts: [0; 3],
+    };
+    let account = AccountKey {
+        name: "pipeline:research/day".into(),
+        window: "2026-03-01".into(),
+    };
+    let decide = Box::new(|_: &[_]| Some([1, 0, 0]));
+    let reserved = store.reserve(hold.clone(), vec![account], decide).await.unwrap();
+    assert_eq!(reserved, Some([1, 0, 0]));
+    (hold.call, Settlement::Spent([1, 0, 0]))
+}
+
+/// An artifact of the run.
+pub(crate) fn artifact(run: u128) -> KeptArtifact {
+    KeptArtifact {
+        artifact: Artifact {
+            id: ArtifactId::from_bits(run),
+            name: "report.md".into(),
+            step: "write".into(),
+            bytes: 7,
+            sha256: format!("{run:064x}"),
+            media_type: "text/markdown".into(),
+        },
+        run: RunId::from_bits(run),
+        pipeline: "research".into(),
+        at: Time::from_micros(1),
+        is_output: false,
+    }
+}
+
+/// A link to the artifact of the run.
+pub(crate) fn link(run: u128, at: Time) -> LinkVersion {
+    let KeptArtifact {
+        artifact,
+        pipeline,
+        run,
+        ..
+    } = artifact(run);
+    LinkVersion {
+        pipeline,
+        link: "latest".into(),
+        version: 0,
+        artifact,
+        run,
+        at,
+    }
 }

@@ -3,7 +3,6 @@
 use segue::store::{Account, AccountKey, Amounts, Hold, HoldState, Settlement, StoreError};
 use segue::{CallId, RunId};
 
-use super::decide::unknown;
 use super::{Group, Held, Standings};
 use crate::postgres::write::Decision;
 
@@ -15,11 +14,22 @@ impl Group<'_> {
         accounts: &[AccountKey],
         decision: &Decision,
     ) -> Result<Option<Amounts>, StoreError> {
-        let line = self.runs.get(&hold.run).ok_or_else(|| unknown(hold.run))?;
+        let line = self
+            .runs
+            .get(&hold.run)
+            .ok_or_else(|| StoreError::unknown(hold.run))?;
         if line.fence != hold.fence {
             return Err(StoreError::lost(hold.run));
         }
-        let mut standing: Vec<Account> = accounts
+        if let Some(Held { hold: Some(held), .. }) = self.holds.get(&hold.call) {
+            // The same once more, because its answer was lost.
+            return if held.run == hold.run && held.state == HoldState::Reserved {
+                Ok(Some(held.amounts))
+            } else {
+                Err(StoreError::second_hold(hold.call))
+            };
+        }
+        let standing: Vec<Account> = accounts
             .iter()
             .map(|key| match self.accounts.get(key) {
                 Some(known) => known.account.clone(),
@@ -29,16 +39,18 @@ impl Group<'_> {
         let Some(amounts) = decision.on(&standing)? else {
             return Ok(None);
         };
-        for account in &mut standing {
-            account.hold(&amounts);
-            self.accounts.insert(
-                account.key.clone(),
-                Standings {
-                    account: account.clone(),
+        let mut keys: Vec<AccountKey> = Vec::with_capacity(accounts.len());
+        for mut account in standing {
+            if !keys.contains(&account.key) {
+                keys.push(account.key.clone());
+                account.hold(&amounts);
+                let moved = Standings {
+                    account,
                     is_fresh: false,
                     is_changed: true,
-                },
-            );
+                };
+                self.accounts.insert(moved.account.key.clone(), moved);
+            }
         }
         let held = Held {
             hold: Some(Hold {
@@ -46,7 +58,7 @@ impl Group<'_> {
                 state: HoldState::Reserved,
                 ..hold.clone()
             }),
-            accounts: accounts.to_vec(),
+            accounts: keys,
             is_changed: true,
         };
         self.holds.insert(hold.call, held);

@@ -1,14 +1,16 @@
 //! What the writes of a group mean, one after the other, worked out on what was read. Pure: nothing here waits or writes.
 //! A write that is refused has changed nothing.
 
+use std::collections::HashSet;
+
 use segue::question::{QuestionStatus, RefusedAnswer};
 use segue::store::{
-    Claim, Commit, Committed, Created, NewRun, OwnerId, QuestionChange, SignalKind, Signalled, StoreError,
-    StoreErrorKind, UnitKey,
+    Claim, Commit, Committed, Created, Entry, NewRun, OwnerId, QuestionChange, SignalKind, Signalled,
+    StoreError, StoreErrorKind,
 };
 use segue::{RunId, Time};
 
-use super::{Asked, Group, Last, Line, Sent};
+use super::{Asked, Group, Known, Line, Sent};
 use crate::postgres::write::Write;
 
 impl<'a> Group<'a> {
@@ -43,6 +45,16 @@ impl<'a> Group<'a> {
 
     fn create(&mut self, new: &'a NewRun) -> Result<Created, StoreError> {
         let head = &new.head;
+        if let Some(line) = self.runs.get(&head.id)
+            && line.has(&new.entry)
+        {
+            // The same once more, because its answer was lost.
+            return Ok(if line.fence == 1 && line.owner == new.owner {
+                Created::New { fence: 1 }
+            } else {
+                Created::Existing(head.id)
+            });
+        }
         if let Some(request) = &new.request
             && let Some((run, body)) = self.requests.get(&request.key)
         {
@@ -53,7 +65,10 @@ impl<'a> Group<'a> {
             });
         }
         if self.runs.contains_key(&head.id) {
-            return Err(misused(format!("run {} exists already", head.id)));
+            return Err(StoreError::exists(head.id));
+        }
+        if new.entry.number != 1 || new.entry.after != 0 {
+            return Err(StoreError::out_of_order(head.id, new.entry.number));
         }
         let last_seq = last_of(head.id, &new.entry)?;
         let line = Line {
@@ -64,7 +79,7 @@ impl<'a> Group<'a> {
             entries: 1,
             last_seq,
             status: head.standing.status,
-            last: Some(Last::Added(&new.entry)),
+            known: [(1, Known::Added(&new.entry))].into(),
             outcomes: Default::default(),
             signals: Vec::new(),
             new: Some(new),
@@ -102,15 +117,14 @@ impl<'a> Group<'a> {
             return Ok(Claim::Held(holder));
         }
         if !self.owners.contains(&owner) {
-            let message = format!("owner {owner} is not known any more");
-            return Err(StoreError::new(StoreErrorKind::Lost, message));
+            return Err(StoreError::gone(owner));
         }
         line.owner = Some(owner);
         line.fence += 1;
         line.is_changed = true;
         // A run that came to exist in this group is not stored yet.
         let stored = self.heads.get(&run).or(line.new.map(|new| &new.head));
-        let mut head = stored.cloned().ok_or_else(|| unknown(run))?;
+        let mut head = stored.cloned().ok_or_else(|| StoreError::unknown(run))?;
         head.owner = line.owner;
         head.fence = line.fence;
         head.last_seq = line.last_seq;
@@ -122,16 +136,14 @@ impl<'a> Group<'a> {
 
     fn commit(&mut self, commit: &'a Commit) -> Result<Committed, StoreError> {
         let run = commit.run;
-        let line = self.runs.get_mut(&run).ok_or_else(|| unknown(run))?;
-        let is_repeat = line
-            .last
-            .as_ref()
-            .is_some_and(|last| *last.entry() == commit.entry);
+        let line = self.runs.get_mut(&run).ok_or_else(|| StoreError::unknown(run))?;
+        let is_repeat = line.has(&commit.entry);
+        let is_last = is_repeat && commit.entry.number == line.entries;
         if !is_repeat {
             line.append(commit)?;
             self.carry_out(commit);
         }
-        let line = self.runs.get_mut(&run).ok_or_else(|| unknown(run))?;
+        let line = self.runs.get_mut(&run).ok_or_else(|| StoreError::unknown(run))?;
         let added = &mut self.added;
         let signals = line.signals.iter().any(|(_, wakes)| *wakes)
             || added
@@ -139,8 +151,10 @@ impl<'a> Group<'a> {
                 .iter()
                 .any(|sent| sent.run == run && sent.kind.wakes());
         let is_over = line.status.is_terminal();
-        let mut left = is_repeat && line.owner.is_none();
-        if commit.leaves && !left && (is_over || !signals) {
+        // A repeat that left the first time finds a fence that has grown; by now another owner may hold the run.
+        let is_held = line.fence == commit.fence && (!is_repeat || is_last);
+        let mut left = commit.leaves && line.fence != commit.fence;
+        if commit.leaves && is_held && (is_over || !signals) {
             line.owner = None;
             line.fence += 1;
             line.is_changed = true;
@@ -176,11 +190,8 @@ impl<'a> Group<'a> {
         let Some(line) = self.runs.get_mut(&run) else {
             return;
         };
-        for unit in &commit.outcomes {
-            if line.outcomes.insert(*unit) {
-                self.added.outcomes.push((run, *unit));
-            }
-        }
+        let outcomes = commit.outcomes.iter().map(|unit| (run, *unit));
+        self.added.outcomes.extend(outcomes);
         line.signals.retain(|(number, _)| {
             let is_taken = commit.taken.contains(number);
             if is_taken {
@@ -231,6 +242,9 @@ impl<'a> Group<'a> {
                 if asked.question.status != QuestionStatus::Open {
                     return Signalled::Closed(asked.question.status);
                 }
+                if status.is_terminal() {
+                    return Signalled::Over(status);
+                }
                 asked.take_in(kind, at);
             }
             SignalKind::Cancel { .. } | SignalKind::Raise { .. } if status.is_terminal() => {
@@ -251,20 +265,18 @@ impl<'a> Line<'a> {
             return Err(StoreError::lost(run));
         }
         if entry.number != self.entries + 1 || entry.after != self.last_seq {
-            return Err(misused(format!(
-                "entry {} of run {run} is not the next one",
-                entry.number
-            )));
+            return Err(StoreError::out_of_order(run, entry.number));
         }
-        if let Some(unit) = commit.outcomes.iter().find(|unit| self.outcomes.contains(unit)) {
-            let UnitKey { scope, step, item } = unit;
-            return Err(misused(format!(
-                "unit {scope}/{step}/{item} of run {run} has an outcome already"
-            )));
+        let last_seq = last_of(run, entry)?;
+        let mut fresh = HashSet::new();
+        let mut outcomes = commit.outcomes.iter();
+        if let Some(unit) = outcomes.find(|unit| self.outcomes.contains(*unit) || !fresh.insert(**unit)) {
+            return Err(StoreError::second_outcome(run, *unit));
         }
-        self.last_seq = last_of(run, entry)?;
+        self.outcomes.extend(fresh);
+        self.last_seq = last_seq;
         self.entries = entry.number;
-        self.last = Some(Last::Added(entry));
+        self.known.insert(entry.number, Known::Added(entry));
         self.is_changed = true;
         if let Some(standing) = &commit.standing {
             self.standing = Some(standing);
@@ -294,15 +306,10 @@ impl Asked {
 }
 
 /// The number of the last event of an entry.
-fn last_of(run: RunId, entry: &segue::store::Entry) -> Result<u64, StoreError> {
+fn last_of(run: RunId, entry: &Entry) -> Result<u64, StoreError> {
     let last = entry.after.checked_add(entry.events);
-    last.ok_or_else(|| misused(format!("entry {} of run {run} has too many events", entry.number)))
-}
-
-pub(super) fn unknown(run: RunId) -> StoreError {
-    misused(format!("there is no run {run}"))
-}
-
-fn misused(message: String) -> StoreError {
-    StoreError::new(StoreErrorKind::Misused, message)
+    last.ok_or_else(|| {
+        let message = format!("entry {} of run {run} has too many events", entry.number);
+        StoreError::new(StoreErrorKind::Misused, message)
+    })
 }

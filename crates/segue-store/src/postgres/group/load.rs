@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::ClientWrapper;
 use segue::RunId;
-use segue::store::{AccountKey, DocumentKey, UnitKey};
+use segue::store::{Account, AccountKey, DocumentKey, UnitKey};
 use tokio_postgres::Row;
 
 use super::need::Need;
-use super::{Group, Held, Last, Line, Placed, Standings, Workspace};
+use super::{Group, Held, Known, Line, Placed, Standings, Workspace};
 use crate::postgres::fault::Fault;
 use crate::postgres::pipe::{Answers, Param, Pipe, Slot, params};
 use crate::postgres::row::{self, head_columns};
@@ -51,7 +51,7 @@ const SIGNALS: &str = "SELECT run, number, wakes FROM signals WHERE run = ANY($1
 const REQUESTS: &str = "SELECT key, run, body FROM requests WHERE key = ANY($1)";
 const LINKS: &str = "SELECT n.pipeline, n.link, max(l.version) FROM unnest($1::text[], $2::text[]) \
     AS n (pipeline, link) JOIN links l ON l.pipeline = n.pipeline AND l.link = n.link GROUP BY n.pipeline, n.link";
-const LAST_ENTRIES: &str = "SELECT e.run, e.number, e.after, e.events, e.at, e.body FROM \
+const ENTRIES: &str = "SELECT e.run, e.number, e.after, e.events, e.at, e.body FROM \
     unnest($1::text[], $2::bigint[]) AS n (run, number) JOIN entries e USING (run, number)";
 
 type Reader = for<'a> fn(&mut Group<'a>, &Row) -> Result<(), Fault>;
@@ -205,7 +205,7 @@ impl<'a> Group<'a> {
         Ok(group)
     }
 
-    /// Reads the last entries of runs that a commit may be repeating. Rare, so it costs a journey only then.
+    /// Reads the entries that somebody may be repeating. Rare, so it costs a journey only then.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -214,27 +214,26 @@ impl<'a> Group<'a> {
         client: &ClientWrapper,
         writes: &[Write],
     ) -> Result<(), Fault> {
-        let mut wanted: HashMap<RunId, i64> = HashMap::new();
-        for write in writes {
-            if let Write::Commit(commit, _) = write
-                && let Some(line) = self.runs.get(&commit.run)
-                && commit.entry.number <= line.entries
-            {
-                wanted.insert(commit.run, line.entries.cast_signed());
-            }
-        }
-        if wanted.is_empty() {
+        let entries = writes.iter().filter_map(|write| match write {
+            Write::Create(new, _) => Some((new.head.id, new.entry.number)),
+            Write::Commit(commit, _) => Some((commit.run, commit.entry.number)),
+            _ => None,
+        });
+        let is_there =
+            |run: &RunId, number: &u64| self.runs.get(run).is_some_and(|line| *number <= line.entries);
+        let (runs, numbers): (Vec<String>, Vec<i64>) = entries
+            .filter(|(run, number)| is_there(run, number))
+            .map(|(run, number)| (run.to_string(), number.cast_signed()))
+            .unzip();
+        if runs.is_empty() {
             return Ok(());
         }
-        let (runs, numbers): (Vec<String>, Vec<i64>) = wanted
-            .into_iter()
-            .map(|(run, number)| (run.to_string(), number))
-            .unzip();
         let mut pipe = Pipe::new(client);
-        let last = pipe.put(LAST_ENTRIES, params![runs, numbers]);
-        for row in pipe.run().await?.take(last) {
+        let found = pipe.put(ENTRIES, params![runs, numbers]);
+        for row in pipe.run().await?.take(found) {
+            let entry = row::entry(&row, 1)?;
             if let Some(line) = self.runs.get_mut(&row::id(&row, 0)?) {
-                line.last = Some(Last::Stored(row::entry(&row, 1)?));
+                line.known.insert(entry.number, Known::Stored(entry));
             }
         }
         Ok(())
@@ -248,7 +247,7 @@ impl<'a> Group<'a> {
         Ok(self.workspaces.entry(named).or_default())
     }
 
-    fn account(&mut self, account: segue::store::Account) -> &mut Standings {
+    fn account(&mut self, account: Account) -> &mut Standings {
         let key = account.key.clone();
         self.accounts.entry(key).or_insert(Standings {
             account,
@@ -267,7 +266,7 @@ fn read_run(group: &mut Group<'_>, row: &Row) -> Result<(), Fault> {
         entries: row::count(row, 5)?,
         last_seq: row::count(row, 6)?,
         status: row::run_status(&row::get::<String>(row, 7)?)?,
-        last: None,
+        known: HashMap::new(),
         outcomes: HashSet::new(),
         signals: Vec::new(),
         new: None,
