@@ -243,3 +243,6 @@ fn foreign(schema: &str, name: &str, tables: &[String]) -> StoreError {
     );
     StoreError::new(StoreErrorKind::Refused, message).hint("choose another schema; nothing was changed")
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,10 @@ use segue::{CallId, RunId, RunStatus, Time};
 use segue_store::Postgres;
 
 use crate::cluster::cluster;
+use crate::open;
 use crate::proxy::{Loses, Proxy};
-use crate::sample::{commit, entry, new_run, owner, owner_id, standing, step};
+use crate::sample::{commit, entry, new_run, owner_id, standing, step};
+use crate::things::{self, owner};
 
 struct Lossy {
     proxy: Proxy,
@@ -21,7 +23,7 @@ async fn lossy() -> Lossy {
     let proxy = Proxy::to(cluster());
     let builder = Postgres::builder(&proxy.address(cluster()), Arc::new(MemoryBlobs::default()));
     let store = builder
-        .schema(cluster().schema())
+        .schema(open::schema())
         .pool_size(1)
         .connect()
         .await
@@ -171,13 +173,13 @@ async fn sessions_that_are_ended_by_the_operator_are_made_again() {
     let address = format!("{}?application_name=ended", cluster().address());
     let builder = Postgres::builder(&address, Arc::new(MemoryBlobs::default()));
     let store = builder
-        .schema(cluster().schema())
+        .schema(open::schema())
         .pool_size(2)
         .connect()
         .await
         .unwrap();
     store.create(new_run(1)).await.unwrap();
-    let operator = cluster().client().await;
+    let operator = things::client().await;
     for next in 2..30 {
         let commit = store.commit(step(1, next));
         operator

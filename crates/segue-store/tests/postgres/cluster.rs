@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What the server is told: no network, room for the pools of many tests, and everything that makes a commit last.
@@ -21,7 +20,6 @@ pub(crate) struct Cluster {
     keeper: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
     /// Ends by itself after this process.
     _shell: Child,
-    schemas: AtomicU32,
 }
 
 /// The server of this process; it is started for the first who asks.
@@ -65,7 +63,6 @@ impl Cluster {
             folder: folder.trim_end().to_owned(),
             keeper: Mutex::new((stdin, stdout)),
             _shell: shell,
-            schemas: AtomicU32::new(0),
         };
         cluster.tell("start");
         cluster
@@ -88,35 +85,13 @@ impl Cluster {
 
     /// The address of somebody else.
     pub(crate) fn address_of(&self, user: &str, password: &str, database: &str) -> String {
-        let host = self.folder.replace('/', "%2F");
+        let host = self.folder().replace('/', "%2F");
         format!("postgres://{user}:{password}@{host}/{database}")
     }
 
-    /// The address through another folder with a socket.
-    pub(crate) fn address_through(&self, folder: &Path) -> String {
-        let host = folder.to_string_lossy().replace('/', "%2F");
-        format!("postgres://segue:a%20secret@{host}/postgres")
-    }
-
-    /// Its socket.
-    pub(crate) fn socket(&self) -> PathBuf {
-        Path::new(&self.folder).join(".s.PGSQL.5432")
-    }
-
-    /// The name of a schema that nobody has used.
-    pub(crate) fn schema(&self) -> String {
-        format!("test_{}", self.schemas.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Asks the server something, apart from any store.
-    pub(crate) async fn client(&self) -> tokio_postgres::Client {
-        let (client, connection) = tokio_postgres::connect(&self.address(), tokio_postgres::NoTls)
-            .await
-            .unwrap();
-        tokio::runtime::Handle::current().spawn(async move {
-            let _ = connection.await;
-        });
-        client
+    /// The folder of its socket.
+    pub(crate) fn folder(&self) -> &str {
+        &self.folder
     }
 }
 

@@ -5,24 +5,23 @@ use segue::store::{Document, Store};
 use segue::{RunId, StepStatus, Time};
 use segue_store::Postgres;
 
-use crate::cluster::cluster;
-use crate::sample::{self, commit, new_run, standing};
+use crate::sample::{commit, new_run, standing};
+use crate::{open, things};
 
 /// A store with something of everything: two runs in a workspace, the first is over.
 async fn full() -> (Postgres, String) {
-    let schema = cluster().schema();
-    let builder = sample::builder(cluster()).schema(&schema);
-    let store = builder.connect().await.unwrap();
+    let schema = open::schema();
+    let store = open::store(&schema).await;
     for number in [1, 2] {
         let mut new = new_run(number);
         new.head.key = Some("acme".into());
         new.claims = vec![format!("step {number}")];
         store.create(new).await.unwrap();
-        let (call, _) = sample::reserved(&store, number).await;
+        let (call, _) = things::reserved(&store, number).await;
         let mut next = commit(number, 2);
         next.settled.push((call, segue::store::Settlement::Uncertain));
-        next.artifacts.push(sample::artifact(number));
-        next.links.push(sample::link(number, Time::from_micros(1)));
+        next.artifacts.push(things::artifact(number));
+        next.links.push(things::link(number, Time::from_micros(1)));
         store.commit(next).await.unwrap();
     }
     let mut last = commit(1, 3);
@@ -46,7 +45,7 @@ async fn full() -> (Postgres, String) {
 #[tokio::test]
 async fn each_kind_is_found() {
     let (one, two) = (RunId::from_bits(1), RunId::from_bits(2));
-    let client = cluster().client().await;
+    let client = things::client().await;
     for (damage, told) in [
         (
             "DELETE FROM entries WHERE number = 2 AND run LIKE '%1'",

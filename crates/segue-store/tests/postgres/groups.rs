@@ -1,23 +1,17 @@
 //! What comes in together becomes one transaction, in which one that fails does not spoil the others.
 
-use std::sync::Arc;
-
-use segue::store::{Created, MemoryBlobs, Request, Store, StoreErrorKind};
+use segue::store::{Created, Request, Store, StoreErrorKind};
 use segue::{RunId, Time};
 use segue_store::Postgres;
 use tokio::task::JoinSet;
 
-use crate::cluster::cluster;
-use crate::sample::{self, commit, new_run, step};
+use crate::sample::{commit, new_run, step};
+use crate::{open, things};
 
 #[tokio::test]
 async fn what_comes_in_together_is_one_transaction() {
-    let schema = cluster().schema();
-    let store = Postgres::builder(&cluster().address(), Arc::new(MemoryBlobs::default()))
-        .schema(&schema)
-        .connect()
-        .await
-        .unwrap();
+    let schema = open::schema();
+    let store = open::store(&schema).await;
     let created: Vec<_> = (1..=100).map(|number| store.create(new_run(number))).collect();
     for created in created {
         assert_eq!(created.await.unwrap(), Created::New { fence: 1 });
@@ -29,7 +23,7 @@ async fn what_comes_in_together_is_one_transaction() {
     for commit in commits {
         commit.await.unwrap();
     }
-    let client = cluster().client().await;
+    let client = things::client().await;
     let row = client
         .query_one(
             &format!("SELECT count(DISTINCT xmin::text) FROM {schema}.entries WHERE number > 1"),
@@ -46,13 +40,9 @@ async fn what_comes_in_together_is_one_transaction() {
 
 #[tokio::test]
 async fn one_that_the_server_refuses_does_not_spoil_the_others() {
-    let schema = cluster().schema();
-    let store = Postgres::builder(&cluster().address(), Arc::new(MemoryBlobs::default()))
-        .schema(&schema)
-        .connect()
-        .await
-        .unwrap();
-    let client = cluster().client().await;
+    let schema = open::schema();
+    let store = open::store(&schema).await;
+    let client = things::client().await;
     client
         .batch_execute(&format!(
             "CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS \
@@ -89,11 +79,10 @@ async fn one_that_the_server_refuses_does_not_spoil_the_others() {
 /// Two handles with a writer each, as two processes have, that create, commit, move links and reserve in each other's way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_do_not_stop_each_other() {
-    let schema = cluster().schema();
+    let schema = open::schema();
     let mut stores = Vec::new();
     for _ in 0..2 {
-        let builder = Postgres::builder(&cluster().address(), Arc::new(MemoryBlobs::default()));
-        stores.push(builder.schema(&schema).connect().await.unwrap());
+        stores.push(open::store(&schema).await);
     }
     let mut work = JoinSet::new();
     for (at, store) in stores.iter().enumerate() {
@@ -138,11 +127,11 @@ async fn lane_of_work(store: &Postgres, at: usize, lane: u128) -> usize {
             Created::New { .. } => made += 1,
             created => assert!(matches!(created, Created::Existing(_)), "{created:?}"),
         }
-        let spent = sample::reserved(store, number).await;
+        let spent = things::reserved(store, number).await;
         let mut commit = step(number, 2);
         commit.settled.push(spent);
-        commit.artifacts.push(sample::artifact(number));
-        commit.links.push(sample::link(number, Time::from_micros(1)));
+        commit.artifacts.push(things::artifact(number));
+        commit.links.push(things::link(number, Time::from_micros(1)));
         store.commit(commit).await.unwrap();
         store.commit(step(number, 3)).await.unwrap();
     }

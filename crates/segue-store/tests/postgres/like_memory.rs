@@ -10,8 +10,8 @@ use segue::store::{ArtifactQuery, Commit, MemoryStore, NewRun, Pending, RunQuery
 use segue::{QuestionId, RunId, Time};
 use segue_store::Postgres;
 
-use crate::cluster::cluster;
-use crate::sample::{self, owner};
+use crate::open;
+use crate::things::owner;
 
 mod asking;
 mod dice;
@@ -197,7 +197,7 @@ impl Pair {
 async fn compare(seed: u64) -> BTreeSet<String> {
     let mut pair = Pair {
         memory: MemoryStore::new(),
-        postgres: sample::store(cluster()).await,
+        postgres: open::store(&open::schema()).await,
         dice: Dice(seed),
         runs: vec![(1, 0, 0); RUNS as usize],
         fresh: 0,

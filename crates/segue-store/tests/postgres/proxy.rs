@@ -1,6 +1,6 @@
 //! A way to the server on which the end of a transaction gets lost: the worst a network can do to a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -9,6 +9,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
+
+/// The name of a server's socket.
+const SOCKET: &str = ".s.PGSQL.5432";
 
 /// What gets lost next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +42,8 @@ impl Proxy {
     /// A way to this server, which loses nothing.
     pub(crate) fn to(cluster: &Cluster) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
-        let server: PathBuf = cluster.socket();
+        let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
+        let server: PathBuf = Path::new(cluster.folder()).join(SOCKET);
         let loses = Arc::new(AtomicU8::new(Loses::Nothing as u8));
         let mut ways = JoinSet::new();
         ways.spawn({
@@ -68,7 +71,9 @@ impl Proxy {
 
     /// The address of the server over this way.
     pub(crate) fn address(&self, cluster: &Cluster) -> String {
-        cluster.address_through(self.folder.path())
+        let (own, there) = (self.folder.path().to_string_lossy(), cluster.folder());
+        let escaped = |folder: &str| folder.replace('/', "%2F");
+        cluster.address().replace(&escaped(there), &escaped(&own))
     }
 
     /// Loses this of the next transaction, once.

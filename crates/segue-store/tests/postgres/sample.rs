@@ -1,37 +1,8 @@
-//! Runs, entries and owners to write, for tests that do not care what is in them.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! Runs and commits to write, for tests that do not care what is in them.
 
 use indexmap::IndexMap;
-use segue::store::{
-    AccountKey, Commit, Entry, Head, Hold, HoldState, KeptArtifact, LinkVersion, MemoryBlobs, NewRun, Owner,
-    OwnerId, Place, Settlement, Standing, Store, StoredPlan, UnitKey,
-};
-use segue::{Artifact, ArtifactId, CallId, RunId, RunStatus, Time};
-use segue_store::{Postgres, PostgresBuilder};
-
-use crate::cluster::Cluster;
-
-/// A store in a schema of its own.
-pub(crate) fn builder(cluster: &Cluster) -> PostgresBuilder {
-    Postgres::builder(&cluster.address(), Arc::new(MemoryBlobs::default()))
-        .schema(cluster.schema())
-        .pool_size(2)
-}
-
-/// The same, opened.
-pub(crate) async fn store(cluster: &Cluster) -> Postgres {
-    builder(cluster).connect().await.unwrap()
-}
-
-/// An owner of this number.
-pub(crate) fn owner(number: u64) -> Owner {
-    Owner {
-        id: owner_id(number),
-        place: Place::here(),
-    }
-}
+use segue::store::{Commit, Entry, Head, NewRun, OwnerId, Standing, StoredPlan, UnitKey};
+use segue::{RunId, RunStatus, Time};
 
 /// The name of an owner of this number.
 pub(crate) fn owner_id(number: u64) -> OwnerId {
@@ -109,68 +80,5 @@ pub(crate) fn standing(status: RunStatus, at: i64) -> Standing {
         started: Some(Time::from_micros(at)),
         text: format!("what was found in round {at}"),
         ..Standing::queued()
-    }
-}
-
-/// Labels.
-pub(crate) fn labels<const N: usize>(labels: [(&str, &str); N]) -> BTreeMap<String, String> {
-    labels
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
-}
-
-/// Reserves one nano-dollar for a call of the run, in the one account there is; gives how it is to be settled.
-pub(crate) async fn reserved(store: &Postgres, run: u128) -> (CallId, Settlement) {
-    let hold = Hold {
-        call: CallId::from_bits(run),
-        run: RunId::from_bits(run),
-        fence: 1,
-        state: HoldState::Reserved,
-        amounts: [0; 3],
-    };
-    let account = AccountKey {
-        name: "pipeline:research/day".into(),
-        window: "2026-03-01".into(),
-    };
-    let decide = Box::new(|_: &[_]| Some([1, 0, 0]));
-    let reserved = store.reserve(hold.clone(), vec![account], decide).await.unwrap();
-    assert_eq!(reserved, Some([1, 0, 0]));
-    (hold.call, Settlement::Spent([1, 0, 0]))
-}
-
-/// An artifact of the run.
-pub(crate) fn artifact(run: u128) -> KeptArtifact {
-    KeptArtifact {
-        artifact: Artifact {
-            id: ArtifactId::from_bits(run),
-            name: "report.md".into(),
-            step: "write".into(),
-            bytes: 7,
-            sha256: format!("{run:064x}"),
-            media_type: "text/markdown".into(),
-        },
-        run: RunId::from_bits(run),
-        pipeline: "research".into(),
-        at: Time::from_micros(1),
-        is_output: false,
-    }
-}
-
-/// A link to the artifact of the run.
-pub(crate) fn link(run: u128, at: Time) -> LinkVersion {
-    let KeptArtifact {
-        artifact,
-        pipeline,
-        run,
-        ..
-    } = artifact(run);
-    LinkVersion {
-        pipeline,
-        link: "latest".into(),
-        version: 0,
-        artifact,
-        run,
-        at,
     }
 }

@@ -6,16 +6,16 @@ use segue::store::{MemoryBlobs, Store, StoreError, StoreErrorKind};
 use segue_store::Postgres;
 
 use crate::cluster::cluster;
-use crate::sample::{self, new_run};
+use crate::sample::new_run;
+use crate::{open, things};
 
-async fn open(schema: &str) -> Result<Postgres, StoreError> {
-    let builder = Postgres::builder(&cluster().address(), Arc::new(MemoryBlobs::default()));
-    builder.schema(schema).connect().await
+async fn opened(schema: &str) -> Result<Postgres, StoreError> {
+    open::builder(schema).connect().await
 }
 
 /// Everything that is in a schema, row by row.
 async fn content(schema: &str) -> Vec<String> {
-    let client = cluster().client().await;
+    let client = things::client().await;
     let tables = client
         .query(
             "SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace($1) ORDER BY relname",
@@ -36,15 +36,15 @@ async fn content(schema: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_newer_one_is_refused_with_nothing_written() {
-    let schema = cluster().schema();
-    let store = open(&schema).await.unwrap();
+    let schema = open::schema();
+    let store = opened(&schema).await.unwrap();
     store.create(new_run(1)).await.unwrap();
-    let client = cluster().client().await;
+    let client = things::client().await;
     let newer = format!("UPDATE {schema}.segue_store SET version = version + 1");
     client.batch_execute(&newer).await.unwrap();
     let before = content(&schema).await;
 
-    let refused = open(&schema).await.unwrap_err();
+    let refused = opened(&schema).await.unwrap_err();
     assert_eq!(refused.kind, StoreErrorKind::Refused);
     let told = format!(
         "schema `{schema}` of {} is of version 2; this version of Segue reads up to 1\n\
@@ -60,7 +60,7 @@ async fn a_newer_one_is_refused_with_nothing_written() {
 
 #[tokio::test]
 async fn what_is_somebody_elses_is_refused_with_nothing_written() {
-    let client = cluster().client().await;
+    let client = things::client().await;
     for (table, told) in [
         ("orders (id integer)", "it has the tables `orders`"),
         // It only looks like ours.
@@ -70,12 +70,12 @@ async fn what_is_somebody_elses_is_refused_with_nothing_written() {
             "it has the tables `a`, `b`, `c` and 1 more",
         ),
     ] {
-        let schema = cluster().schema();
+        let schema = open::schema();
         let table = table.replace('%', &schema);
         let make = format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.{table}");
         client.batch_execute(&make).await.unwrap();
         let before = content(&schema).await;
-        let refused = open(&schema).await.unwrap_err();
+        let refused = opened(&schema).await.unwrap_err();
         assert_eq!(refused.kind, StoreErrorKind::Refused);
         assert!(refused.to_string().contains(told), "{refused}");
         assert!(
@@ -90,8 +90,8 @@ async fn what_is_somebody_elses_is_refused_with_nothing_written() {
 
 #[tokio::test]
 async fn an_empty_one_that_was_given_is_used() {
-    let client = cluster().client().await;
-    let schema = cluster().schema();
+    let client = things::client().await;
+    let schema = open::schema();
     let user = format!("user_{schema}");
     // Somebody who may do nothing else in this database.
     client
@@ -110,7 +110,7 @@ async fn an_empty_one_that_was_given_is_used() {
     let store = builder(&schema).connect().await.unwrap();
     store.create(new_run(1)).await.unwrap();
 
-    let refused = builder(&cluster().schema()).connect().await.unwrap_err();
+    let refused = builder(&open::schema()).connect().await.unwrap_err();
     assert_eq!(refused.kind, StoreErrorKind::Failed);
     assert!(
         refused.message.contains("permission denied for database"),
@@ -124,7 +124,7 @@ async fn an_empty_one_that_was_given_is_used() {
 
 #[tokio::test]
 async fn a_database_that_cannot_hold_every_text_is_refused() {
-    let client = cluster().client().await;
+    let client = things::client().await;
     client
         .batch_execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1'")
         .await
@@ -144,22 +144,25 @@ async fn a_database_that_cannot_hold_every_text_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_that_start_at_once_make_one() {
-    let schema = cluster().schema();
+    let schema = open::schema();
     let mut starting = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let schema = schema.clone();
-        starting.spawn(async move { open(&schema).await.map(drop) });
+        starting.spawn(async move { opened(&schema).await.map(drop) });
     }
     while let Some(started) = starting.join_next().await {
         started.unwrap().unwrap();
     }
-    let store = open(&schema).await.unwrap();
+    let store = opened(&schema).await.unwrap();
     assert_eq!(store.examine().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn stores_of_two_schemas_do_not_mix() {
-    let (one, two) = (sample::store(cluster()).await, sample::store(cluster()).await);
+    let (one, two) = (
+        open::store(&open::schema()).await,
+        open::store(&open::schema()).await,
+    );
     one.create(new_run(1)).await.unwrap();
     assert_eq!(two.head(new_run(1).head.id).await.unwrap(), None);
     assert_eq!(one.named("run_".into(), 10).await.unwrap().len(), 1);

@@ -7,6 +7,7 @@ use segue::testing::store::{Fixture, Opened};
 use segue_store::Postgres;
 
 use crate::cluster::cluster;
+use crate::open;
 
 /// A schema of its own; bytes are in memory.
 struct Schema {
@@ -17,7 +18,7 @@ struct Schema {
 impl Default for Schema {
     fn default() -> Self {
         Self {
-            name: cluster().schema(),
+            name: open::schema(),
             blobs: Arc::default(),
         }
     }

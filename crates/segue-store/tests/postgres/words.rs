@@ -8,10 +8,12 @@ use segue::store::{MemoryBlobs, Store, StoreErrorKind};
 use segue_store::{Postgres, PostgresBuilder};
 
 use crate::cluster::cluster;
-use crate::sample::{self, commit, new_run};
+use crate::open;
+use crate::sample::{commit, new_run};
+use crate::things;
 
 fn builder(address: &str) -> PostgresBuilder {
-    Postgres::builder(address, Arc::new(MemoryBlobs::default())).schema(cluster().schema())
+    Postgres::builder(address, Arc::new(MemoryBlobs::default())).schema(open::schema())
 }
 
 /// As the database has it, and as the address has it.
@@ -25,15 +27,10 @@ fn has_no_secret(text: &str) {
 
 #[tokio::test]
 async fn a_store_is_named_without_its_password() {
-    let store = sample::store(cluster()).await;
-    let folder = cluster()
-        .socket()
-        .parent()
-        .unwrap()
-        .to_string_lossy()
-        .replace('/', "%2F");
+    let store = open::store(&open::schema()).await;
+    let folder = cluster().folder().replace('/', "%2F");
     assert_eq!(store.name(), format!("postgres://segue@{folder}/postgres"));
-    let builder = sample::builder(cluster());
+    let builder = open::builder(&open::schema());
     for text in [format!("{store:?}"), format!("{builder:?}")] {
         has_no_secret(&text);
         assert!(text.starts_with("Postgres"), "{text}");
@@ -74,10 +71,9 @@ async fn a_database_that_is_not_there_is_named() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_said_so() {
     let folder = tempfile::tempdir().unwrap();
-    let refused = builder(&cluster().address_through(folder.path()))
-        .connect()
-        .await
-        .unwrap_err();
+    let elsewhere = folder.path().to_string_lossy().replace('/', "%2F");
+    let address = format!("postgres://segue:a%20secret@{elsewhere}/postgres");
+    let refused = builder(&address).connect().await.unwrap_err();
     assert_eq!(refused.kind, StoreErrorKind::Failed);
     assert!(
         refused
@@ -91,15 +87,14 @@ async fn a_server_that_is_not_there_is_said_so() {
 
 #[tokio::test]
 async fn what_the_server_refuses_is_told_with_what_was_being_done() {
-    let schema = cluster().schema();
-    let store = Postgres::builder(&cluster().address(), Arc::new(MemoryBlobs::default()))
-        .schema(&schema)
+    let schema = open::schema();
+    let store = open::builder(&schema)
         .patience(Duration::ZERO)
         .connect()
         .await
         .unwrap();
     store.create(new_run(1)).await.unwrap();
-    let client = cluster().client().await;
+    let client = things::client().await;
     for (code, kind) in [
         ("53100", StoreErrorKind::Full),
         ("53200", StoreErrorKind::Busy),
@@ -133,13 +128,9 @@ async fn what_the_server_refuses_is_told_with_what_was_being_done() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_damage_and_no_panic() {
-    let schema = cluster().schema();
-    let store = Postgres::builder(&cluster().address(), Arc::new(MemoryBlobs::default()))
-        .schema(&schema)
-        .connect()
-        .await
-        .unwrap();
-    let client = cluster().client().await;
+    let schema = open::schema();
+    let store = open::store(&schema).await;
+    let client = things::client().await;
     for (number, damage, told) in [
         (
             1,

@@ -12,7 +12,8 @@ use segue::{
 use serde_json::json;
 
 use super::{KEYS, PIPELINES, Pair, STEPS, TEXTS};
-use crate::sample::{self, labels, owner, owner_id};
+use crate::sample::{self, owner_id};
+use crate::things::{labels, owner};
 
 impl Pair {
     fn time(&mut self) -> Time {
