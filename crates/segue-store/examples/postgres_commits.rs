@@ -33,8 +33,7 @@ async fn main() {
     for (durability, name) in [(Durability::Full, "full"), (Durability::Relaxed, "relaxed")] {
         for runs in [1, 10, 300] {
             let schema = format!("bench_{}_{name}_{runs}", std::process::id());
-            let builder =
-                Postgres::builder(&address, Arc::new(MemoryBlobs::default())).durability(durability);
+            let builder = Postgres::at(&address, Arc::new(MemoryBlobs::default())).durability(durability);
             let store = builder.schema(&schema).connect().await.unwrap();
             let rate = measure(&store, runs).await;
             println!("{name:>8} durability, {runs:>3} runs: {rate:>6.0} commits a second");

@@ -3,7 +3,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(feature = "postgres")]
-mod postgres;
+pub mod postgres;
 
 #[cfg(feature = "postgres")]
-pub use postgres::{Durability, Postgres, PostgresBuilder};
+pub use postgres::{Durability, Postgres};

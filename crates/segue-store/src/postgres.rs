@@ -5,7 +5,7 @@
 //! asked for, and the wait for the disk is shared. What is read goes through a pool. Other processes on the same database
 //! are kept apart by locks on rows, by fences and by what is unique.
 //!
-//! While the server is away, writes are tried again until [`PostgresBuilder::patience`] is at its end; a server that is
+//! While the server is away, writes are tried again until [`Connecting::patience`] is at its end; a server that is
 //! restarted is not noticed but for the wait.
 
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ use tokio_postgres::types::Json;
 
 mod address;
 mod alone;
-mod builder;
+mod connecting;
 mod examine;
 mod fault;
 mod group;
@@ -42,7 +42,7 @@ mod tls;
 mod write;
 mod writer;
 
-pub use builder::PostgresBuilder;
+pub use connecting::Connecting;
 pub use session::Durability;
 
 use fault::Fault;
@@ -75,12 +75,12 @@ impl Postgres {
     /// When the address is none, the server cannot be reached or does not let in, or the schema is of a newer version or
     /// belongs to something else. No error has the password in it.
     pub async fn connect(address: &str, blobs: Arc<dyn Blobs>) -> Result<Self, StoreError> {
-        Self::builder(address, blobs).connect().await
+        Self::at(address, blobs).connect().await
     }
 
-    /// A store with settings of its own.
-    pub fn builder(address: &str, blobs: Arc<dyn Blobs>) -> PostgresBuilder {
-        PostgresBuilder::new(address, blobs)
+    /// The store at this address, to be opened in a certain way.
+    pub fn at(address: &str, blobs: Arc<dyn Blobs>) -> Connecting {
+        Connecting::new(address, blobs)
     }
 
     fn new(name: String, pool: Pool, writer: Writer, blobs: Arc<dyn Blobs>) -> Self {

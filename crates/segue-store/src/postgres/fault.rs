@@ -71,6 +71,8 @@ impl Fault {
                     code.code().starts_with("08")
                         || code.code().starts_with("57P")
                         || *code == SqlState::TOO_MANY_CONNECTIONS
+                        // This process was stopped for a while, in the middle of a transaction.
+                        || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
                         // A standby, after a failover: the address may lead to another server next time.
                         || *code == SqlState::READ_ONLY_SQL_TRANSACTION
                 }

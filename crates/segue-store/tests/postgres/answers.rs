@@ -21,7 +21,7 @@ struct Lossy {
 
 async fn lossy() -> Lossy {
     let proxy = Proxy::to(cluster());
-    let builder = Postgres::builder(&proxy.address(cluster()), Arc::new(MemoryBlobs::default()));
+    let builder = Postgres::at(&proxy.address(cluster()), Arc::new(MemoryBlobs::default()));
     let store = builder
         .schema(open::schema())
         .pool_size(1)
@@ -171,7 +171,7 @@ async fn an_amount_is_set_aside_once() {
 #[tokio::test]
 async fn sessions_that_are_ended_by_the_operator_are_made_again() {
     let address = format!("{}?application_name=ended", cluster().address());
-    let builder = Postgres::builder(&address, Arc::new(MemoryBlobs::default()));
+    let builder = Postgres::at(&address, Arc::new(MemoryBlobs::default()));
     let store = builder
         .schema(open::schema())
         .pool_size(2)

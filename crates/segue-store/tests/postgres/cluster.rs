@@ -2,14 +2,15 @@
 //! when the process is, however it ends.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// What the server is told: no network, room for the pools of many tests, and everything that makes a commit last.
-const SETTINGS: &str =
-    "-c listen_addresses= -c max_connections=300 -c fsync=on -c full_page_writes=on -c shared_buffers=64MB";
+/// What the server is told: room for the pools of many tests, and everything that makes a commit last.
+const SETTINGS: &str = "-c listen_addresses=localhost -c max_connections=300 -c shared_buffers=64MB \
+    -c fsync=on -c full_page_writes=on";
 
 /// The user that a server may run as, where the tests are run by one that it refuses.
 const USER: &str = "postgres";
@@ -17,6 +18,7 @@ const USER: &str = "postgres";
 /// A server.
 pub(crate) struct Cluster {
     folder: String,
+    port: u16,
     keeper: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
     /// Ends by itself after this process.
     _shell: Child,
@@ -25,13 +27,23 @@ pub(crate) struct Cluster {
 /// The server of this process; it is started for the first who asks.
 pub(crate) fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| Cluster::start(SETTINGS))
+    CLUSTER.get_or_init(|| {
+        let cluster = Cluster::make();
+        if cfg!(feature = "postgres-tls") {
+            cluster.tell("certify");
+        }
+        cluster.tell("start");
+        cluster
+    })
 }
 
 impl Cluster {
-    /// A server of its own.
+    /// A server that is still to be started.
     #[expect(clippy::disallowed_methods, reason = "a real server is another process")]
-    pub(crate) fn start(settings: &str) -> Self {
+    fn make() -> Self {
+        // Free now; nobody else takes it in the second before the server does.
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = free.expect("a loopback interface").port();
         let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
         let mut command = if is_root {
             let mut command = Command::new("setpriv");
@@ -48,7 +60,7 @@ impl Cluster {
         let mut shell = command
             .args(["-c", include_str!("cluster.sh"), "cluster"])
             .arg(programs())
-            .arg(settings)
+            .arg(format!("{SETTINGS} -c port={port}"))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,13 +71,12 @@ impl Cluster {
         let mut folder = String::new();
         stdout.read_line(&mut folder).unwrap();
         assert!(folder.starts_with('/'), "no server could be made");
-        let cluster = Self {
+        Self {
             folder: folder.trim_end().to_owned(),
+            port,
             keeper: Mutex::new((stdin, stdout)),
             _shell: shell,
-        };
-        cluster.tell("start");
-        cluster
+        }
     }
 
     /// Has the server killed, stopped or started; it is when this returns.
@@ -85,13 +96,18 @@ impl Cluster {
 
     /// The address of somebody else.
     pub(crate) fn address_of(&self, user: &str, password: &str, database: &str) -> String {
-        let host = self.folder().replace('/', "%2F");
-        format!("postgres://{user}:{password}@{host}/{database}")
+        let (host, port) = (self.folder().replace('/', "%2F"), self.port());
+        format!("postgres://{user}:{password}@{host}:{port}/{database}")
     }
 
     /// The folder of its socket.
     pub(crate) fn folder(&self) -> &str {
         &self.folder
+    }
+
+    /// Its port on the loopback interface.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 }
 

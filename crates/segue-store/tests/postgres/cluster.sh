@@ -1,8 +1,8 @@
 # A private PostgreSQL server, which lives as long as somebody holds the other end of this script's standard input: however
 # the tests end, nothing is left of it.
 #
-# Says the folder of its socket first. Then, a line each: `start`, `kill` (as the power does), `stop` (as an operator does);
-# each is answered with `done`.
+# Says the folder of its socket first. Then, a line each: `certify` (before the first start, for TLS), `start`, `kill` (as the
+# power does), `stop` (as an operator does); each is answered with `done`.
 set -eu
 bin=$1
 settings=$2
@@ -26,6 +26,14 @@ echo "$folder"
 
 while read -r command; do
     case $command in
+    certify)
+        printf '%s\n' '[req]' 'distinguished_name = name' 'x509_extensions = use' 'prompt = no' '[name]' 'CN = localhost' \
+            '[use]' 'subjectAltName = DNS:localhost' 'basicConstraints = CA:FALSE' >"$folder/certificate"
+        openssl req -x509 -days 30 -newkey rsa:2048 -nodes -config "$folder/certificate" \
+            -keyout "$folder/data/server.key" -out "$folder/data/server.crt" 2>/dev/null
+        chmod 600 "$folder/data/server.key"
+        echo "ssl = on" >>"$folder/data/postgresql.conf"
+        ;;
     start)
         # A killed server takes a moment to be gone as a whole.
         tries=0

@@ -16,4 +16,6 @@ mod sample;
 mod schema;
 mod suite;
 mod things;
+#[cfg(feature = "postgres-tls")]
+mod tls;
 mod words;

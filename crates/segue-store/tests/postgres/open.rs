@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use segue::store::MemoryBlobs;
-use segue_store::{Postgres, PostgresBuilder};
+use segue_store::Postgres;
+use segue_store::postgres::Connecting;
 
 use crate::cluster::cluster;
 
@@ -15,8 +16,8 @@ pub(crate) fn schema() -> String {
 }
 
 /// A store in this schema.
-pub(crate) fn builder(schema: &str) -> PostgresBuilder {
-    let builder = Postgres::builder(&cluster().address(), Arc::new(MemoryBlobs::default()));
+pub(crate) fn builder(schema: &str) -> Connecting {
+    let builder = Postgres::at(&cluster().address(), Arc::new(MemoryBlobs::default()));
     builder.schema(schema).pool_size(2)
 }
 

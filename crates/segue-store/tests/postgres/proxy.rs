@@ -10,8 +10,10 @@ use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
 
-/// The name of a server's socket.
-const SOCKET: &str = ".s.PGSQL.5432";
+/// The name of the socket of a server.
+fn socket(cluster: &Cluster) -> String {
+    format!(".s.PGSQL.{}", cluster.port())
+}
 
 /// What gets lost next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +44,8 @@ impl Proxy {
     /// A way to this server, which loses nothing.
     pub(crate) fn to(cluster: &Cluster) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
-        let server: PathBuf = Path::new(cluster.folder()).join(SOCKET);
+        let listener = UnixListener::bind(folder.path().join(socket(cluster))).unwrap();
+        let server: PathBuf = Path::new(cluster.folder()).join(socket(cluster));
         let loses = Arc::new(AtomicU8::new(Loses::Nothing as u8));
         let mut ways = JoinSet::new();
         ways.spawn({

@@ -103,7 +103,7 @@ async fn an_empty_one_that_was_given_is_used() {
         .unwrap();
     let address = cluster().address_of(&user, "word", "postgres");
     let builder = |schema: &str| {
-        Postgres::builder(&address, Arc::new(MemoryBlobs::default()))
+        Postgres::at(&address, Arc::new(MemoryBlobs::default()))
             .schema(schema)
             .pool_size(1)
     };

@@ -27,7 +27,7 @@ impl Default for Schema {
 impl Fixture for Schema {
     fn open(&self) -> Opened<'_> {
         Box::pin(async {
-            let builder = Postgres::builder(&cluster().address(), self.blobs.clone());
+            let builder = Postgres::at(&cluster().address(), self.blobs.clone());
             let opened = builder.schema(&self.name).pool_size(2).connect().await;
             Arc::new(opened.expect("the store opens")) as Arc<dyn Store>
         })

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use segue::RunId;
 use segue::store::{MemoryBlobs, Store, StoreErrorKind};
-use segue_store::{Postgres, PostgresBuilder};
+use segue_store::Postgres;
+use segue_store::postgres::Connecting;
 
 use crate::cluster::cluster;
 use crate::open;
 use crate::sample::{commit, new_run};
 use crate::things;
 
-fn builder(address: &str) -> PostgresBuilder {
-    Postgres::builder(address, Arc::new(MemoryBlobs::default())).schema(open::schema())
+fn builder(address: &str) -> Connecting {
+    Postgres::at(address, Arc::new(MemoryBlobs::default())).schema(open::schema())
 }
 
 /// As the database has it, and as the address has it.
@@ -29,7 +30,8 @@ fn has_no_secret(text: &str) {
 async fn a_store_is_named_without_its_password() {
     let store = open::store(&open::schema()).await;
     let folder = cluster().folder().replace('/', "%2F");
-    assert_eq!(store.name(), format!("postgres://segue@{folder}/postgres"));
+    let port = cluster().port();
+    assert_eq!(store.name(), format!("postgres://segue@{folder}:{port}/postgres"));
     let builder = open::builder(&open::schema());
     for text in [format!("{store:?}"), format!("{builder:?}")] {
         has_no_secret(&text);

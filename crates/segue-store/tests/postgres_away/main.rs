@@ -80,7 +80,15 @@ async fn after_a_kill_everything_acknowledged_is_there_and_it_goes_on_by_itself(
         });
     }
     for kill in 1..=4 {
-        acknowledged.reaches(kill * RUNS * ENTRIES / 6).await;
+        let enough = acknowledged.reaches(kill * RUNS * ENTRIES / 6);
+        tokio::pin!(enough);
+        loop {
+            tokio::select! {
+                () = &mut enough => break,
+                // A run that is done, or was refused.
+                Some(done) = work.join_next() => done.unwrap(),
+            }
+        }
         tell("kill").await;
         tell("start").await;
     }

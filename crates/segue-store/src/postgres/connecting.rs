@@ -26,8 +26,8 @@ const WAIT: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store that is about to be opened.
-#[must_use]
-pub struct PostgresBuilder {
+#[must_use = "nothing is opened before `connect` is called"]
+pub struct Connecting {
     address: String,
     blobs: Arc<dyn Blobs>,
     schema: String,
@@ -38,7 +38,7 @@ pub struct PostgresBuilder {
     roots: Vec<u8>,
 }
 
-impl PostgresBuilder {
+impl Connecting {
     pub(super) fn new(address: &str, blobs: Arc<dyn Blobs>) -> Self {
         Self {
             address: address.to_owned(),
@@ -89,7 +89,7 @@ impl PostgresBuilder {
     /// As for [`Postgres::connect`].
     pub async fn connect(self) -> Result<Postgres, StoreError> {
         check_schema(&self.schema)?;
-        let Address { config, name } = Address::read(&self.address)?;
+        let Address { config, name } = Address::read(&self.address, cfg!(feature = "postgres-tls"))?;
         let dialer = Dialer {
             config: config.clone(),
             schema: self.schema,
@@ -126,10 +126,10 @@ impl PostgresBuilder {
     }
 }
 
-impl fmt::Debug for PostgresBuilder {
+impl fmt::Debug for Connecting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the address: the password is in it.
-        f.debug_struct("PostgresBuilder")
+        f.debug_struct("Connecting")
             .field("schema", &self.schema)
             .field("pool_size", &self.pool_size)
             .field("durability", &self.durability)
