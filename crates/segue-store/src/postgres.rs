@@ -43,7 +43,6 @@ mod write;
 mod writer;
 
 pub use connecting::Connecting;
-pub use session::Durability;
 
 use fault::Fault;
 use list::Listing;

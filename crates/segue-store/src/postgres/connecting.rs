@@ -9,9 +9,10 @@ use segue::store::{Blobs, StoreError, StoreErrorKind};
 
 use super::address::Address;
 use super::fault::Fault;
-use super::session::{Dialer, Durability};
+use super::session::Dialer;
 use super::writer::{Link, Writer};
 use super::{Postgres, schema};
+use crate::durability::Durability;
 
 /// The schema, where nobody chose another.
 const SCHEMA: &str = "segue";

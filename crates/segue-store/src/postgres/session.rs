@@ -8,17 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Error};
 
 use super::seam;
-
-/// How much outlives the power.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// Everything that was acknowledged.
-    #[default]
-    Full,
-    /// All but what was acknowledged in the last moments: three times `wal_writer_delay` of the server, 0.6 seconds if
-    /// nobody changed that. Nothing is torn.
-    Relaxed,
-}
+use crate::durability::Durability;
 
 /// Opens sessions.
 #[derive(Clone)]

@@ -7,7 +7,8 @@ use segue::store::StoreErrorKind;
 use tokio_postgres::Config;
 
 use super::*;
-use crate::postgres::session::{Dialer, Durability};
+use crate::durability::Durability;
+use crate::postgres::session::Dialer;
 
 #[path = "../../../tests/postgres/cluster.rs"]
 mod cluster;
