@@ -7,6 +7,22 @@
 //!
 //! While the server is away, writes are tried again until [`Connecting::patience`] is at its end; a server that is
 //! restarted is not noticed but for the wait.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use segue::store::MemoryBlobs;
+//! use segue_store::Postgres;
+//!
+//! # async fn open() -> Result<(), segue::store::StoreError> {
+//! let blobs = Arc::new(MemoryBlobs::default());
+//! let store = Postgres::connect("postgres://segue:a%20secret@db.internal/segue", blobs).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A pooler between this and the server has to keep sessions apart: statements are prepared once for each session, and
+//! each session is told its schema.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -54,6 +70,8 @@ use write::{Decision, Reply, Write};
 use writer::Writer;
 
 /// A store in a PostgreSQL database. Cheap to clone; a clone is the same store.
+///
+/// What was asked for is written also after the store is dropped, as long as its runtime lives.
 #[derive(Clone)]
 pub struct Postgres {
     inner: Arc<Inner>,

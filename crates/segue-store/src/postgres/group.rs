@@ -4,8 +4,8 @@
 //! So a write that is refused, because its fence is lost or its outcome is there already, has written nothing and does
 //! not spoil the others; and a group costs the server the same few statements whether it is of one write or of hundreds.
 //!
-//! Locks are taken in one order everywhere: runs, owners, workspaces, questions, accounts, each by name. Whatever else
-//! belongs to a run is read after its lock is held, so that nobody else can have changed it.
+//! Locks are taken in one order everywhere: names that may come to exist, runs, owners, workspaces, questions, accounts,
+//! each kind sorted. Whatever else belongs to a run is read after its lock is held, so that nobody else can have changed it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -188,8 +188,9 @@ impl Decision {
                 *state = made;
                 Err(StoreError::new(
                     StoreErrorKind::Busy,
-                    "the budgets have changed while the connection to the database was lost; nothing was reserved",
-                ))
+                    "the budgets have changed while a reservation was written; nothing was reserved",
+                )
+                .hint("reserve again"))
             }
         }
     }

@@ -196,3 +196,35 @@ async fn sessions_that_are_ended_by_the_operator_are_made_again() {
         );
     }
 }
+
+#[test]
+fn a_store_outlives_the_runtime_it_was_opened_on() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let first = runtime();
+    let store = first.block_on(async {
+        let store = open::store(&open::schema()).await;
+        store.create(new_run(1)).await.unwrap();
+        assert!(store.head(RunId::from_bits(1)).await.unwrap().is_some());
+        store
+    });
+    drop(first);
+    runtime().block_on(async {
+        store.commit(step(1, 2)).await.unwrap();
+        assert_eq!(
+            store.head(RunId::from_bits(1)).await.unwrap().unwrap().last_seq,
+            6
+        );
+    });
+    // Nowhere to work is no panic.
+    let refused = runtime().block_on(async { std::thread::spawn(move || store.commit(step(1, 3))).join() });
+    let refused = runtime().block_on(refused.unwrap()).unwrap_err();
+    assert!(
+        refused.message.contains("commit entry 3") || refused.message.contains("has ended"),
+        "{refused}"
+    );
+}

@@ -6,7 +6,8 @@
 set -eu
 bin=$1
 settings=$2
-folder=$(mktemp -d "${TMPDIR:-/tmp}/segue-pg.XXXXXX")
+# The user that runs the server may have no right to the folder of whoever runs the tests.
+folder=$(mktemp -d "${TMPDIR:-/tmp}/segue-pg.XXXXXX" 2>/dev/null || mktemp -d /tmp/segue-pg.XXXXXX)
 
 stop() {
     "$bin/pg_ctl" stop -D "$folder/data" -m "$1" -w >/dev/null 2>&1 || true

@@ -127,6 +127,9 @@ async fn lane_of_work(store: &Postgres, at: usize, lane: u128) -> usize {
             Created::New { .. } => made += 1,
             created => assert!(matches!(created, Created::Existing(_)), "{created:?}"),
         }
+        // The very same run from both, as if one of them asked again: it is there once, and each of them made it.
+        let same = store.create(new_run(20_000 + lane * 10 + round)).await.unwrap();
+        assert_eq!(same, Created::New { fence: 1 });
         let spent = things::reserved(store, number).await;
         let mut commit = step(number, 2);
         commit.settled.push(spent);

@@ -15,6 +15,8 @@ use crate::postgres::row::{self, head_columns};
 use crate::postgres::text::kept;
 use crate::postgres::write::Write;
 
+const LOCK_NAMES: &str = "SELECT pg_advisory_xact_lock(hashtextextended(n.name, 0)) \
+    FROM (SELECT current_schema() || name AS name FROM unnest($1::text[]) AS t (name) ORDER BY 1) n";
 const LOCK_RUNS: &str = "SELECT l.run, r.pipeline, r.key, l.owner, l.fence, l.entries, l.last_seq, l.status \
     FROM logs l JOIN runs r ON r.id = l.run WHERE l.run = ANY($1) ORDER BY l.run FOR UPDATE OF l";
 const LOCK_CLAIMERS: &str = "SELECT id FROM owners WHERE id = ANY($1) ORDER BY id FOR KEY SHARE";
@@ -49,8 +51,9 @@ const OUTCOMES: &str = "SELECT o.run, o.scope, o.step, o.item FROM unnest($1::te
     $4::bigint[]) AS n (run, scope, step, item) JOIN outcomes o USING (run, scope, step, item)";
 const SIGNALS: &str = "SELECT run, number, wakes FROM signals WHERE run = ANY($1) ORDER BY number";
 const REQUESTS: &str = "SELECT key, run, body FROM requests WHERE key = ANY($1)";
-const LINKS: &str = "SELECT n.pipeline, n.link, max(l.version) FROM unnest($1::text[], $2::text[]) \
-    AS n (pipeline, link) JOIN links l ON l.pipeline = n.pipeline AND l.link = n.link GROUP BY n.pipeline, n.link";
+const LINKS: &str = "SELECT n.pipeline, n.link, l.version FROM unnest($1::text[], $2::text[]) AS n (pipeline, link) \
+    CROSS JOIN LATERAL (SELECT version FROM links WHERE pipeline = n.pipeline AND link = n.link \
+        ORDER BY version DESC LIMIT 1) l";
 const ENTRIES: &str = "SELECT e.run, e.number, e.after, e.events, e.at, e.body FROM \
     unnest($1::text[], $2::bigint[]) AS n (run, number) JOIN entries e USING (run, number)";
 
@@ -68,6 +71,13 @@ pub(in crate::postgres) fn ask(pipe: &mut Pipe<'_>, writes: &[Write]) -> Asked {
             asked.0.push((pipe.put(sql, params()), reader));
         }
     };
+    let names = names(&need);
+    put(
+        LOCK_NAMES,
+        !names.is_empty(),
+        &mut || params![names.clone()],
+        |_, _| Ok(()),
+    );
     let runs = texts(&need.runs);
     put(
         LOCK_RUNS,
@@ -118,12 +128,12 @@ pub(in crate::postgres) fn ask(pipe: &mut Pipe<'_>, writes: &[Write]) -> Asked {
         read_question,
     );
 
-    let (names, periods) = pairs(need.accounts.iter().map(|named| (&named.name, &named.window)));
+    let (accounts, periods) = pairs(need.accounts.iter().map(|named| (&named.name, &named.window)));
     let calls = texts(&need.calls);
     put(
         MAKE_ACCOUNTS,
-        !names.is_empty(),
-        &mut || params![names.clone(), periods.clone()],
+        !accounts.is_empty(),
+        &mut || params![accounts.clone(), periods.clone()],
         |group, row| {
             group.account(row::account(row)?).is_fresh = true;
             Ok(())
@@ -131,8 +141,8 @@ pub(in crate::postgres) fn ask(pipe: &mut Pipe<'_>, writes: &[Write]) -> Asked {
     );
     put(
         LOCK_ACCOUNTS,
-        !names.is_empty() || !calls.is_empty(),
-        &mut || params![names.clone(), periods.clone(), calls.clone()],
+        !accounts.is_empty() || !calls.is_empty(),
+        &mut || params![accounts.clone(), periods.clone(), calls.clone()],
         |group, row| {
             group.account(row::account(row)?);
             Ok(())
@@ -348,6 +358,15 @@ fn read_signal(group: &mut Group<'_>, row: &Row) -> Result<(), Fault> {
 
 fn texts<'t, T: ToString + 't>(names: impl IntoIterator<Item = &'t T>) -> Vec<String> {
     names.into_iter().map(ToString::to_string).collect()
+}
+
+/// What may come to exist only once, and has no row yet that could be locked: keys of requests, and versions of links.
+/// Without a lock the slower of two groups would fail as a whole.
+fn names(need: &Need<'_>) -> Vec<String> {
+    let requests = need.requests.iter().map(|key| format!(" request {}", kept(key)));
+    let links = need.links.iter();
+    let links = links.map(|(pipeline, link)| format!(" link {} {}", kept(pipeline), kept(link)));
+    requests.chain(links).collect()
 }
 
 fn pairs<A: AsRef<str>, B: AsRef<str>>(pairs: impl Iterator<Item = (A, B)>) -> (Vec<String>, Vec<String>) {
