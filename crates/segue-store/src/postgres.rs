@@ -1,6 +1,6 @@
 //! Runs in a PostgreSQL database: for several machines that work on the same runs.
 //!
-//! Everything is in one schema of the database. What is written goes through one task ([`writer`]) that makes a
+//! Everything is in one schema of the database. What is written goes through one task (`writer`) that makes a
 //! transaction of what comes in meanwhile, so that the commits of one run are carried out in the order in which they were
 //! asked for, and the wait for the disk is shared. What is read goes through a pool. Other processes on the same database
 //! are kept apart by locks on rows, by fences and by what is unique.

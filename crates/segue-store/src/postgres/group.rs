@@ -22,6 +22,7 @@ mod decide;
 mod documents;
 mod load;
 mod need;
+mod rows;
 mod save;
 
 pub(super) use load::ask;

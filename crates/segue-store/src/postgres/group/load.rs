@@ -1,14 +1,16 @@
 //! The first half of a group's transaction: everything it touches is locked, in the one order there is, and read.
 
-use std::collections::{HashMap, HashSet};
-
 use deadpool_postgres::ClientWrapper;
 use segue::RunId;
-use segue::store::{Account, AccountKey, DocumentKey, UnitKey};
+use segue::store::UnitKey;
 use tokio_postgres::Row;
 
 use super::need::Need;
-use super::{Group, Held, Known, Line, Placed, Standings, Workspace};
+use super::rows::{
+    nothing, read_account, read_document, read_fresh_account, read_fresh_workspace, read_head, read_hold,
+    read_link, read_outcome, read_owner, read_question, read_request, read_run, read_signal, read_workspace,
+};
+use super::{Group, Known};
 use crate::postgres::fault::Fault;
 use crate::postgres::pipe::{Answers, Param, Pipe, Slot, params};
 use crate::postgres::row::{self, head_columns};
@@ -65,132 +67,82 @@ pub(in crate::postgres) struct Asked(Vec<(Slot, Reader)>);
 /// Puts everything that locks and reads what these writes touch into the pipe.
 pub(in crate::postgres) fn ask(pipe: &mut Pipe<'_>, writes: &[Write]) -> Asked {
     let need = Need::of(writes);
-    let mut asked = Asked(Vec::new());
-    let mut put = |sql, is_needed: bool, params: &mut dyn FnMut() -> Vec<Param<'static>>, reader: Reader| {
-        if is_needed {
-            asked.0.push((pipe.put(sql, params()), reader));
-        }
-    };
+    let mut asked = Vec::new();
+    let mut put = |sql, params, reader: Reader| asked.push((pipe.put(sql, params), reader));
+
+    // What is locked, in the one order there is.
     let names = names(&need);
-    put(
-        LOCK_NAMES,
-        !names.is_empty(),
-        &mut || params![names.clone()],
-        |_, _| Ok(()),
-    );
-    let runs = texts(&need.runs);
-    put(
-        LOCK_RUNS,
-        !runs.is_empty(),
-        &mut || params![runs.clone()],
-        read_run,
-    );
-    let claimers = texts(&need.claimers);
-    put(
-        LOCK_CLAIMERS,
-        !claimers.is_empty(),
-        &mut || params![claimers.clone()],
-        |_, _| Ok(()),
-    );
-    let heads = texts(&need.heads);
-    put(
-        HEADS,
-        !heads.is_empty(),
-        &mut || params![heads.clone()],
-        |group, row| {
-            let head = row::head(row)?;
-            group.heads.insert(head.id, head);
-            Ok(())
-        },
-    );
-    put(OWNERS, need.owners, &mut || params![], read_owner);
-
+    if !names.is_empty() {
+        put(LOCK_NAMES, params![names], nothing);
+    }
+    if !need.runs.is_empty() {
+        put(LOCK_RUNS, params![texts(&need.runs)], read_run);
+    }
+    if !need.claimers.is_empty() {
+        put(LOCK_CLAIMERS, params![texts(&need.claimers)], nothing);
+    }
     let (pipelines, keys) = pairs(need.workspaces.iter().map(|named| (&named.pipeline, &named.key)));
-    let of = texts(&need.workspaces_of);
-    let makes = !pipelines.is_empty();
-    let (two, three) = (&mut || params![pipelines.clone(), keys.clone()], &mut || {
-        params![pipelines.clone(), keys.clone(), of.clone()]
-    });
-    put(MAKE_WORKSPACES, makes, two, |group, row| {
-        group.workspace(row)?.is_fresh = true;
-        Ok(())
-    });
-    put(LOCK_WORKSPACES, makes || !of.is_empty(), three, |group, row| {
-        group.workspace(row).map(drop)
-    });
-    put(DOCUMENTS, makes || !of.is_empty(), three, read_document);
-
-    let questions = texts(&need.questions);
-    put(
-        LOCK_QUESTIONS,
-        !questions.is_empty(),
-        &mut || params![questions.clone()],
-        read_question,
-    );
-
-    let (accounts, periods) = pairs(need.accounts.iter().map(|named| (&named.name, &named.window)));
+    let runs = texts(&need.workspaces_of);
+    if !pipelines.is_empty() {
+        put(
+            MAKE_WORKSPACES,
+            params![pipelines.clone(), keys.clone()],
+            read_fresh_workspace,
+        );
+    }
+    if !pipelines.is_empty() || !runs.is_empty() {
+        put(
+            LOCK_WORKSPACES,
+            params![pipelines.clone(), keys.clone(), runs.clone()],
+            read_workspace,
+        );
+        put(DOCUMENTS, params![pipelines, keys, runs], read_document);
+    }
+    if !need.questions.is_empty() {
+        put(LOCK_QUESTIONS, params![texts(&need.questions)], read_question);
+    }
+    let (names, periods) = pairs(need.accounts.iter().map(|named| (&named.name, &named.window)));
     let calls = texts(&need.calls);
-    put(
-        MAKE_ACCOUNTS,
-        !accounts.is_empty(),
-        &mut || params![accounts.clone(), periods.clone()],
-        |group, row| {
-            group.account(row::account(row)?).is_fresh = true;
-            Ok(())
-        },
-    );
-    put(
-        LOCK_ACCOUNTS,
-        !accounts.is_empty() || !calls.is_empty(),
-        &mut || params![accounts.clone(), periods.clone(), calls.clone()],
-        |group, row| {
-            group.account(row::account(row)?);
-            Ok(())
-        },
-    );
-    put(
-        HOLDS,
-        !calls.is_empty(),
-        &mut || params![calls.clone()],
-        read_hold,
-    );
+    if !names.is_empty() {
+        put(
+            MAKE_ACCOUNTS,
+            params![names.clone(), periods.clone()],
+            read_fresh_account,
+        );
+    }
+    if !names.is_empty() || !calls.is_empty() {
+        put(
+            LOCK_ACCOUNTS,
+            params![names, periods, calls.clone()],
+            read_account,
+        );
+    }
 
-    put(
-        OUTCOMES,
-        !need.outcomes.is_empty(),
-        &mut || units(&need.outcomes),
-        read_outcome,
-    );
-    let signals = texts(&need.signals);
-    put(
-        SIGNALS,
-        !signals.is_empty(),
-        &mut || params![signals.clone()],
-        read_signal,
-    );
-    let requests: Vec<String> = need.requests.iter().map(|key| kept(key).into_owned()).collect();
-    put(
-        REQUESTS,
-        !requests.is_empty(),
-        &mut || params![requests.clone()],
-        |group, row| {
-            let request = (row::id(row, 1)?, row::text(row, 2)?);
-            group.requests.insert(row::text(row, 0)?, request);
-            Ok(())
-        },
-    );
+    // What those locks protect.
+    if !calls.is_empty() {
+        put(HOLDS, params![calls], read_hold);
+    }
+    if !need.heads.is_empty() {
+        put(HEADS, params![texts(&need.heads)], read_head);
+    }
+    if need.owners {
+        put(OWNERS, params![], read_owner);
+    }
+    if !need.outcomes.is_empty() {
+        put(OUTCOMES, units(&need.outcomes), read_outcome);
+    }
+    if !need.signals.is_empty() {
+        put(SIGNALS, params![texts(&need.signals)], read_signal);
+    }
+    if !need.requests.is_empty() {
+        let keys: Vec<String> = need.requests.iter().map(|key| kept(key).into_owned()).collect();
+        put(REQUESTS, params![keys], read_request);
+    }
     let (pipelines, links) = pairs(need.links.iter().copied());
-    put(
-        LINKS,
-        !links.is_empty(),
-        &mut || params![pipelines.clone(), links.clone()],
-        |group, row| {
-            let named = (row::text(row, 0)?, row::text(row, 1)?);
-            group.links.insert(named, row::count(row, 2)?);
-            Ok(())
-        },
-    );
-    asked
+    if !links.is_empty() {
+        put(LINKS, params![pipelines, links], read_link);
+    }
+    Asked(asked)
 }
 
 impl<'a> Group<'a> {
@@ -248,112 +200,6 @@ impl<'a> Group<'a> {
         }
         Ok(())
     }
-
-    fn workspace(&mut self, row: &Row) -> Result<&mut Workspace, Fault> {
-        let named = DocumentKey {
-            pipeline: row::text(row, 0)?,
-            key: row::text(row, 1)?,
-        };
-        Ok(self.workspaces.entry(named).or_default())
-    }
-
-    fn account(&mut self, account: Account) -> &mut Standings {
-        let key = account.key.clone();
-        self.accounts.entry(key).or_insert(Standings {
-            account,
-            is_fresh: false,
-            is_changed: false,
-        })
-    }
-}
-
-fn read_run(group: &mut Group<'_>, row: &Row) -> Result<(), Fault> {
-    let line = Line {
-        pipeline: row::text(row, 1)?,
-        key: row::texts(row, 2)?,
-        owner: row::some_id(row, 3)?,
-        fence: row::count(row, 4)?,
-        entries: row::count(row, 5)?,
-        last_seq: row::count(row, 6)?,
-        status: row::run_status(&row::get::<String>(row, 7)?)?,
-        known: HashMap::new(),
-        outcomes: HashSet::new(),
-        signals: Vec::new(),
-        new: None,
-        standing: None,
-        is_changed: false,
-    };
-    group.runs.insert(row::id(row, 0)?, line);
-    Ok(())
-}
-
-fn read_owner(group: &mut Group<'_>, row: &Row) -> Result<(), Fault> {
-    group.owners.insert(row::id(row, 0)?);
-    Ok(())
-}
-
-fn read_document(group: &mut Group<'_>, row: &Row) -> Result<(), Fault> {
-    let document = row::document(row, 2)?;
-    let workspace = group.workspace(row)?;
-    workspace.documents.insert(
-        document.step.clone(),
-        Placed {
-            document,
-            is_changed: false,
-        },
-    );
-    Ok(())
-}
-
-fn read_question(group: &mut Group<'_>, row: &Row) -> Result<(), Fault> {
-    let question = row::question(row)?;
-    let asked = super::Asked {
-        question,
-        is_changed: false,
-    };
-    group.questions.insert(asked.question.id, asked);
-    Ok(())
-}
-
-fn read_hold(group: &mut Group<'_>, row: &Row) -> Result<(), Fault> {
-    let hold = row::hold(row)?;
-    let names: Vec<String> = row::get(row, 5)?;
-    let periods: Vec<String> = row::get(row, 6)?;
-    let accounts = names.into_iter().zip(periods).map(|(name, period)| AccountKey {
-        name: crate::postgres::text::as_was(name),
-        window: crate::postgres::text::as_was(period),
-    });
-    let held = Held {
-        accounts: accounts.collect(),
-        hold: Some(hold.clone()),
-        is_changed: false,
-    };
-    group.holds.insert(hold.call, held);
-    Ok(())
-}
-
-fn read_outcome(group: &mut Group<'_>, row: &Row) -> Result<(), Fault> {
-    let part = |at| {
-        let part = u32::try_from(row::count(row, at)?);
-        part.map_err(|error| Fault::damaged("a unit", error))
-    };
-    let unit = UnitKey {
-        scope: part(1)?,
-        step: part(2)?,
-        item: part(3)?,
-    };
-    if let Some(line) = group.runs.get_mut(&row::id(row, 0)?) {
-        line.outcomes.insert(unit);
-    }
-    Ok(())
-}
-
-fn read_signal(group: &mut Group<'_>, row: &Row) -> Result<(), Fault> {
-    let signal = (row::count(row, 1)?, row::get(row, 2)?);
-    if let Some(line) = group.runs.get_mut(&row::id(row, 0)?) {
-        line.signals.push(signal);
-    }
-    Ok(())
 }
 
 fn texts<'t, T: ToString + 't>(names: impl IntoIterator<Item = &'t T>) -> Vec<String> {
