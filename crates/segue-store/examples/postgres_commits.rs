@@ -5,6 +5,14 @@
 //! cargo run --release -p segue-store --example postgres_commits              # on a server it starts for itself
 //! cargo run --release -p segue-store --example postgres_commits -- postgres://user:password@host/database
 //! ```
+//!
+//! Measured on two cores with PostgreSQL 15 on the same machine, commits a second, each with one outcome and a standing:
+//!
+//! | | 1 run | 10 runs | 300 runs |
+//! |---|---|---|---|
+//! | full, a quiet disk (46 µs for a sync) | 2,300 to 2,700 | 8,100 to 10,000 | 14,800 to 25,600 |
+//! | full, a busy disk (4 ms for a sync) | 250 to 280 | 1,500 to 1,900 | 14,400 |
+//! | relaxed | 2,300 to 3,500 | 9,000 to 9,900 | 22,000 to 25,900 |
 
 #![expect(
     clippy::unwrap_used,
