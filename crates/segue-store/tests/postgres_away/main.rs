@@ -135,23 +135,20 @@ async fn a_server_that_stays_away_is_told_and_nothing_is_lost_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_reads_or_writes_meanwhile_waits_for_the_server() {
+async fn whoever_writes_meanwhile_waits_for_the_server_and_readers_find_it_again() {
     let _turn = TURN.lock().await;
     let store = open::store(&open::schema()).await;
     store.create(new_run(1)).await.unwrap();
+    let run = RunId::from_bits(1);
+    // Readers have connections now, which the stop breaks.
+    let (one, two) = tokio::join!(store.head(run), store.head(run));
+    assert_eq!(one.unwrap(), two.unwrap());
     tell("stop").await;
     let mut waiting = JoinSet::new();
-    waiting.spawn({
-        let store = store.clone();
-        async move {
-            let committed = store.commit(step(1, 2)).await;
-            (committed, store.head(RunId::from_bits(1)).await)
-        }
-    });
-    let reading = store.head(RunId::from_bits(1));
-    let (read, ()) = tokio::join!(reading, tell("start"));
-    assert!(read.unwrap().is_some());
-    let (committed, head) = waiting.join_next().await.unwrap().unwrap();
-    committed.unwrap();
-    assert_eq!(head.unwrap().unwrap().last_seq, 6);
+    waiting.spawn(store.commit(step(1, 2)));
+    tell("start").await;
+    waiting.join_next().await.unwrap().unwrap().unwrap();
+    let (one, two) = tokio::join!(store.head(run), store.head(run));
+    assert_eq!(one.unwrap().unwrap().last_seq, 6);
+    assert_eq!(two.unwrap().unwrap().last_seq, 6);
 }
