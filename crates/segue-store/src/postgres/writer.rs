@@ -1,0 +1,315 @@
+//! The writer: one task that carries out everything that is written, in the order in which it was asked for.
+//!
+//! It takes what has come in while it was busy and makes one transaction of it, so that the wait for the disk is shared by
+//! all. A group that fails as a whole, because another process was faster somewhere, is carried out again one by one.
+//!
+//! **When the answer of a transaction is lost**, nobody knows whether it stands. Each transaction therefore writes its
+//! number into the row of its writer before anything else, and holds that row until its end. After the connection is made
+//! again the writer reads the row, which waits for the old transaction where it still goes on, and so knows: a transaction
+//! that stands is not carried out twice, whatever it was.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use deadpool_postgres::ClientWrapper;
+use segue::store::{OwnerId, StoreError, StoreErrorKind};
+use segue::{Ids, RandomIds};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::fault::Fault;
+use super::group::{self, Group};
+use super::pipe::{Answers, BEGIN, COMMIT, Pipe, ROLLBACK, Slot, params};
+use super::schema;
+use super::seam::{self, Patience};
+use super::session::{Dialer, WRITES};
+use super::write::Write;
+use super::{alone, row};
+
+/// Most writes of one transaction: the locks of more would keep other processes waiting.
+const MOST: usize = 512;
+/// Most bytes of one transaction: more would keep the first of them waiting.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// How often a single write is tried again when another process was in the way.
+const COLLISIONS: u32 = 8;
+/// How long a server may say nothing. It gives up by itself long before, so one that does not has stopped.
+pub(super) const SILENCE: Duration = Duration::from_secs(120);
+
+const STATE: &str = "SELECT version, halt IS NOT NULL FROM segue_store WHERE product = 'segue'";
+const MARK: &str = "UPDATE writers SET last = $2, seen = now() WHERE id = $1";
+const ENLIST: &str = "INSERT INTO writers (id, last) VALUES ($1, 0) ON CONFLICT DO NOTHING";
+/// A writer that has not written for a week has no transaction that anybody wonders about.
+const CLEAN: &str = "DELETE FROM writers WHERE seen < now() - interval '7 days' AND id <> $1";
+const LAST: &str = "SELECT last FROM writers WHERE id = $1 FOR UPDATE";
+
+/// Where writes are handed in.
+pub(super) struct Writer {
+    link: Arc<Link>,
+    /// Unbounded, because whoever hands something in cannot wait; it holds no more than there are askers waiting.
+    queue: Mutex<Option<UnboundedSender<Write>>>,
+}
+
+/// What the writer has to know of its database.
+pub(super) struct Link {
+    pub(super) dialer: Dialer,
+    pub(super) name: String,
+    /// How long writes are tried again while the server is away.
+    pub(super) patience: Duration,
+}
+
+impl Writer {
+    /// A writer that starts with the first write.
+    pub(super) fn new(link: Link) -> Self {
+        Self {
+            link: Arc::new(link),
+            queue: Mutex::new(None),
+        }
+    }
+
+    /// Hands something in. It is in the queue when this returns.
+    pub(super) fn send(&self, write: Write) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let write = match &*queue {
+            None => write,
+            Some(working) => match working.send(write) {
+                Ok(()) => return,
+                // The runtime it worked on is gone; what waited there has been told.
+                Err(refused) => refused.0,
+            },
+        };
+        let (sender, receiver) = unbounded_channel();
+        let line = Line::new(Arc::clone(&self.link));
+        if seam::spawn(line.work(receiver)).is_none() {
+            let message = format!("could not {write}: there is no tokio runtime here");
+            write.fail(StoreError::new(StoreErrorKind::Misused, message));
+            return;
+        }
+        // It was made just now and cannot be closed.
+        let _ = sender.send(write);
+        *queue = Some(sender);
+    }
+}
+
+/// What a write learns when its writer ended before it.
+pub(super) fn ended() -> StoreError {
+    let message = "the runtime that writes to the database has ended; whether this was written is not known";
+    StoreError::new(StoreErrorKind::Failed, message)
+}
+
+/// The writer at work.
+struct Line {
+    link: Arc<Link>,
+    /// Its row in `writers`.
+    id: String,
+    session: Option<Arc<ClientWrapper>>,
+    /// The number of the last transaction that was begun.
+    number: i64,
+    /// The transaction of which nobody knows whether it stands.
+    doubt: Option<i64>,
+    patience: Patience,
+}
+
+/// What begins each transaction.
+struct Begun {
+    state: Slot,
+}
+
+impl Line {
+    fn new(link: Arc<Link>) -> Self {
+        let patience = Patience::of(link.patience);
+        Self {
+            link,
+            id: OwnerId::new(&RandomIds as &dyn Ids)
+                .to_string()
+                .replace("own_", "wri_"),
+            session: None,
+            number: 0,
+            doubt: None,
+            patience,
+        }
+    }
+
+    async fn work(mut self, mut queue: UnboundedReceiver<Write>) {
+        let mut waiting = Vec::new();
+        while queue.recv_many(&mut waiting, MOST).await > 0 {
+            for group in groups(waiting.drain(..)) {
+                self.carry_out(group).await;
+            }
+        }
+    }
+
+    /// Carries out a group, or if that cannot be, each by itself; and tells everybody.
+    async fn carry_out(&mut self, group: Vec<Write>) {
+        match self.persist(&group).await {
+            Ok(()) => group.into_iter().for_each(Write::tell),
+            Err(fault) if group.len() > 1 && !fault.is_away() && !matches!(fault, Fault::Found(_)) => {
+                for write in group {
+                    match self.persist(std::slice::from_ref(&write)).await {
+                        Ok(()) => write.tell(),
+                        Err(fault) => self.fail(write, &fault),
+                    }
+                }
+            }
+            Err(fault) => {
+                for write in group {
+                    self.fail(write, &fault);
+                }
+            }
+        }
+    }
+
+    fn fail(&self, write: Write, fault: &Fault) {
+        let mut error = fault.error(&write.to_string());
+        if self.doubt.is_some() {
+            error.message.push_str("; whether it was written is not known");
+        }
+        write.fail(error);
+    }
+
+    /// Tries until it is done, or can not be.
+    async fn persist(&mut self, writes: &[Write]) -> Result<(), Fault> {
+        let mut collisions = 0;
+        loop {
+            let tried = match seam::within(SILENCE, self.attempt(writes)).await {
+                Some(tried) => tried,
+                None => Err(Fault::Silent(SILENCE)),
+            };
+            let Err(fault) = tried else {
+                self.patience.restore();
+                return Ok(());
+            };
+            self.recover(&fault).await;
+            if fault.is_away() {
+                if !self.patience.wait().await {
+                    return Err(fault);
+                }
+            } else if fault.is_collision() && writes.len() == 1 && collisions < COLLISIONS {
+                collisions += 1;
+            } else {
+                return Err(fault);
+            }
+        }
+    }
+
+    async fn attempt(&mut self, writes: &[Write]) -> Result<(), Fault> {
+        let client = self.open().await?;
+        if let Some(number) = self.doubt {
+            let stands = self.stands(&client, number).await?;
+            self.doubt = None;
+            if stands {
+                return Ok(());
+            }
+        }
+        let mut pipe = Pipe::new(&client);
+        let begun = self.begin(&mut pipe);
+        match writes {
+            [write] if !write.is_grouped() => {
+                let asked = alone::ask(&mut pipe, write);
+                let mut answers = pipe.run().await?;
+                let halted = self.check(&begun, &mut answers)?;
+                let mut pipe = Pipe::new(&client);
+                alone::decide(write, &asked, &mut answers, halted, &mut pipe)?;
+                self.end(pipe).await
+            }
+            writes => {
+                let asked = group::ask(&mut pipe, writes);
+                let mut answers = pipe.run().await?;
+                let halted = self.check(&begun, &mut answers)?;
+                let mut group = Group::read(asked, &mut answers, halted)?;
+                group.recall(&client, writes).await?;
+                group.decide(writes);
+                let mut pipe = Pipe::new(&client);
+                group.save(&mut pipe);
+                self.end(pipe).await
+            }
+        }
+    }
+
+    /// Puts the beginning of a transaction into the pipe. The state of the store comes first: a migration locks that, and
+    /// nobody holds anything else while waiting for it.
+    fn begin(&mut self, pipe: &mut Pipe<'_>) -> Begun {
+        self.number += 1;
+        pipe.put(BEGIN, params![]);
+        let state = pipe.put(STATE, params![]);
+        pipe.put(MARK, params![self.id.clone(), self.number]);
+        Begun { state }
+    }
+
+    /// Whether calls are halted, of a store that is still what it was.
+    fn check(&self, begun: &Begun, answers: &mut Answers) -> Result<bool, Fault> {
+        let rows = answers.take(begun.state);
+        let version: Option<i32> = rows.first().map(|row| row::get(row, 0)).transpose()?;
+        match version {
+            Some(schema::VERSION) => row::get(&rows[0], 1),
+            Some(version) => {
+                let Link { dialer, name, .. } = &*self.link;
+                Err(schema::newer(&dialer.schema, name, version, schema::VERSION).into())
+            }
+            None => Err(Fault::damaged("the version", "it is gone")),
+        }
+    }
+
+    /// Sends the rest of a transaction, with its end.
+    async fn end(&mut self, mut pipe: Pipe<'_>) -> Result<(), Fault> {
+        pipe.put(COMMIT, params![]);
+        self.doubt = Some(self.number);
+        let result = pipe.run().await;
+        // An error of the server itself is an answer: the transaction was undone.
+        if !result.as_ref().is_err_and(Fault::is_away) {
+            self.doubt = None;
+        }
+        result.map(drop)
+    }
+
+    /// Whether a transaction stands. Waits for it where it still goes on.
+    async fn stands(&self, client: &ClientWrapper, number: i64) -> Result<bool, Fault> {
+        let mut pipe = Pipe::new(client);
+        pipe.put(BEGIN, params![]);
+        let last = pipe.put(LAST, params![self.id.clone()]);
+        pipe.put(ROLLBACK, params![]);
+        let rows = pipe.run().await?.take(last);
+        let last: Option<i64> = rows.first().map(|row| row::get(row, 0)).transpose()?;
+        Ok(last == Some(number))
+    }
+
+    async fn open(&mut self) -> Result<Arc<ClientWrapper>, Fault> {
+        if let Some(session) = self.session.as_ref().filter(|session| !session.is_closed()) {
+            return Ok(Arc::clone(session));
+        }
+        let client = self.link.dialer.open().await?;
+        client.batch_execute(WRITES).await?;
+        client.execute(ENLIST, &[&self.id]).await?;
+        client.execute(CLEAN, &[&self.id]).await?;
+        Ok(Arc::clone(self.session.insert(Arc::new(client))))
+    }
+
+    /// Leaves nothing of a transaction that failed; a session that cannot say so is given up, and the server undoes it.
+    async fn recover(&mut self, fault: &Fault) {
+        let Some(session) = &self.session else {
+            return;
+        };
+        let keeps = !fault.is_away() && session.batch_execute(ROLLBACK).await.is_ok();
+        if !keeps {
+            self.session = None;
+        }
+    }
+}
+
+/// What goes into one transaction each, in order.
+fn groups(writes: impl Iterator<Item = Write>) -> Vec<Vec<Write>> {
+    let mut groups: Vec<Vec<Write>> = Vec::new();
+    let mut bytes = 0;
+    let mut is_open = false;
+    for write in writes {
+        bytes += write.size();
+        let joins = is_open && write.is_grouped() && bytes <= MOST_BYTES;
+        is_open = write.is_grouped();
+        match groups.last_mut().filter(|_| joins) {
+            Some(group) => group.push(write),
+            None => {
+                bytes = write.size();
+                groups.push(vec![write]);
+            }
+        }
+    }
+    groups
+}

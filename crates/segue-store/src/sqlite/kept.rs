@@ -1,0 +1,96 @@
+//! What the writer remembers between transactions, so that a commit reads nothing: the numbers of runs, where they
+//! stand, whether signals wait. It holds until another connection has written to the file, which SQLite tells; then all
+//! of it is forgotten.
+
+use std::collections::HashMap;
+
+use segue::RunId;
+use segue::store::{OwnerId, Standing};
+
+/// Runs remembered at most; a few hundred bytes each.
+const MOST_RUNS: usize = 50_000;
+
+#[derive(Default)]
+pub(super) struct Kept {
+    runs: HashMap<RunId, Known>,
+    pub(super) pipelines: HashMap<String, i64>,
+    pub(super) plans: HashMap<String, i64>,
+    /// Whether there is any signal at all.
+    pub(super) signals: Option<bool>,
+    pub(super) halted: Option<bool>,
+    /// The last run and the last place in the log.
+    pub(super) last: Option<Last>,
+}
+
+/// Where what is appended goes.
+#[derive(Clone, Copy)]
+pub(super) struct Last {
+    pub(super) run: i64,
+    pub(super) position: i64,
+}
+
+/// What a commit has to know of its run.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) number: i64,
+    pub(super) fence: u64,
+    pub(super) owner: Option<OwnerId>,
+    /// The last entry and the last event of its log.
+    pub(super) entries: u64,
+    pub(super) last_seq: u64,
+    pub(super) workspace: Option<i64>,
+    pub(super) over: bool,
+    pub(super) indexed: Indexed,
+    pub(super) has_text: bool,
+}
+
+/// What of a standing is in an index: writing it again although it is the same would cost four more pages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Indexed {
+    pub(super) status: i64,
+    pub(super) nanousd: i64,
+    pub(super) took: i64,
+    pub(super) wakes: Option<i64>,
+}
+
+impl Kept {
+    pub(super) fn run(&self, run: RunId) -> Option<&Known> {
+        self.runs.get(&run)
+    }
+
+    pub(super) fn run_mut(&mut self, run: RunId) -> Option<&mut Known> {
+        self.runs.get_mut(&run)
+    }
+
+    pub(super) fn remember(&mut self, run: RunId, known: Known) {
+        if self.runs.len() >= MOST_RUNS {
+            self.runs.clear();
+        }
+        self.runs.insert(run, known);
+    }
+
+    pub(super) fn forget_run(&mut self, run: RunId) {
+        self.runs.remove(&run);
+    }
+
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Indexed {
+    pub(super) fn of(standing: &Standing) -> Self {
+        let took = match (standing.started, standing.ended) {
+            (Some(started), Some(ended)) => {
+                i64::try_from(ended.since(started).as_micros()).unwrap_or(i64::MAX)
+            }
+            _ => -1,
+        };
+        Self {
+            status: super::row::status_number(standing.status),
+            nanousd: standing.cost.nanousd.nanos(),
+            took,
+            wakes: standing.wakes.map(segue::Time::micros),
+        }
+    }
+}

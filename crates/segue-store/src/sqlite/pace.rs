@@ -1,0 +1,111 @@
+//! Pace: when it is worth to wait for the other thread without going to sleep.
+//!
+//! A commit takes some 70 µs on a good disk; waking a thread that sleeps takes another 20 to 40, twice. A single run that
+//! commits one step after the other would spend a third of its time that way. So whoever waits looks for its answer a
+//! moment longer, where all of this holds: there is a second processor, commits have been short, only this one is on the
+//! way, and the last few were alone too and of the same run. As soon as a second run commits, everybody sleeps, so that
+//! its commits are collected into one.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use segue::RunId;
+
+use crate::clock::now;
+
+/// The longest a commit may take to be watched for, and the longest anybody watches.
+const MOST: Duration = Duration::from_micros(250);
+
+/// How many commits of one run in a row have to have been alone.
+const LONE: u32 = 4;
+
+/// How long the writer watches for the next request before it sleeps: about twice what waking it costs.
+const WATCH: Duration = Duration::from_micros(50);
+
+#[derive(Default)]
+pub(super) struct Pace {
+    /// Requests that have no answer yet.
+    open: AtomicU32,
+    /// Commits in a row that were alone and of one run.
+    lone: AtomicU32,
+    /// How long such a commit took, in microseconds.
+    usual: AtomicU32,
+}
+
+/// What the writer sees of its commits.
+#[derive(Default)]
+pub(super) struct Seen {
+    run: Option<RunId>,
+}
+
+impl Pace {
+    /// A request is on its way.
+    pub(super) fn sent(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests were answered.
+    pub(super) fn answered(&self, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.open.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// A transaction was carried out that held the commit of one run alone, or anything else.
+    pub(super) fn committed(&self, seen: &mut Seen, alone: Option<RunId>, began: Instant) {
+        if alone.is_none() || alone != seen.run {
+            self.lone.store(0, Ordering::Relaxed);
+        } else {
+            self.lone.fetch_add(1, Ordering::Relaxed);
+            let took = u32::try_from(now().saturating_duration_since(began).as_micros()).unwrap_or(u32::MAX);
+            let usual = self.usual.load(Ordering::Relaxed);
+            // Follows slowly, so that one slow commit does not stop the watching.
+            self.usual.store(
+                usual.saturating_sub(usual / 4).saturating_add(took / 4),
+                Ordering::Relaxed,
+            );
+        }
+        seen.run = alone;
+    }
+
+    /// Looks for an answer for a moment, if that is worth it.
+    pub(super) fn watch<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        let is_worth = self.lone.load(Ordering::Relaxed) >= LONE
+            && self.open.load(Ordering::Relaxed) <= 1
+            && Duration::from_micros(self.usual.load(Ordering::Relaxed).into()) < MOST
+            && has_cores();
+        if !is_worth {
+            return None;
+        }
+        until(MOST, &mut look)
+    }
+
+    /// Looks for the next request for a moment.
+    pub(super) fn watch_for_work(&self, mut look: impl FnMut() -> Option<()>) {
+        if has_cores() {
+            until(WATCH, &mut look);
+        }
+    }
+}
+
+fn until<T>(most: Duration, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
+    let began = now();
+    loop {
+        // Reading the clock costs as much as several looks.
+        for _ in 0..16 {
+            if let Some(found) = look() {
+                return Some(found);
+            }
+            std::hint::spin_loop();
+        }
+        if now().saturating_duration_since(began) >= most {
+            return None;
+        }
+    }
+}
+
+/// Whether another thread can do something while this one watches.
+fn has_cores() -> bool {
+    static CORES: OnceLock<bool> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1))
+}

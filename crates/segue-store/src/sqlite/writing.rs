@@ -1,0 +1,204 @@
+//! Writing: the transaction that is open, and what every request that writes needs of it.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
+use segue::RunId;
+use segue::store::{Entry, OwnerId, StoreError};
+
+use super::kept::{Indexed, Kept, Known, Last};
+use super::row::{Id, count, int};
+use super::trouble::Stop;
+
+/// An open transaction.
+pub(super) struct Writing<'c> {
+    pub(super) connection: &'c Connection,
+    pub(super) kept: &'c mut Kept,
+    append: Statement<'c>,
+    begin: Statement<'c>,
+    commit: Statement<'c>,
+    version: Statement<'c>,
+    pub(super) outcome: Statement<'c>,
+    /// What `data_version` was: it changes when another connection has written.
+    seen: Option<i64>,
+    /// The last entry that this transaction has appended: its position and its run.
+    pub(super) appended: Option<(i64, i64, u64)>,
+}
+
+impl<'c> Writing<'c> {
+    /// Prepares the statements of the way that every commit takes.
+    pub(super) fn new(connection: &'c Connection, kept: &'c mut Kept) -> rusqlite::Result<Self> {
+        kept.forget();
+        Ok(Self {
+            append: connection.prepare(
+                "INSERT INTO log (position, run, number, after, events, at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?,
+            outcome: connection.prepare("INSERT INTO outcomes (run, unit, item) VALUES (?1, ?2, ?3)")?,
+            begin: connection.prepare("BEGIN IMMEDIATE")?,
+            commit: connection.prepare("COMMIT")?,
+            version: connection.prepare("PRAGMA data_version")?,
+            connection,
+            kept,
+            seen: None,
+            appended: None,
+        })
+    }
+
+    /// Begins a transaction; what is remembered holds in it.
+    pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
+        self.appended = None;
+        self.begin.execute([])?;
+        let version = self.version.query_row([], |row| row.get(0))?;
+        if self.seen.replace(version) != Some(version) {
+            self.kept.forget();
+        }
+        Ok(())
+    }
+
+    pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
+        self.commit.execute([]).map(|_| ())
+    }
+
+    /// Gives up the transaction, if SQLite has not done so itself.
+    pub(super) fn roll_back(&mut self) {
+        self.kept.forget();
+        if !self.connection.is_autocommit() {
+            // The transaction is gone either way: a rollback that fails leaves nothing but a connection to be closed.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+
+    /// A statement that is kept ready.
+    pub(super) fn statement(&self, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {
+        self.connection.prepare_cached(sql)
+    }
+
+    /// What is known of a run; none when there is no such run.
+    pub(super) fn known(&mut self, run: RunId) -> rusqlite::Result<Option<&mut Known>> {
+        if self.kept.run(run).is_none() {
+            let Some(known) = self.load(run)? else {
+                return Ok(None);
+            };
+            self.kept.remember(run, known);
+        }
+        Ok(self.kept.run_mut(run))
+    }
+
+    /// What is known of a run that has to be there.
+    pub(super) fn known_run(&mut self, run: RunId) -> Result<&mut Known, Stop> {
+        self.known(run)?.ok_or_else(|| StoreError::unknown(run).into())
+    }
+
+    fn load(&self, run: RunId) -> rusqlite::Result<Option<Known>> {
+        let mut find = self.statement(
+            "SELECT r.number, r.workspace, h.fence, h.owner, h.status, h.nanousd, h.took, h.wakes,
+                    EXISTS (SELECT 1 FROM texts WHERE run = r.number), l.number, l.after, l.events
+             FROM runs r
+             JOIN heads h ON h.run = r.number
+             LEFT JOIN log l ON l.position = (SELECT position FROM log WHERE run = r.number ORDER BY number DESC LIMIT 1)
+             WHERE r.id = ?1",
+        )?;
+        find.query_row([Id::from(run)], |row| {
+            let status: i64 = row.get(4)?;
+            let int = |column| row.get::<_, Option<i64>>(column).map(Option::unwrap_or_default);
+            Ok(Known {
+                number: row.get(0)?,
+                workspace: row.get(1)?,
+                fence: count(row.get(2)?),
+                owner: row.get::<_, Option<Id>>(3)?.map(OwnerId::from),
+                over: status >= 3,
+                indexed: Indexed {
+                    status,
+                    nanousd: row.get(5)?,
+                    took: row.get(6)?,
+                    wakes: row.get(7)?,
+                },
+                has_text: row.get(8)?,
+                entries: count(int(9)?),
+                last_seq: count(int(10)?) + count(int(11)?),
+            })
+        })
+        .optional()
+    }
+
+    /// The last run and the last place in the log.
+    pub(super) fn last(&mut self) -> rusqlite::Result<&mut Last> {
+        if self.kept.last.is_none() {
+            let mut find =
+                self.statement("SELECT (SELECT max(number) FROM runs), (SELECT max(position) FROM log)")?;
+            let last = find.query_row([], |row| {
+                Ok(Last {
+                    run: row.get::<_, Option<i64>>(0)?.unwrap_or_default(),
+                    position: row.get::<_, Option<i64>>(1)?.unwrap_or_default(),
+                })
+            })?;
+            self.kept.last = Some(last);
+        }
+        Ok(self.kept.last.as_mut().expect("it was just set"))
+    }
+
+    /// Appends to the log.
+    pub(super) fn append(&mut self, run: i64, entry: &Entry) -> rusqlite::Result<()> {
+        let last = self.last()?;
+        last.position += 1;
+        let position = last.position;
+        self.append.execute(params![
+            position,
+            run,
+            int(entry.number),
+            int(entry.after),
+            int(entry.events),
+            entry.at.micros(),
+            entry.body,
+        ])?;
+        self.appended = Some((position, run, entry.number));
+        Ok(())
+    }
+
+    /// Whether this very entry is in the log of a run.
+    pub(super) fn has(&self, run: i64, entry: &Entry) -> rusqlite::Result<bool> {
+        let mut find =
+            self.statement("SELECT number, after, events, at, body FROM log WHERE run = ?1 AND number = ?2")?;
+        let found = find
+            .query_row([run, int(entry.number)], super::row::entry)
+            .optional()?;
+        Ok(found.as_ref() == Some(entry))
+    }
+
+    /// Whether a signal waits that the run goes on for.
+    pub(super) fn is_signalled(&mut self, run: i64) -> rusqlite::Result<bool> {
+        if !self.any_signals()? {
+            return Ok(false);
+        }
+        let mut find =
+            self.statement("SELECT EXISTS (SELECT 1 FROM signals WHERE run = ?1 AND wakes = 1)")?;
+        find.query_row([run], |row| row.get(0))
+    }
+
+    /// Whether there is any signal for any run: mostly there is none, and then nobody needs to look.
+    pub(super) fn any_signals(&mut self) -> rusqlite::Result<bool> {
+        if let Some(any) = self.kept.signals {
+            return Ok(any);
+        }
+        let any = self
+            .statement("SELECT EXISTS (SELECT 1 FROM signals)")?
+            .query_row([], |row| row.get(0))?;
+        self.kept.signals = Some(any);
+        Ok(any)
+    }
+
+    pub(super) fn is_halted(&mut self) -> rusqlite::Result<bool> {
+        if let Some(halted) = self.kept.halted {
+            return Ok(halted);
+        }
+        let halted = self
+            .statement("SELECT EXISTS (SELECT 1 FROM halts)")?
+            .query_row([], |row| row.get(0))?;
+        self.kept.halted = Some(halted);
+        Ok(halted)
+    }
+
+    /// Whether somebody is known as an owner.
+    pub(super) fn lives(&self, owner: OwnerId) -> rusqlite::Result<bool> {
+        let mut find = self.statement("SELECT EXISTS (SELECT 1 FROM owners WHERE id = ?1)")?;
+        find.query_row([Id::from(owner)], |row| row.get(0))
+    }
+}
