@@ -1,6 +1,6 @@
 //! The store in one SQLite file: what a project uses by default.
 //!
-//! One thread writes ([`writer`]) and a few read ([`readers`]). Several processes can use one file on one machine.
+//! One thread writes and a few read. Several processes can use one file on one machine.
 //!
 //! ```
 //! use segue::store::Store;
@@ -55,6 +55,9 @@ mod workspace;
 mod writer;
 mod writing;
 
+#[cfg(test)]
+mod tests;
+
 use account::Wish;
 use connect::Door;
 use job::Kind;
@@ -80,8 +83,6 @@ pub enum Durability {
 /// Dropping it waits until what was asked for is written.
 pub struct Sqlite {
     name: String,
-    // The order is that in which they are closed: what writes first.
-    writer: Writer,
     readers: Readers,
     warnings: Vec<String>,
     migrated: Option<PathBuf>,
@@ -89,6 +90,8 @@ pub struct Sqlite {
     door: Door,
     #[expect(dead_code, reason = "it is only held open")]
     anchor: Mutex<Connection>,
+    // Last, because whoever closes the file last has to be able to write.
+    writer: Writer,
 }
 
 impl Sqlite {
@@ -130,6 +133,12 @@ impl Sqlite {
     pub fn backup(&self, to: impl Into<PathBuf>) -> Pending<()> {
         let (door, to) = (self.door.clone(), to.into());
         self.readers.read_long(move |_| Ok(copy::copy(&door, &to)?))
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.writer.stop();
     }
 }
 
@@ -298,6 +307,6 @@ impl Store for Sqlite {
 
     fn examine(&self) -> Pending<Vec<String>> {
         self.readers
-            .read_long(|connection| Ok(examine::examine(connection).map_err(Stop::from)?))
+            .read_long(|connection| examine::examine(connection).map_err(Stop::from))
     }
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -24,6 +25,9 @@ use crate::folder::make_folder;
 /// The oldest SQLite that does not damage its write-ahead log when two connections write and copy it at once.
 const OLDEST: i32 = 3_051_003;
 
+/// How long a connection waits for another process that has the file locked.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How a store is opened.
 #[must_use = "nothing is opened before `open` is called"]
 pub struct Opening {
@@ -34,6 +38,7 @@ pub struct Opening {
     vfs: Option<String>,
     careless: bool,
     versions: Versions,
+    patience: Duration,
 }
 
 impl Opening {
@@ -46,6 +51,7 @@ impl Opening {
             vfs: None,
             careless: false,
             versions: VERSIONS,
+            patience: PATIENCE,
         }
     }
 
@@ -83,6 +89,14 @@ impl Opening {
         self
     }
 
+    /// How long to wait for another process that has the file locked, instead of five seconds.
+    #[cfg(any(test, feature = "testing"))]
+    #[doc(hidden)]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     #[cfg(test)]
     pub(super) fn versions(mut self, versions: Versions) -> Self {
         self.versions = versions;
@@ -108,6 +122,7 @@ impl Opening {
             durability: self.durability,
             vfs: self.vfs,
             careless: self.careless,
+            patience: self.patience,
         };
         look(&door, self.versions)?;
         let opening = |error| explain(&path, "opening", &error);

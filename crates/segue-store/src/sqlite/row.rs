@@ -131,20 +131,37 @@ fn status(number: i64) -> rusqlite::Result<RunStatus> {
 }
 
 /// What never changes of a head and is not searched for.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Details {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(super) definition: Option<String>,
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(default)]
     pub(super) labels: IndexMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(super) note: Option<String>,
     pub(super) trigger: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(super) parent: Option<Parent>,
     pub(super) engine: String,
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(default)]
     pub(super) models: IndexMap<String, ChosenModel>,
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+pub(super) struct DetailsOf<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) definition: Option<&'a str>,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub(super) labels: &'a IndexMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<&'a str>,
+    pub(super) trigger: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parent: Option<&'a Parent>,
+    pub(super) engine: &'a str,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub(super) models: &'a IndexMap<String, ChosenModel>,
 }
 
 /// What of a standing is rare.

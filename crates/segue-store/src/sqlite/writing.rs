@@ -17,6 +17,10 @@ pub(super) struct Writing<'c> {
     commit: Statement<'c>,
     version: Statement<'c>,
     pub(super) outcome: Statement<'c>,
+    pub(super) insert_run: Statement<'c>,
+    pub(super) insert_head: Statement<'c>,
+    pub(super) stand: Statement<'c>,
+    pub(super) stand_indexed: Statement<'c>,
     /// What `data_version` was: it changes when another connection has written.
     seen: Option<i64>,
     /// The last entry that this transaction has appended: its position and its run.
@@ -32,6 +36,10 @@ impl<'c> Writing<'c> {
                 "INSERT INTO log (position, run, number, after, events, at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?,
             outcome: connection.prepare("INSERT INTO outcomes (run, unit, item) VALUES (?1, ?2, ?3)")?,
+            insert_run: connection.prepare(super::create::INSERT_RUN)?,
+            insert_head: connection.prepare(super::create::INSERT_HEAD)?,
+            stand: connection.prepare(&super::commit::stand_sql(false))?,
+            stand_indexed: connection.prepare(&super::commit::stand_sql(true))?,
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
             version: connection.prepare("PRAGMA data_version")?,
