@@ -67,9 +67,9 @@ impl Opening {
         self
     }
 
-    /// Keeps the bytes of artifacts somewhere else.
-    pub fn blobs(mut self, blobs: impl Blobs) -> Self {
-        self.blobs = Some(Box::new(blobs));
+    /// Keeps the bytes of artifacts somewhere else: see [`artifacts::open`](crate::artifacts::open).
+    pub fn blobs(mut self, blobs: Box<dyn Blobs>) -> Self {
+        self.blobs = Some(blobs);
         self
     }
 
