@@ -25,6 +25,9 @@ pub(super) fn commit(writing: &mut Writing<'_>, commit: &Commit) -> Result<Commi
     known.last_seq = entry.last();
     let (number, key, was_over) = (known.number, known.workspace, known.over);
     writing.append(number, entry)?;
+    if writing.apart {
+        writing.connection.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+    }
     record(writing, commit, number)?;
     person::change(writing, &commit.questions)?;
     if !commit.taken.is_empty() {

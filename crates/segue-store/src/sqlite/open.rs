@@ -37,6 +37,7 @@ pub struct Opening {
     blobs: Option<Box<dyn Blobs>>,
     vfs: Option<String>,
     careless: bool,
+    apart: bool,
     versions: Versions,
     patience: Duration,
 }
@@ -50,6 +51,7 @@ impl Opening {
             blobs: None,
             vfs: None,
             careless: false,
+            apart: false,
             versions: VERSIONS,
             patience: PATIENCE,
         }
@@ -89,6 +91,14 @@ impl Opening {
         self
     }
 
+    /// Writes an entry and its outcomes in two transactions, so that a test can see whether it would notice.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
     /// How long to wait for another process that has the file locked, instead of five seconds.
     #[cfg(any(test, feature = "testing"))]
     #[doc(hidden)]
@@ -122,6 +132,7 @@ impl Opening {
             durability: self.durability,
             vfs: self.vfs,
             careless: self.careless,
+            apart: self.apart,
             patience: self.patience,
         };
         look(&door, self.versions)?;

@@ -242,7 +242,7 @@ impl Thread {
         }
         let connection = &*connection;
         let mut kept = Kept::default();
-        let mut writing = match Writing::new(connection, &mut kept) {
+        let mut writing = match Writing::new(connection, &mut kept, self.door.apart) {
             Ok(writing) => writing,
             Err(error) => return Left::Failed(error),
         };
@@ -279,6 +279,10 @@ impl Thread {
     /// Waits for something to carry out. While nothing can be written, refuses what can be asked for again. False when
     /// nothing more will come.
     fn gather(&mut self) -> bool {
+        if self.jobs.is_empty() {
+            // Nothing is kept, so whatever comes next is simply tried.
+            self.pause = None;
+        }
         let patience = match &self.pause {
             Some(pause) => Some(pause.length),
             // More is waiting than fits into one transaction, or again.

@@ -23,13 +23,15 @@ pub(super) struct Writing<'c> {
     pub(super) stand_indexed: Statement<'c>,
     /// What `data_version` was: it changes when another connection has written.
     seen: Option<i64>,
+    /// For tests of the tests: what belongs together is written in two transactions.
+    pub(super) apart: bool,
     /// The last entry that this transaction has appended: its position and its run.
     pub(super) appended: Option<(i64, i64, u64)>,
 }
 
 impl<'c> Writing<'c> {
     /// Prepares the statements of the way that every commit takes.
-    pub(super) fn new(connection: &'c Connection, kept: &'c mut Kept) -> rusqlite::Result<Self> {
+    pub(super) fn new(connection: &'c Connection, kept: &'c mut Kept, apart: bool) -> rusqlite::Result<Self> {
         kept.forget();
         Ok(Self {
             append: connection.prepare(
@@ -46,6 +48,7 @@ impl<'c> Writing<'c> {
             connection,
             kept,
             seen: None,
+            apart,
             appended: None,
         })
     }
