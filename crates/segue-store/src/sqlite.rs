@@ -1,6 +1,6 @@
 //! The store in one SQLite file: what a project uses by default.
 //!
-//! One thread writes ([`writer`]) and a few read ([`readers`]). Several processes can use one file on one machine.
+//! One thread writes and a few read. Several processes can use one file on one machine.
 //!
 //! ```
 //! use segue::store::Store;
@@ -55,6 +55,9 @@ mod workspace;
 mod writer;
 mod writing;
 
+#[cfg(test)]
+mod tests;
+
 use account::Wish;
 use connect::Door;
 use job::Kind;
@@ -69,8 +72,6 @@ pub use open::Opening;
 /// Dropping it waits until what was asked for is written.
 pub struct Sqlite {
     name: String,
-    // The order is that in which they are closed: what writes first.
-    writer: Writer,
     readers: Readers,
     warnings: Vec<String>,
     migrated: Option<PathBuf>,
@@ -78,6 +79,8 @@ pub struct Sqlite {
     door: Door,
     #[expect(dead_code, reason = "it is only held open")]
     anchor: Mutex<Connection>,
+    // Last, because whoever closes the file last has to be able to write.
+    writer: Writer,
 }
 
 impl Sqlite {
@@ -122,6 +125,12 @@ impl Sqlite {
     }
 }
 
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.writer.stop();
+    }
+}
+
 /// A request that only reads.
 macro_rules! read {
     ($self:ident, |$connection:ident| $read:expr) => {
@@ -153,6 +162,10 @@ impl Store for Sqlite {
         write!(self, Kind::Beat, |writing| owner::beat(writing, owner))
     }
 
+    fn news(&self, owner: OwnerId) -> Pending<Beat> {
+        read!(self, |connection| read::news(connection, owner))
+    }
+
     fn owners(&self) -> Pending<Vec<OwnerSeen>> {
         read!(self, |connection| read::owners(connection))
     }
@@ -171,6 +184,10 @@ impl Store for Sqlite {
 
     fn claim(&self, run: RunId, owner: OwnerId) -> Pending<Claim> {
         write!(self, Kind::Other, |writing| owner::claim(writing, run, owner))
+    }
+
+    fn release(&self, run: RunId, fence: u64) -> Pending<()> {
+        write!(self, Kind::Kept, |writing| owner::release(writing, run, fence))
     }
 
     fn commit(&self, commit: Commit) -> Pending<Committed> {
@@ -287,6 +304,6 @@ impl Store for Sqlite {
 
     fn examine(&self) -> Pending<Vec<String>> {
         self.readers
-            .read_long(|connection| Ok(examine::examine(connection).map_err(Stop::from)?))
+            .read_long(|connection| examine::examine(connection).map_err(Stop::from))
     }
 }

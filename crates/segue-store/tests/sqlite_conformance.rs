@@ -13,13 +13,13 @@ struct File(TempDir);
 
 impl File {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(tempfile::tempdir().expect("a folder is made"))
     }
 }
 
 impl Fixture for File {
     fn open(&self) -> Opened<'_> {
-        let store = Sqlite::open(self.0.path().join("store.db")).unwrap();
+        let store = Sqlite::open(self.0.path().join("store.db")).expect("it opens");
         let store: Arc<dyn Store> = Arc::new(store);
         Box::pin(std::future::ready(store))
     }

@@ -5,17 +5,17 @@
 //! happens in between. What nothing refers to is swept when it is old enough.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use segue::store::{BlobReader, BlobWriter, Blobs, Pending, StoreError, StoreErrorKind};
 use segue::{Ids, RandomIds};
-use sha2::{Digest, Sha256};
 
-use super::hash::{hex, is_hash};
+use super::hash::is_hash;
+use super::writing::Writing;
 use crate::clock::wall;
 use crate::folder::{make_folder, sync_folder};
 use crate::workers::Workers;
@@ -57,8 +57,10 @@ impl Blobs for Directory {
     fn write(&self) -> Pending<Box<dyn BlobWriter>> {
         let (root, workers) = (self.root.clone(), self.workers.clone());
         self.workers.ask(move |()| {
-            let writing = Writing::begin(root)?;
+            let writing =
+                Writing::begin(&root.join(UNFINISHED)).map_err(|error| failed("writing", &root, &error))?;
             let writer = Writer {
+                root,
                 writing: Arc::new(Mutex::new(Some(writing))),
                 workers,
             };
@@ -96,73 +98,20 @@ fn place(root: &Path, hash: &str) -> PathBuf {
     root.join(&hash[..2]).join(hash)
 }
 
-/// A temporary file; it goes away with whoever writes it, unless it was moved to its name.
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What cannot be removed now is swept later.
-        let _ = fs::remove_file(&self.0);
+/// Gives a file its name; gives its hash and length when it is there for good.
+fn finish(root: &Path, mut writing: Writing) -> io::Result<(String, u64)> {
+    let (hash, length) = (writing.hash(), writing.length());
+    let path = place(root, &hash);
+    let folder = path.parent().unwrap_or(root);
+    make_folder(folder)?;
+    if !is_kept(&path)? {
+        writing.file().sync_all()?;
+        // Where an equal file has come in between, it is replaced by an equal one.
+        fs::rename(writing.path(), &path)?;
     }
-}
-
-/// A file being written.
-struct Writing {
-    root: Arc<Path>,
-    temporary: Temporary,
-    file: File,
-    hash: Sha256,
-    length: u64,
-}
-
-impl Writing {
-    fn begin(root: Arc<Path>) -> Result<Self, StoreError> {
-        let path = root.join(UNFINISHED).join(format!("{:032x}", RandomIds.bits()));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options
-            .open(&path)
-            .map_err(|error| failed("writing", &path, &error))?;
-        Ok(Self {
-            root,
-            temporary: Temporary(path),
-            file,
-            hash: Sha256::new(),
-            length: 0,
-        })
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.hash.update(bytes);
-        self.length += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Gives the file its name; gives its hash and length when it is there for good.
-    fn finish(self) -> io::Result<(String, u64)> {
-        let Self {
-            root,
-            temporary,
-            file,
-            hash,
-            length,
-        } = self;
-        let hash = hex(&hash.finalize());
-        let path = place(&root, &hash);
-        let folder = path.parent().unwrap_or(&root);
-        make_folder(folder)?;
-        if !is_kept(&path)? {
-            file.sync_all()?;
-            // Where an equal file has come in between, it is replaced by an equal one.
-            fs::rename(&temporary.0, &path)?;
-        }
-        // Also when somebody else moved it there: that one may not have synced the folder yet.
-        sync_folder(folder)?;
-        Ok((hash, length))
-    }
+    // Also when somebody else moved it there: that one may not have synced the folder yet.
+    sync_folder(folder)?;
+    Ok((hash, length))
 }
 
 /// Whether the content is there already. If so it is as young as if it were new, so that no sweep takes it: a sweep looks
@@ -180,6 +129,7 @@ fn is_kept(path: &Path) -> io::Result<bool> {
 }
 
 struct Writer {
+    root: Arc<Path>,
     /// None after it has failed or ended: what was half written cannot be gone on with.
     writing: Arc<Mutex<Option<Writing>>>,
     workers: Arc<Workers<()>>,
@@ -204,18 +154,17 @@ impl BlobWriter for Writer {
             let mut taken = Self::take(&writing)?;
             taken
                 .append(&bytes)
-                .map_err(|error| failed("writing", &taken.temporary.0, &error))?;
+                .map_err(|error| failed("writing", taken.path(), &error))?;
             *writing.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
             Ok(())
         })
     }
 
     fn finish(self: Box<Self>) -> Pending<(String, u64)> {
-        let writing = self.writing.clone();
+        let (root, writing) = (self.root.clone(), self.writing.clone());
         self.workers.ask(move |()| {
             let taken = Self::take(&writing)?;
-            let root = taken.root.clone();
-            taken.finish().map_err(|error| failed("writing", &root, &error))
+            finish(&root, taken).map_err(|error| failed("writing", &root, &error))
         })
     }
 }
@@ -302,7 +251,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn failed(doing: &str, path: &Path, error: &io::Error) -> StoreError {
+pub(super) fn failed(doing: &str, path: &Path, error: &io::Error) -> StoreError {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::new(
@@ -314,5 +263,98 @@ fn failed(doing: &str, path: &Path, error: &io::Error) -> StoreError {
             StoreErrorKind::Failed,
             format!("{doing} `{path}` failed: {error}"),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory() -> (tempfile::TempDir, Directory) {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(folder.path().join("artifacts")).unwrap();
+        (folder, directory)
+    }
+
+    /// Puts a file's time back.
+    fn age(path: &Path, by: Duration) {
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(wall() - by).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_left_by_a_process_that_died_is_swept_when_it_is_old() {
+        let (_folder, directory) = directory();
+        let left = directory.root.join(UNFINISHED).join("left");
+        fs::write(&left, "half").unwrap();
+        directory.sweep(BTreeSet::new(), Duration::ZERO).await.unwrap();
+        assert!(left.exists(), "somebody may still write it");
+        age(&left, STALE);
+        directory.sweep(BTreeSet::new(), Duration::ZERO).await.unwrap();
+        assert!(!left.exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_again_is_young_again() {
+        let (_folder, directory) = directory();
+        let blobs: &dyn Blobs = &directory;
+        let hour = Duration::from_secs(3_600);
+        let (hash, _) = blobs.keep(b"abc".to_vec()).await.unwrap();
+        age(&place(&directory.root, &hash), hour * 2);
+        blobs.keep(b"abc".to_vec()).await.unwrap();
+        assert_eq!(blobs.sweep(BTreeSet::new(), hour).await.unwrap(), 0);
+        age(&place(&directory.root, &hash), hour * 2);
+        assert_eq!(blobs.sweep(BTreeSet::new(), hour).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn kept_and_swept_at_once_it_is_there_whenever_it_was_kept() {
+        let (_folder, directory) = directory();
+        let directory = Arc::new(directory);
+        for round in 0..200u32 {
+            let blobs: &dyn Blobs = &*directory;
+            let bytes = round.to_le_bytes().to_vec();
+            let (hash, _) = blobs.keep(bytes.clone()).await.unwrap();
+            age(&place(&directory.root, &hash), STALE * 2);
+            let (kept, swept) = futures_util::join!(blobs.keep(bytes), blobs.sweep(BTreeSet::new(), STALE));
+            kept.unwrap();
+            swept.unwrap();
+            assert!(blobs.load(&hash, 9).await.unwrap().is_some(), "round {round}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_somebody_else_has_put_there_stays() {
+        let (_folder, directory) = directory();
+        let own = directory.root.join("notes.txt");
+        fs::write(&own, "mine").unwrap();
+        fs::create_dir(directory.root.join("ab")).unwrap();
+        fs::write(directory.root.join("ab/readme"), "mine").unwrap();
+        assert_eq!(directory.sweep(BTreeSet::new(), Duration::ZERO).await.unwrap(), 0);
+        assert!(own.exists() && directory.root.join("ab/readme").exists());
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_nothing_can_be_appended_and_no_file_is_left() {
+        let (_folder, directory) = directory();
+        let mut writer = directory.write().await.unwrap();
+        writer.append(b"abc".to_vec()).await.unwrap();
+        let unfinished = || fs::read_dir(directory.root.join(UNFINISHED)).unwrap().count();
+        assert_eq!(unfinished(), 1);
+        // The hash begins with `ba`: where its folder has to be stands a file.
+        fs::write(directory.root.join("ba"), "in the way").unwrap();
+        let error = writer.finish().await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Failed);
+        assert!(error.message.contains("artifacts"), "{error}");
+        assert_eq!(unfinished(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_one() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let error = failed("writing", Path::new("a/b"), &kind.into());
+            assert_eq!(error.kind, StoreErrorKind::Full);
+            assert!(error.is_passing() && error.message.contains("a/b"));
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! A commit: one transition of a run, as writes of the tables it mentions and of no others.
 
-use rusqlite::params;
+use rusqlite::{ToSql, params};
 use segue::store::{Commit, Committed, Standing, StoreError, UnitKey};
+
+use segue::view::StepCounts;
+use segue::{RunId, Time, Usage};
 
 use super::kept::{Indexed, Known};
 use super::row::{Id, Rest, int, json};
@@ -22,7 +25,10 @@ pub(super) fn commit(writing: &mut Writing<'_>, commit: &Commit) -> Result<Commi
     known.last_seq = entry.last();
     let (number, key, was_over) = (known.number, known.workspace, known.over);
     writing.append(number, entry)?;
-    record(writing, commit, number)?;
+    if writing.apart {
+        writing.connection.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+    }
+    record(writing, (run, number), &commit.outcomes)?;
     person::change(writing, &commit.questions)?;
     if !commit.taken.is_empty() {
         person::take(writing, number, &commit.taken)?;
@@ -44,14 +50,18 @@ pub(super) fn commit(writing: &mut Writing<'_>, commit: &Commit) -> Result<Commi
 }
 
 /// The outcomes, each once.
-fn record(writing: &mut Writing<'_>, commit: &Commit, number: i64) -> Result<(), Stop> {
-    for unit in &commit.outcomes {
+pub(super) fn record(
+    writing: &mut Writing<'_>,
+    (run, number): (RunId, i64),
+    outcomes: &[UnitKey],
+) -> Result<(), Stop> {
+    for unit in outcomes {
         let UnitKey { scope, step, item } = *unit;
         let key = int(u64::from(scope) << 32 | u64::from(step));
         match writing.outcome.execute([number, key, i64::from(item)]) {
             Ok(_) => {}
             Err(error) if is_conflict(&error) => {
-                return Err(StoreError::second_outcome(commit.run, *unit).into());
+                return Err(StoreError::second_outcome(run, *unit).into());
             }
             Err(error) => return Err(error.into()),
         }
@@ -134,65 +144,89 @@ pub(super) fn hold(writing: &Writing<'_>, known: &Known) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Writes where a run stands; gives what of it is in an index, and whether it has a text.
-fn stand(writing: &Writing<'_>, known: &Known, standing: &Standing) -> rusqlite::Result<(Indexed, bool)> {
-    let indexed = Indexed::of(standing);
-    if indexed != known.indexed {
-        let mut update = writing
-            .statement("UPDATE heads SET status = ?2, nanousd = ?3, took = ?4, wakes = ?5 WHERE run = ?1")?;
-        let Indexed {
-            status,
-            nanousd,
-            took,
-            wakes,
-        } = indexed;
-        update.execute(params![known.number, status, nanousd, took, wakes])?;
-    }
-    let mut update = writing.statement(
+/// The statement that writes where a run stands, with or without what is in an index.
+pub(super) fn stand_sql(indexed: bool) -> String {
+    let indexed = if indexed {
+        ", status = ?29, nanousd = ?30, took = ?31, wakes = ?32"
+    } else {
+        ""
+    };
+    format!(
         "UPDATE heads SET fence = ?2, owner = ?3, fallback = ?4, started = ?5, ended = ?6, unpriced_calls = ?7,
              estimated_calls = ?8, uncertain_nanousd = ?9, pending = ?10, ready = ?11, running = ?12, waiting = ?13,
              succeeded = ?14, failed = ?15, skipped = ?16, cancelled = ?17, input_tokens = ?18, output_tokens = ?19,
              cache_read_tokens = ?20, cache_write_tokens = ?21, reasoning_tokens = ?22, audio_tokens = ?23,
-             requests = ?24, tool_calls = ?25, model_ms = ?26, tool_ms = ?27, rest = ?28
-         WHERE run = ?1",
-    )?;
+             requests = ?24, tool_calls = ?25, model_ms = ?26, tool_ms = ?27, rest = ?28{indexed}
+         WHERE run = ?1"
+    )
+}
+
+/// Writes where a run stands; gives what of it is in an index, and whether it has a text.
+fn stand(writing: &mut Writing<'_>, known: &Known, standing: &Standing) -> rusqlite::Result<(Indexed, bool)> {
     let Standing {
         step_counts: steps,
         usage,
         cost,
         ..
     } = standing;
-    update.execute(params![
-        known.number,
-        int(known.fence),
-        known.owner.map(Id::from),
-        standing.fallback,
-        standing.started.map(segue::Time::micros),
-        standing.ended.map(segue::Time::micros),
-        cost.unpriced_calls,
-        cost.estimated_calls,
-        cost.uncertain_nanousd.nanos(),
-        int(steps.pending),
-        int(steps.ready),
-        int(steps.running),
-        int(steps.waiting),
-        int(steps.succeeded),
-        int(steps.failed),
-        int(steps.skipped),
-        int(steps.cancelled),
-        int(usage.input_tokens),
-        int(usage.output_tokens),
-        int(usage.cache_read_tokens),
-        int(usage.cache_write_tokens),
-        int(usage.reasoning_tokens),
-        int(usage.audio_tokens),
-        int(usage.requests),
-        int(usage.tool_calls),
-        int(usage.model_ms),
-        int(usage.tool_ms),
-        rest(standing),
-    ])?;
+    let indexed = Indexed::of(standing);
+    let is_indexed = indexed != known.indexed;
+    let statement = if is_indexed {
+        &mut writing.stand_indexed
+    } else {
+        &mut writing.stand
+    };
+    let mut at = 0;
+    let mut bind = |value: &dyn ToSql| {
+        at += 1;
+        statement.raw_bind_parameter(at, value)
+    };
+    bind(&known.number)?;
+    bind(&int(known.fence))?;
+    bind(&known.owner.map(Id::from))?;
+    bind(&standing.fallback)?;
+    bind(&standing.started.map(Time::micros))?;
+    bind(&standing.ended.map(Time::micros))?;
+    bind(&cost.unpriced_calls)?;
+    bind(&cost.estimated_calls)?;
+    bind(&cost.uncertain_nanousd.nanos())?;
+    for count in counts(steps, usage) {
+        bind(&count)?;
+    }
+    bind(&rest(standing))?;
+    if is_indexed {
+        bind(&indexed.status)?;
+        bind(&indexed.nanousd)?;
+        bind(&indexed.took)?;
+        bind(&indexed.wakes)?;
+    }
+    statement.raw_execute()?;
     Ok((indexed, text(writing, known, &standing.text)?))
+}
+
+/// The counts of a standing, in the order of their columns.
+pub(super) fn counts(steps: &StepCounts, usage: &Usage) -> [i64; 18] {
+    [
+        steps.pending,
+        steps.ready,
+        steps.running,
+        steps.waiting,
+        steps.succeeded,
+        steps.failed,
+        steps.skipped,
+        steps.cancelled,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+        usage.audio_tokens,
+        usage.requests,
+        usage.tool_calls,
+        usage.model_ms,
+        usage.tool_ms,
+    ]
+    .map(int)
 }
 
 /// What of a standing is rare, where there is something.

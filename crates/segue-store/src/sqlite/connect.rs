@@ -8,9 +8,6 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::durability::Durability;
 
-/// How long a connection waits for another process that has the file locked.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Distinct statements a connection keeps ready; more than this crate has for one kind of connection.
 const STATEMENTS: usize = 96;
 
@@ -23,6 +20,10 @@ pub(super) struct Door {
     pub(super) vfs: Option<String>,
     /// For tests of the tests: commits are not synced although they should be.
     pub(super) careless: bool,
+    /// For tests of the tests: an entry and its outcomes are written in two transactions.
+    pub(super) apart: bool,
+    /// How long a connection waits for another process that has the file locked.
+    pub(super) patience: Duration,
 }
 
 impl Door {
@@ -66,7 +67,7 @@ impl Door {
             None => Connection::open_with_flags(path, flags)?,
             Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())?,
         };
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_timeout(self.patience)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
@@ -75,6 +76,8 @@ impl Door {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         // References are declared for `examine`; every write here knows what it refers to, so looking up each is waste.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+        // Otherwise a statement on a table with a partial index is prepared anew each time other values are bound to it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "mmap_size", 0)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)

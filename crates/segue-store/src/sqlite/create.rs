@@ -1,19 +1,21 @@
 //! How a run comes to exist.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, ToSql, params};
 use segue::store::{Created, Head, NewRun, StoreError};
 use segue::{RunId, Time};
 
-use super::commit::{folded, rest};
+use super::commit::{counts, folded, record, rest};
 use super::kept::{Indexed, Known};
-use super::row::{Details, Id, int, json};
+use super::row::{DetailsOf, Id, json};
 use super::trouble::Stop;
 use super::writing::Writing;
-use super::{person, workspace};
+use super::{person, saved, workspace};
 
 pub(super) fn create(writing: &mut Writing<'_>, new: &NewRun) -> Result<Created, Stop> {
     let head = &new.head;
-    if let Some(answer) = existing(writing, new)? {
+    // A run without a request and a workspace is nearly always new: whether its id is there is seen when it is inserted.
+    let is_plain = new.request.is_none() && head.key.is_none();
+    if !is_plain && let Some(answer) = existing(writing, new)? {
         return Ok(answer);
     }
     if new.entry.number != 1 || new.entry.after != 0 {
@@ -30,9 +32,13 @@ pub(super) fn create(writing: &mut Writing<'_>, new: &NewRun) -> Result<Created,
         Some(key) => Some(workspace::number(writing, pipeline, key)?),
         None => None,
     };
-    let number = insert(writing, new, pipeline, plan, workspace)?;
+    let Some(number) = insert(writing, new, pipeline, plan, workspace)? else {
+        return existing(writing, new)?.ok_or_else(|| StoreError::exists(head.id).into());
+    };
     insert_head(writing, number, new)?;
     writing.append(number, &new.entry)?;
+    record(writing, (head.id, number), &new.outcomes)?;
+    saved::artifacts(writing, &new.artifacts)?;
     if let Some(workspace) = workspace {
         workspace::claim(writing, workspace, &new.claims, head.id, head.queued)?;
         workspace::move_documents(writing, workspace, &new.documents, head.id)?;
@@ -117,34 +123,33 @@ fn plan(writing: &mut Writing<'_>, new: &NewRun) -> rusqlite::Result<i64> {
     Ok(number)
 }
 
+pub(super) const INSERT_RUN: &str =
+    "INSERT INTO runs (number, id, pipeline, plan, workspace, queued, request, request_body, details)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
+
+/// Inserts what never changes of a run; none when its id is there already.
 fn insert(
     writing: &mut Writing<'_>,
     new: &NewRun,
     pipeline: i64,
     plan: i64,
     workspace: Option<i64>,
-) -> rusqlite::Result<i64> {
+) -> rusqlite::Result<Option<i64>> {
+    let head = &new.head;
     let Head {
         id, queued, labels, ..
-    } = &new.head;
-    let head = &new.head;
-    let details = json(&Details {
-        definition: head.definition.clone(),
-        labels: labels.clone(),
-        note: head.note.clone(),
-        trigger: head.trigger.clone(),
-        parent: head.parent.clone(),
-        engine: head.engine.clone(),
-        models: head.models.clone(),
+    } = head;
+    let details = json(&DetailsOf {
+        definition: head.definition.as_deref(),
+        labels,
+        note: head.note.as_deref(),
+        trigger: &head.trigger,
+        parent: head.parent.as_ref(),
+        engine: &head.engine,
+        models: &head.models,
     });
-    let last = writing.last()?;
-    last.run += 1;
-    let number = last.run;
-    let mut insert = writing.statement(
-        "INSERT INTO runs (number, id, pipeline, plan, workspace, queued, request, request_body, details)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?;
-    insert.execute(params![
+    let number = writing.last()?.run + 1;
+    let inserted = writing.insert_run.execute(params![
         number,
         Id::from(*id),
         pipeline,
@@ -155,6 +160,10 @@ fn insert(
         new.request.as_ref().map(|request| &request.body),
         details,
     ])?;
+    if inserted == 0 {
+        return Ok(None);
+    }
+    writing.last()?.run = number;
     if !labels.is_empty() {
         let mut insert =
             writing.statement("INSERT INTO labels (name, value, queued, run) VALUES (?1, ?2, ?3, ?4)")?;
@@ -162,60 +171,49 @@ fn insert(
             insert.execute(params![name, value, queued.micros(), number])?;
         }
     }
-    Ok(number)
+    Ok(Some(number))
 }
 
-fn insert_head(writing: &Writing<'_>, number: i64, new: &NewRun) -> rusqlite::Result<()> {
+pub(super) const INSERT_HEAD: &str =
+    "INSERT INTO heads (run, fence, owner, queued, status, nanousd, took, wakes, fallback, started, ended,
+         unpriced_calls, estimated_calls, uncertain_nanousd, pending, ready, running, waiting, succeeded, failed,
+         skipped, cancelled, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+         audio_tokens, requests, tool_calls, model_ms, tool_ms, rest)
+     VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+         ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)";
+
+fn insert_head(writing: &mut Writing<'_>, number: i64, new: &NewRun) -> rusqlite::Result<()> {
     let standing = &new.head.standing;
-    let (steps, usage, cost) = (&standing.step_counts, &standing.usage, &standing.cost);
+    let cost = &standing.cost;
     let Indexed {
         status,
         nanousd,
         took,
         wakes,
     } = Indexed::of(standing);
-    let mut insert = writing.statement(
-        "INSERT INTO heads (run, fence, owner, queued, status, nanousd, took, wakes, fallback, started, ended,
-             unpriced_calls, estimated_calls, uncertain_nanousd, pending, ready, running, waiting, succeeded, failed,
-             skipped, cancelled, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
-             audio_tokens, requests, tool_calls, model_ms, tool_ms, rest)
-         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-             ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)",
-    )?;
-    insert.execute(params![
-        number,
-        new.owner.map(Id::from),
-        new.head.queued.micros(),
-        status,
-        nanousd,
-        took,
-        wakes,
-        standing.fallback,
-        standing.started.map(Time::micros),
-        standing.ended.map(Time::micros),
-        cost.unpriced_calls,
-        cost.estimated_calls,
-        cost.uncertain_nanousd.nanos(),
-        int(steps.pending),
-        int(steps.ready),
-        int(steps.running),
-        int(steps.waiting),
-        int(steps.succeeded),
-        int(steps.failed),
-        int(steps.skipped),
-        int(steps.cancelled),
-        int(usage.input_tokens),
-        int(usage.output_tokens),
-        int(usage.cache_read_tokens),
-        int(usage.cache_write_tokens),
-        int(usage.reasoning_tokens),
-        int(usage.audio_tokens),
-        int(usage.requests),
-        int(usage.tool_calls),
-        int(usage.model_ms),
-        int(usage.tool_ms),
-        rest(standing),
-    ])?;
+    let mut at = 0;
+    let mut bind = |value: &dyn ToSql| {
+        at += 1;
+        writing.insert_head.raw_bind_parameter(at, value)
+    };
+    bind(&number)?;
+    bind(&new.owner.map(Id::from))?;
+    bind(&new.head.queued.micros())?;
+    bind(&status)?;
+    bind(&nanousd)?;
+    bind(&took)?;
+    bind(&wakes)?;
+    bind(&standing.fallback)?;
+    bind(&standing.started.map(Time::micros))?;
+    bind(&standing.ended.map(Time::micros))?;
+    bind(&cost.unpriced_calls)?;
+    bind(&cost.estimated_calls)?;
+    bind(&cost.uncertain_nanousd.nanos())?;
+    for count in counts(&standing.step_counts, &standing.usage) {
+        bind(&count)?;
+    }
+    bind(&rest(standing))?;
+    writing.insert_head.raw_execute()?;
     if !standing.text.is_empty() {
         let mut insert = writing.statement("INSERT INTO texts (run, text, folded) VALUES (?1, ?2, ?3)")?;
         insert.execute(params![number, standing.text, folded(&standing.text)])?;

@@ -77,6 +77,14 @@ impl Inbox {
         self.arrived.notify_one();
     }
 
+    /// What has arrived is never taken any more; whoever waits is told.
+    pub(super) fn clear(&self) {
+        let jobs = std::mem::take(&mut self.lock().jobs);
+        for job in jobs {
+            job.tell(Some(closed()));
+        }
+    }
+
     /// Whether something has arrived.
     pub(super) fn has_work(&self) -> bool {
         self.has_work.load(Ordering::Acquire)

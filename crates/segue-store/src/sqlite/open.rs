@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -25,6 +26,9 @@ use crate::folder::make_folder;
 /// The oldest SQLite that does not damage its write-ahead log when two connections write and copy it at once.
 const OLDEST: i32 = 3_051_003;
 
+/// How long a connection waits for another process that has the file locked.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How a store is opened.
 #[must_use = "nothing is opened before `open` is called"]
 pub struct Opening {
@@ -34,7 +38,9 @@ pub struct Opening {
     blobs: Option<Box<dyn Blobs>>,
     vfs: Option<String>,
     careless: bool,
+    apart: bool,
     versions: Versions,
+    patience: Duration,
 }
 
 impl Opening {
@@ -46,7 +52,9 @@ impl Opening {
             blobs: None,
             vfs: None,
             careless: false,
+            apart: false,
             versions: VERSIONS,
+            patience: PATIENCE,
         }
     }
 
@@ -62,9 +70,9 @@ impl Opening {
         self
     }
 
-    /// Keeps the bytes of artifacts somewhere else.
-    pub fn blobs(mut self, blobs: impl Blobs) -> Self {
-        self.blobs = Some(Box::new(blobs));
+    /// Keeps the bytes of artifacts somewhere else: see [`artifacts::open`](crate::artifacts::open).
+    pub fn blobs(mut self, blobs: Box<dyn Blobs>) -> Self {
+        self.blobs = Some(blobs);
         self
     }
 
@@ -81,6 +89,22 @@ impl Opening {
     #[doc(hidden)]
     pub fn careless(mut self) -> Self {
         self.careless = true;
+        self
+    }
+
+    /// Writes an entry and its outcomes in two transactions, so that a test can see whether it would notice.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
+    /// How long to wait for another process that has the file locked, instead of five seconds.
+    #[cfg(any(test, feature = "testing"))]
+    #[doc(hidden)]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -109,6 +133,8 @@ impl Opening {
             durability: self.durability,
             vfs: self.vfs,
             careless: self.careless,
+            apart: self.apart,
+            patience: self.patience,
         };
         look(&door, self.versions)?;
         let opening = |error| explain(&path, "opening", &error);

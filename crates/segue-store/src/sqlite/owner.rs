@@ -5,6 +5,7 @@ use segue::RunId;
 use segue::store::{Beat, Claim, Owner, OwnerId, StoreError};
 
 use super::commit::hold;
+use super::read;
 use super::row::{self, Id, int, json};
 use super::trouble::Stop;
 use super::writing::Writing;
@@ -26,15 +27,10 @@ pub(super) fn beat(writing: &mut Writing<'_>, owner: OwnerId) -> Result<Beat, St
             ..Beat::default()
         });
     }
-    let mut signalled = Vec::new();
-    if writing.any_signals()? {
-        let mut find = writing.statement(
-            "SELECT DISTINCT r.id FROM signals s JOIN heads h ON h.run = s.run JOIN runs r ON r.number = s.run
-             WHERE h.owner = ?1 ORDER BY r.id",
-        )?;
-        let rows = find.query_map([Id::from(owner)], |row| Ok(RunId::from(row.get::<_, Id>(0)?)))?;
-        signalled = rows.collect::<Result<_, _>>()?;
-    }
+    let signalled = match writing.any_signals()? {
+        true => read::signalled(writing.connection, owner)?,
+        false => Vec::new(),
+    };
     Ok(Beat {
         buried: false,
         halted: writing.is_halted()?,
@@ -53,6 +49,17 @@ pub(super) fn leave(writing: &mut Writing<'_>, owner: OwnerId) -> Result<(), Sto
     writing
         .statement("DELETE FROM owners WHERE id = ?1")?
         .execute([Id::from(owner)])?;
+    Ok(())
+}
+
+pub(super) fn release(writing: &mut Writing<'_>, run: RunId, fence: u64) -> Result<(), Stop> {
+    let known = writing.known_run(run)?;
+    if known.fence == fence {
+        known.owner = None;
+        known.fence += 1;
+        let known = known.clone();
+        hold(writing, &known)?;
+    }
     Ok(())
 }
 

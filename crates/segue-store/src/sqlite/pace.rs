@@ -77,7 +77,12 @@ impl Pace {
         if !is_worth {
             return None;
         }
-        until(MOST, &mut look)
+        let found = until(MOST, &mut look);
+        if found.is_none() {
+            // The other thread could not run beside this one, or the disk is slow: it is not worth it for now.
+            self.lone.store(0, Ordering::Relaxed);
+        }
+        found
     }
 
     /// Looks for the next request for a moment.
@@ -91,13 +96,15 @@ impl Pace {
 fn until<T>(most: Duration, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
     let began = now();
     loop {
-        // Reading the clock costs as much as several looks.
-        for _ in 0..16 {
+        // Reading the clock and giving way cost as much as several looks.
+        for _ in 0..8 {
             if let Some(found) = look() {
                 return Some(found);
             }
             std::hint::spin_loop();
         }
+        // Where the other thread waits for this very processor, it gets it.
+        std::thread::yield_now();
         if now().saturating_duration_since(began) >= most {
             return None;
         }

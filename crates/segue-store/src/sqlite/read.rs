@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use segue::question::Question;
 use segue::store::{
-    Account, ArtifactQuery, Document, DocumentKey, Entry, Halt, Head, Hold, KeptArtifact, LinkVersion, Owner,
+    Account, ArtifactQuery, Beat, Document, DocumentKey, Entry, Halt, Head, Hold, KeptArtifact, LinkVersion, Owner, OwnerId,
     OwnerSeen, Signal, StoredPlan,
 };
 use segue::{QuestionId, RunId, Time};
@@ -33,6 +33,40 @@ pub(super) fn owners(connection: &Connection) -> Result<Vec<OwnerSeen>> {
         })
     })?;
     rows.collect()
+}
+
+pub(super) fn news(connection: &Connection, owner: OwnerId) -> Result<Beat> {
+    let mut find = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM owners WHERE id = ?1), EXISTS (SELECT 1 FROM halts),
+             EXISTS (SELECT 1 FROM signals)",
+    )?;
+    let (lives, halted, any) = find.query_row([Id::from(owner)], |row| {
+        Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?, row.get::<_, bool>(2)?))
+    })?;
+    if !lives {
+        return Ok(Beat {
+            buried: true,
+            ..Beat::default()
+        });
+    }
+    let signalled = match any {
+        true => signalled(connection, owner)?,
+        false => Vec::new(),
+    };
+    Ok(Beat {
+        buried: false,
+        halted,
+        signalled,
+    })
+}
+
+/// The runs an owner holds for which a signal waits.
+pub(super) fn signalled(connection: &Connection, owner: OwnerId) -> Result<Vec<RunId>> {
+    let mut find = connection.prepare_cached(
+        "SELECT DISTINCT r.id FROM signals s JOIN heads h ON h.run = s.run JOIN runs r ON r.number = s.run
+         WHERE h.owner = ?1 ORDER BY r.id",
+    )?;
+    find.query_map([Id::from(owner)], |row| id_of(row, "id"))?.collect()
 }
 
 pub(super) fn unfinished(connection: &Connection, now: Time, most_of_them: usize) -> Result<Vec<Head>> {

@@ -11,7 +11,12 @@ use super::writing::Writing;
 /// What has the number of a run and goes with it, the run itself last.
 const TABLES: [&str; 9] = [
     "DELETE FROM log WHERE run = ?1",
-    "DELETE FROM outcomes WHERE run = ?1",
+    // Outcomes are in the order of their units: the run is looked for under each.
+    "WITH RECURSIVE units (unit) AS (
+         SELECT min(unit) FROM outcomes
+         UNION ALL
+         SELECT (SELECT min(o.unit) FROM outcomes o WHERE o.unit > units.unit) FROM units WHERE unit IS NOT NULL)
+     DELETE FROM outcomes WHERE unit IN (SELECT unit FROM units WHERE unit IS NOT NULL) AND run = ?1",
     "DELETE FROM signals WHERE run = ?1",
     "DELETE FROM questions WHERE run = ?1",
     "DELETE FROM texts WHERE run = ?1",

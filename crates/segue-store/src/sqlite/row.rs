@@ -131,20 +131,37 @@ fn status(number: i64) -> rusqlite::Result<RunStatus> {
 }
 
 /// What never changes of a head and is not searched for.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Details {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(super) definition: Option<String>,
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(default)]
     pub(super) labels: IndexMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(super) note: Option<String>,
     pub(super) trigger: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(super) parent: Option<Parent>,
     pub(super) engine: String,
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(default)]
     pub(super) models: IndexMap<String, ChosenModel>,
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+pub(super) struct DetailsOf<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) definition: Option<&'a str>,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub(super) labels: &'a IndexMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<&'a str>,
+    pub(super) trigger: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parent: Option<&'a Parent>,
+    pub(super) engine: &'a str,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub(super) models: &'a IndexMap<String, ChosenModel>,
 }
 
 /// What of a standing is rare.
@@ -261,6 +278,8 @@ pub(super) fn signal(row: &Row<'_>) -> rusqlite::Result<Signal> {
 /// What of a document is neither searched for nor compared.
 #[derive(Serialize, Deserialize)]
 pub(super) struct DocumentBody {
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) empty: bool,
     pub(super) built_on: IndexMap<String, Option<String>>,
     pub(super) cost: Cost,
 }
@@ -272,6 +291,7 @@ pub(super) fn document(row: &Row<'_>) -> rusqlite::Result<Document> {
         step: row.get("step")?,
         run: row.get::<_, Option<Id>>("run")?.map(RunId::from),
         status: serde_json::from_value(status.into()).map_err(|_| nonsense("status of a step"))?,
+        empty: body.empty,
         hash: row.get("hash")?,
         built_on: body.built_on,
         version: count_of(row, "version")?,

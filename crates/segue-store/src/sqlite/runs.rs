@@ -208,14 +208,39 @@ impl Part {
     }
 
     fn read(self, connection: &Connection, most: usize) -> rusqlite::Result<Vec<Head>> {
+        let (sql, values) = self.statement(most);
+        let mut find = connection.prepare_cached(&sql)?;
+        find.query_map(params_from_iter(values), row::head)?.collect()
+    }
+
+    fn statement(self, most: usize) -> (String, Vec<Value>) {
         let Self {
             conditions,
             mut values,
             order,
         } = self;
-        let sql = format!("{HEAD} WHERE {conditions} ORDER BY {order} LIMIT ?");
         values.push(Value::Integer(i64::try_from(most).unwrap_or(i64::MAX)));
-        let mut find = connection.prepare_cached(&sql)?;
-        find.query_map(params_from_iter(values), row::head)?.collect()
+        (
+            format!("{HEAD} WHERE {conditions} ORDER BY {order} LIMIT ?"),
+            values,
+        )
     }
+}
+
+/// The statements of a query, for a test that looks how they are carried out.
+#[cfg(test)]
+pub(super) fn statements(
+    connection: &Connection,
+    query: &RunQuery,
+) -> Result<Vec<(String, Vec<Value>)>, Stop> {
+    let after = query.starts_after().transpose()?;
+    let parts = stretches(connection, query)?
+        .into_iter()
+        .flatten()
+        .map(|mut part| {
+            part.filter(query);
+            part.after(query.sort, after);
+            part.statement(query.limit)
+        });
+    Ok(parts.collect())
 }

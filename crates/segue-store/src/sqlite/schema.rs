@@ -122,12 +122,13 @@ CREATE TABLE log (
 ) STRICT;
 CREATE UNIQUE INDEX log_by_run ON log (run, number);
 
--- `unit` is the scope in its upper and the step in its lower half.
+-- `unit` is the scope in its upper and the step in its lower half. In the order of units first: runs of one pipeline
+-- that go on side by side write to the same pages.
 CREATE TABLE outcomes (
-    run INTEGER NOT NULL REFERENCES runs,
     unit INTEGER NOT NULL,
+    run INTEGER NOT NULL REFERENCES runs,
     item INTEGER NOT NULL,
-    PRIMARY KEY (run, unit, item)
+    PRIMARY KEY (unit, run, item)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE owners (

@@ -6,6 +6,7 @@ use rusqlite::{Error, ErrorCode, ffi};
 use segue::store::{StoreError, StoreErrorKind};
 
 /// Why a request ended without its answer.
+#[derive(Debug)]
 pub(super) enum Stop {
     /// It is refused, and only it.
     Refused(StoreError),

@@ -67,6 +67,7 @@ pub(super) fn claim(
              ON CONFLICT (workspace, step) DO UPDATE SET running = excluded.running",
         )?;
         let body = json(&DocumentBody {
+            empty: false,
             built_on: Default::default(),
             cost: Default::default(),
         });
@@ -120,6 +121,7 @@ pub(super) fn move_documents(
             int(version),
             document.updated.micros(),
             json(&DocumentBody {
+                empty: document.empty,
                 built_on: document.built_on.clone(),
                 cost: document.cost,
             }),

@@ -6,10 +6,10 @@
 //! closes the file and opens it again: what a failed sync has left behind is never synced a second time, it is written
 //! anew. Whether a transaction whose answer was lost had been carried out, it sees by what that transaction wrote last.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, OptionalExtension};
@@ -26,8 +26,12 @@ use super::trouble::{Grade, Stop, explain, grade};
 use super::writing::Writing;
 use crate::clock::now;
 
-/// Requests carried out together at most: a transaction of them is some milliseconds.
+/// Requests carried out together at most.
 const GROUP: usize = 2_000;
+
+/// How long requests are collected into one transaction at least; else as long as the disk takes for it, four times. So
+/// a slow disk is asked seldom, and with a fast one those who were answered go on while the next are written.
+const COLLECT: Duration = Duration::from_micros(200);
 
 /// How long nothing is tried after the disk was full or the file locked: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
@@ -49,7 +53,9 @@ type Jobs = Vec<Box<dyn Job>>;
 pub(super) struct Writer {
     inbox: Arc<Inbox>,
     pace: Arc<Pace>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Option<Connection>>>,
+    /// What the thread has left, to be closed last.
+    connection: Mutex<Option<Connection>>,
 }
 
 impl Writer {
@@ -74,13 +80,17 @@ impl Writer {
             pause: None,
             gone: None,
             marks: 0,
+            disk: Duration::ZERO,
             seen: Seen::default(),
             pages: Arc::default(),
             checkpoint: CHECKPOINT,
         };
         let started = std::thread::Builder::new()
             .name("segue-sqlite-writer".into())
-            .spawn(move || thread.serve(connection))
+            .spawn(move || {
+                let _closing = Closing(thread.inbox.clone());
+                thread.serve(connection)
+            })
             .map_err(|error| {
                 StoreError::new(
                     StoreErrorKind::Failed,
@@ -91,6 +101,7 @@ impl Writer {
             inbox,
             pace,
             thread: Some(started),
+            connection: Mutex::default(),
         })
     }
 
@@ -106,14 +117,31 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
-    /// What was queued is carried out first, unless the store cannot write.
-    fn drop(&mut self) {
+impl Writer {
+    /// Ends the thread. What was queued is carried out first, unless the store cannot write. Its connection stays open:
+    /// the one that is closed last has to be able to write, to leave one file.
+    pub(super) fn stop(&mut self) {
         self.inbox.close();
         if let Some(thread) = self.thread.take() {
             // A panic in there was told to whoever waited: their answers were dropped.
-            let _ = thread.join();
+            self.connection = Mutex::new(thread.join().ok().flatten());
         }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Closes the inbox however the thread ends: nobody waits for a thread that has panicked.
+struct Closing(Arc<Inbox>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.clear();
     }
 }
 
@@ -148,6 +176,8 @@ struct Thread {
     /// The file is not the one that was opened any more.
     gone: Option<StoreError>,
     marks: i64,
+    /// How long the disk took for the last transaction.
+    disk: Duration,
     seen: Seen,
     /// Pages of the write-ahead log.
     pages: Arc<AtomicU32>,
@@ -164,21 +194,21 @@ enum Left {
 }
 
 impl Thread {
-    fn serve(&mut self, connection: Connection) {
+    /// Gives the connection that is open at the end.
+    fn serve(&mut self, connection: Connection) -> Option<Connection> {
         let mut next = Some(connection);
         loop {
             let opened = next.take().map_or_else(|| self.door.writer(), Ok);
-            let left = match opened {
-                Ok(mut connection) => self.work(&mut connection),
-                Err(error) => Left::Failed(error),
+            let error = match opened {
+                Ok(mut connection) => match self.work(&mut connection) {
+                    Left::Closed => return Some(connection),
+                    Left::Failed(error) => error,
+                },
+                Err(error) => error,
             };
-            match left {
-                Left::Closed => return self.tell_all(|| Some(closed())),
-                Left::Failed(error) => {
-                    if !self.failed(&error) {
-                        return self.tell_all(|| Some(closed()));
-                    }
-                }
+            if !self.failed(&error) {
+                self.tell_all(|| Some(closed()));
+                return None;
             }
         }
     }
@@ -212,7 +242,7 @@ impl Thread {
         }
         let connection = &*connection;
         let mut kept = Kept::default();
-        let mut writing = match Writing::new(connection, &mut kept) {
+        let mut writing = match Writing::new(connection, &mut kept, self.door.apart) {
             Ok(writing) => writing,
             Err(error) => return Left::Failed(error),
         };
@@ -226,8 +256,7 @@ impl Thread {
             if self.gone.is_some() || self.jobs.is_empty() {
                 continue;
             }
-            let count = self.jobs.len().min(GROUP);
-            match self.carry_out(&mut writing, count) {
+            match self.carry_out(&mut writing) {
                 Ok(()) => {
                     self.failures = 0;
                     self.pause = None;
@@ -250,6 +279,10 @@ impl Thread {
     /// Waits for something to carry out. While nothing can be written, refuses what can be asked for again. False when
     /// nothing more will come.
     fn gather(&mut self) -> bool {
+        if self.jobs.is_empty() {
+            // Nothing is kept, so whatever comes next is simply tried.
+            self.pause = None;
+        }
         let patience = match &self.pause {
             Some(pause) => Some(pause.length),
             // More is waiting than fits into one transaction, or again.
@@ -275,11 +308,12 @@ impl Thread {
     }
 
     /// Carries out the first of what waits as one transaction.
-    fn carry_out(&mut self, writing: &mut Writing<'_>, count: usize) -> rusqlite::Result<()> {
+    fn carry_out(&mut self, writing: &mut Writing<'_>) -> rusqlite::Result<()> {
         let began = now();
         let changes = writing.connection.total_changes();
         writing.begin()?;
-        if !self.run(writing, count)? {
+        let (count, is_clean) = self.run(writing, began)?;
+        if !is_clean {
             // Something was refused after it had written: all once more, each so that it can be undone alone.
             writing.roll_back();
             writing.begin()?;
@@ -291,10 +325,12 @@ impl Thread {
             None if wrote => Some(self.leave_mark(writing)?),
             None => None,
         };
+        let ran = now();
         if let Err(error) = writing.commit() {
             self.unsure = mark.map(|mark| (count, mark));
             return Err(error);
         }
+        self.disk = now().saturating_duration_since(ran);
         let alone = match self.jobs.first().map(|job| job.kind()) {
             Some(Kind::Commit(run)) if count == 1 => Some(run),
             _ => None,
@@ -304,17 +340,23 @@ impl Thread {
         Ok(())
     }
 
-    /// Runs the jobs of a transaction. False when one was refused that had written something.
-    fn run(&mut self, writing: &mut Writing<'_>, count: usize) -> rusqlite::Result<bool> {
-        for job in &mut self.jobs[..count] {
+    /// Runs jobs until the transaction is long enough. Gives how many that were, and whether all that were refused had
+    /// written nothing.
+    fn run(&mut self, writing: &mut Writing<'_>, began: Instant) -> rusqlite::Result<(usize, bool)> {
+        let long = COLLECT.max(self.disk * 4);
+        for (done, job) in self.jobs.iter_mut().take(GROUP).enumerate() {
+            // Reading the clock costs a tenth of a request.
+            if done > 0 && done.is_multiple_of(16) && now().saturating_duration_since(began) > long {
+                return Ok((done, true));
+            }
             let before = writing.connection.total_changes();
             if let Went::Refused = job.run(writing)?
                 && writing.connection.total_changes() != before
             {
-                return Ok(false);
+                return Ok((done + 1, false));
             }
         }
-        Ok(true)
+        Ok((self.jobs.len().min(GROUP), true))
     }
 
     /// Runs the jobs of a transaction so that what a refused one has written is undone.

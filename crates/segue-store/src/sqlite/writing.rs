@@ -17,27 +17,38 @@ pub(super) struct Writing<'c> {
     commit: Statement<'c>,
     version: Statement<'c>,
     pub(super) outcome: Statement<'c>,
+    pub(super) insert_run: Statement<'c>,
+    pub(super) insert_head: Statement<'c>,
+    pub(super) stand: Statement<'c>,
+    pub(super) stand_indexed: Statement<'c>,
     /// What `data_version` was: it changes when another connection has written.
     seen: Option<i64>,
+    /// For tests of the tests: what belongs together is written in two transactions.
+    pub(super) apart: bool,
     /// The last entry that this transaction has appended: its position and its run.
     pub(super) appended: Option<(i64, i64, u64)>,
 }
 
 impl<'c> Writing<'c> {
     /// Prepares the statements of the way that every commit takes.
-    pub(super) fn new(connection: &'c Connection, kept: &'c mut Kept) -> rusqlite::Result<Self> {
+    pub(super) fn new(connection: &'c Connection, kept: &'c mut Kept, apart: bool) -> rusqlite::Result<Self> {
         kept.forget();
         Ok(Self {
             append: connection.prepare(
                 "INSERT INTO log (position, run, number, after, events, at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?,
             outcome: connection.prepare("INSERT INTO outcomes (run, unit, item) VALUES (?1, ?2, ?3)")?,
+            insert_run: connection.prepare(super::create::INSERT_RUN)?,
+            insert_head: connection.prepare(super::create::INSERT_HEAD)?,
+            stand: connection.prepare(&super::commit::stand_sql(false))?,
+            stand_indexed: connection.prepare(&super::commit::stand_sql(true))?,
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
             version: connection.prepare("PRAGMA data_version")?,
             connection,
             kept,
             seen: None,
+            apart,
             appended: None,
         })
     }

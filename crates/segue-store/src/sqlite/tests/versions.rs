@@ -1,0 +1,144 @@
+//! Versions: older files are copied and brought up to date as a whole; newer ones are refused.
+
+use super::*;
+
+const NEXT: Versions = Versions {
+    present: 3,
+    migrations: &[
+        Migration {
+            to: 2,
+            sql: "ALTER TABLE owners ADD COLUMN mood TEXT; CREATE TABLE moods (mood TEXT PRIMARY KEY) STRICT;",
+        },
+        Migration {
+            to: 3,
+            sql: "INSERT INTO moods VALUES ('calm'); UPDATE owners SET mood = 'calm';",
+        },
+    ],
+};
+
+const BROKEN: Versions = Versions {
+    present: 3,
+    migrations: &[
+        Migration {
+            to: 2,
+            sql: "CREATE TABLE moods (mood TEXT PRIMARY KEY) STRICT; DELETE FROM log;",
+        },
+        Migration {
+            to: 3,
+            sql: "INSERT INTO nowhere VALUES (1);",
+        },
+    ],
+};
+
+/// Only the second step.
+const GAP: &[Migration] = &[Migration { to: 3, sql: "" }];
+
+fn version(path: &Path) -> i32 {
+    let connection = Connection::open(path).unwrap();
+    connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap()
+}
+
+/// A store as version 1 has written it, with some runs.
+async fn old() -> (TempDir, PathBuf) {
+    let (folder, path) = place();
+    fill(&Sqlite::open(&path).unwrap(), 5).await;
+    (folder, path)
+}
+
+#[tokio::test]
+async fn an_older_file_is_copied_and_migrated() {
+    let (folder, path) = old().await;
+    let store = Sqlite::at(&path).versions(NEXT).open().unwrap();
+    assert_eq!(version(&path), 3);
+    assert_eq!(store.log(RunId::from_bits(5), 0, 9).await.unwrap().len(), 3);
+    let kept = store.migrated().expect("a copy was made").to_owned();
+    assert!(
+        kept.starts_with(fs::canonicalize(folder.path()).unwrap().join("backup")),
+        "{}",
+        kept.display()
+    );
+    assert_eq!(version(&kept), 1);
+    drop(store);
+    // The copy is a store of the old version, and the migrated one needs no further copy.
+    let copy = Sqlite::open(&kept).unwrap();
+    assert_eq!(copy.log(RunId::from_bits(5), 0, 9).await.unwrap().len(), 3);
+    let again = Sqlite::at(&path).versions(NEXT).open().unwrap();
+    assert_eq!(again.migrated(), None);
+    let moods: i64 = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT count(*) FROM owners WHERE mood = 'calm'", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(moods, 1);
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_changes_nothing() {
+    let (_folder, path) = old().await;
+    let error = refused(Sqlite::at(&path).versions(BROKEN).open());
+    assert!(
+        error.message.contains("migrating") && error.message.contains("nowhere"),
+        "{error}"
+    );
+    assert!(error.hints.iter().any(|hint| hint.contains("backup")), "{error}");
+    assert_eq!(version(&path), 1);
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(store.log(RunId::from_bits(5), 0, 9).await.unwrap().len(), 3);
+    assert_eq!(store.examine().await.unwrap(), [""; 0]);
+    drop(store);
+    // Tried again at once, it makes another copy and fails alike.
+    refused(Sqlite::at(&path).versions(BROKEN).open());
+    assert_eq!(fs::read_dir(path.with_file_name("backup")).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn a_newer_file_is_refused_and_left_alone() {
+    let (_folder, path) = old().await;
+    drop(Sqlite::at(&path).versions(NEXT).open().unwrap());
+    // Also one that still has a log beside it.
+    let newer = Connection::open(&path).unwrap();
+    newer.execute("UPDATE owners SET mood = 'excited'", []).unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = refused(Sqlite::open(&path));
+    assert_eq!(error.kind, StoreErrorKind::Refused);
+    assert!(
+        error.message.contains("schema 3") && error.message.contains("up to 1"),
+        "{error}"
+    );
+    assert!(error.hints[0].contains("newer"), "{error}");
+    assert!(fs::read(&path).unwrap() == before);
+    assert_eq!(
+        fs::read_dir(path.with_file_name("backup")).unwrap().count(),
+        1,
+        "no copy was made of it"
+    );
+    drop(newer);
+    drop(Sqlite::at(&path).versions(NEXT).open().unwrap());
+}
+
+#[tokio::test]
+async fn a_version_nobody_released_is_refused() {
+    let (_folder, path) = old().await;
+    for odd in [0, -1] {
+        Connection::open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", odd)
+            .unwrap();
+        let error = refused(Sqlite::open(&path));
+        assert_eq!(error.kind, StoreErrorKind::Refused);
+        assert!(error.message.contains("no released version"), "{error}");
+    }
+    Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", 1)
+        .unwrap();
+    let gap = Versions {
+        present: 3,
+        migrations: GAP,
+    };
+    let error = refused(Sqlite::at(&path).versions(gap).open());
+    assert!(error.message.contains("schema 1"), "a step is missing: {error}");
+}
