@@ -224,10 +224,17 @@ impl Thread {
             // With nothing left to write, the file is opened for whatever comes next.
             return self.inbox.take(&mut self.jobs, &self.pace, None) || !self.jobs.is_empty();
         }
-        let open = self
-            .inbox
-            .take(&mut self.jobs, &self.pace, Some(PAUSES.0 * self.failures));
-        open || !self.jobs.is_empty()
+        // Whatever arrives meanwhile waits with the rest: a disk that is mended in a moment gets that moment.
+        let until = now() + PAUSES.0 * self.failures;
+        loop {
+            let left = until.saturating_duration_since(now());
+            if !self.inbox.take(&mut self.jobs, &self.pace, Some(left)) {
+                return !self.jobs.is_empty();
+            }
+            if left.is_zero() {
+                return true;
+            }
+        }
     }
 
     /// Carries out what arrives with one connection.
