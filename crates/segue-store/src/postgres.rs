@@ -60,6 +60,7 @@ mod writer;
 
 pub use connecting::Connecting;
 
+use alone::NEWS;
 use fault::Fault;
 use list::Listing;
 use pipe::params;
@@ -150,8 +151,8 @@ const OPEN: &str = "SELECT question, status, asked, deadline, refused FROM quest
     ORDER BY position LIMIT $1";
 const OPEN_OF: &str = "SELECT question, status, asked, deadline, refused FROM questions WHERE status = 'open' \
     AND run = $2 ORDER BY position LIMIT $1";
-const DOCUMENTS: &str = "SELECT step, run, status, hash, built_on, version, updated, cost, running FROM documents \
-    WHERE pipeline = $1 AND key = $2 AND (run IS NOT NULL OR running IS NOT NULL) ORDER BY position";
+const DOCUMENTS: &str = "SELECT step, run, status, empty, hash, built_on, version, updated, cost, running \
+    FROM documents WHERE pipeline = $1 AND key = $2 AND (run IS NOT NULL OR running IS NOT NULL) ORDER BY position";
 const WORKSPACES: &str = "SELECT pipeline, key FROM workspaces WHERE $1::text IS NULL OR key = $1 \
     ORDER BY pipeline, key";
 const LINK: &str = "SELECT artifact, name, step, bytes, sha256, media_type, run, pipeline, at, link, version \
@@ -177,6 +178,17 @@ impl Store for Postgres {
 
     fn beat(&self, owner: OwnerId) -> Pending<Beat> {
         self.write(|reply| Write::Beat(owner, reply))
+    }
+
+    fn news(&self, owner: OwnerId) -> Pending<Beat> {
+        let make = |rows| Ok(first(row::beat)(rows)?.unwrap_or_default());
+        read(
+            &self.inner.pool,
+            "hear what is new",
+            NEWS,
+            params![owner.to_string()],
+            make,
+        )
     }
 
     fn owners(&self) -> Pending<Vec<OwnerSeen>> {
@@ -206,6 +218,10 @@ impl Store for Postgres {
 
     fn claim(&self, run: RunId, owner: OwnerId) -> Pending<Claim> {
         self.write(|reply| Write::Claim(run, owner, reply))
+    }
+
+    fn release(&self, run: RunId, fence: u64) -> Pending<()> {
+        self.write(|reply| Write::Release(run, fence, reply))
     }
 
     fn commit(&self, commit: Commit) -> Pending<Committed> {

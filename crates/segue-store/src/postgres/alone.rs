@@ -12,8 +12,12 @@ use super::write::Write;
 const ENROLL: &str = "INSERT INTO owners (id, place, beats) VALUES ($1, $2, 0) \
     ON CONFLICT (id) DO UPDATE SET place = excluded.place, beats = 0";
 const BEAT: &str = "UPDATE owners SET beats = beats + 1 WHERE id = $1 RETURNING beats";
-const SIGNALLED: &str = "SELECT s.run FROM signals s JOIN logs l ON l.run = s.run WHERE l.owner = $1 \
-    GROUP BY s.run ORDER BY s.run";
+/// What an owner is told. Asked by everybody all the time, so the plan is not left to a guess about sizes: signals that
+/// wait are few, and the owner of each of their runs is found by key.
+pub(super) const NEWS: &str = "SELECT EXISTS (SELECT 1 FROM owners WHERE id = $1), \
+    EXISTS (SELECT 1 FROM segue_store WHERE halt IS NOT NULL), \
+    ARRAY(SELECT s.run FROM (SELECT DISTINCT run FROM signals) s \
+        WHERE (SELECT l.owner FROM logs l WHERE l.run = s.run) = $1 ORDER BY s.run)";
 const BURY: &str = "DELETE FROM owners WHERE id = $1 AND beats <= $2 RETURNING id";
 const LEAVE: &str = "DELETE FROM owners WHERE id = $1";
 const EXPIRE: &str = "UPDATE questions SET status = CASE status WHEN 'open' THEN 'expired' ELSE status END \
@@ -47,7 +51,7 @@ pub(super) fn ask(pipe: &mut Pipe<'_>, write: &Write) -> Asked {
         }
         Write::Beat(owner, _) => {
             slots.push(pipe.put(BEAT, params![owner.to_string()]));
-            slots.push(pipe.put(SIGNALLED, params![owner.to_string()]));
+            slots.push(pipe.put(NEWS, params![owner.to_string()]));
         }
         Write::Bury(owner, beats, _) => {
             let beats = i64::try_from(*beats).unwrap_or(i64::MAX);
@@ -66,6 +70,7 @@ pub(super) fn ask(pipe: &mut Pipe<'_>, write: &Write) -> Asked {
         // Carried out in groups.
         Write::Create(..)
         | Write::Claim(..)
+        | Write::Release(..)
         | Write::Commit(..)
         | Write::Signal(..)
         | Write::Reserve(..)
@@ -82,7 +87,6 @@ pub(super) fn decide(
     write: &Write,
     asked: &Asked,
     answers: &mut Answers,
-    halted: bool,
     next: &mut Pipe<'_>,
 ) -> Result<(), Fault> {
     let mut rows = asked.0.iter().map(|slot| answers.take(*slot));
@@ -95,14 +99,10 @@ pub(super) fn decide(
             buried: true,
             ..Beat::default()
         })),
-        Write::Beat(_, reply) => reply.set(Ok(Beat {
-            buried: false,
-            halted,
-            signalled: second
-                .iter()
-                .map(|row| row::id(row, 0))
-                .collect::<Result<_, _>>()?,
-        })),
+        Write::Beat(_, reply) => {
+            let news = second.first().map(row::beat).transpose()?;
+            reply.set(Ok(news.unwrap_or_default()));
+        }
         Write::Expire(_, reply) => {
             let status: Option<&str> = first.first().map(|row| row::get(row, 0)).transpose()?;
             reply.set(Ok(status == Some("expired")));
@@ -127,6 +127,7 @@ pub(super) fn decide(
         }
         Write::Create(..)
         | Write::Claim(..)
+        | Write::Release(..)
         | Write::Commit(..)
         | Write::Signal(..)
         | Write::Reserve(..)

@@ -57,7 +57,7 @@ struct Line<'a> {
     status: RunStatus,
     /// Entries by their number: those that somebody may be repeating, and those that this group adds.
     known: HashMap<u64, Known<'a>>,
-    /// Those outcomes there are of which the group brings another.
+    /// Those outcomes there are of which the group brings another, and all of a run that comes to exist in it.
     outcomes: HashSet<UnitKey>,
     /// Signals that wait: number, and whether it wakes.
     signals: Vec<(u64, bool)>,

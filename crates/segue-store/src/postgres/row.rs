@@ -9,8 +9,8 @@ use segue::log::ChosenModel;
 use segue::money::Cost;
 use segue::question::{Question, QuestionStatus};
 use segue::store::{
-    Account, AccountKey, Amounts, Document, Entry, Head, Hold, HoldState, KeptArtifact, LinkVersion, Parent,
-    Signal, SignalKind, Standing,
+    Account, AccountKey, Amounts, Beat, Document, Entry, Head, Hold, HoldState, KeptArtifact, LinkVersion,
+    Parent, Signal, SignalKind, Standing,
 };
 use segue::{Artifact, RunId, RunStatus, StepStatus, Time};
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,22 @@ pub(super) fn head(row: &Row) -> Result<Head, Fault> {
     })
 }
 
+/// `whether the owner is known, whether calls are halted, runs with a signal`.
+pub(super) fn beat(row: &Row) -> Result<Beat, Fault> {
+    if !get::<bool>(row, 0)? {
+        return Ok(Beat {
+            buried: true,
+            ..Beat::default()
+        });
+    }
+    let signalled: Vec<&str> = get(row, 2)?;
+    Ok(Beat {
+        buried: false,
+        halted: get(row, 1)?,
+        signalled: signalled.into_iter().map(parsed).collect::<Result<_, _>>()?,
+    })
+}
+
 /// `number, after, events, at, body`.
 pub(super) fn entry(row: &Row, from: usize) -> Result<Entry, Fault> {
     Ok(Entry {
@@ -128,20 +144,21 @@ pub(super) fn signal(row: &Row) -> Result<Signal, Fault> {
     })
 }
 
-/// `step, run, status, hash, built_on, version, updated, cost, running`.
+/// `step, run, status, empty, hash, built_on, version, updated, cost, running`.
 pub(super) fn document(row: &Row, from: usize) -> Result<Document, Fault> {
-    let Json(built_on): Json<IndexMap<String, Option<String>>> = get(row, from + 4)?;
-    let Json(cost): Json<Cost> = get(row, from + 7)?;
+    let Json(built_on): Json<IndexMap<String, Option<String>>> = get(row, from + 5)?;
+    let Json(cost): Json<Cost> = get(row, from + 8)?;
     Ok(Document {
         step: text(row, from)?,
         run: some_id(row, from + 1)?,
         status: step_status(&get::<String>(row, from + 2)?)?,
-        hash: texts(row, from + 3)?,
+        empty: get(row, from + 3)?,
+        hash: texts(row, from + 4)?,
         built_on,
-        version: count(row, from + 5)?,
-        updated: Time::from_micros(get(row, from + 6)?),
+        version: count(row, from + 6)?,
+        updated: Time::from_micros(get(row, from + 7)?),
         cost,
-        running: some_id(row, from + 8)?,
+        running: some_id(row, from + 9)?,
     })
 }
 
@@ -288,15 +305,17 @@ pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, Faul
 
 /// A column with the name of something.
 pub(super) fn id<T: FromStr<Err: Display>>(row: &Row, at: usize) -> Result<T, Fault> {
-    let text: &str = get(row, at)?;
-    text.parse().map_err(|error| Fault::damaged("an id", error))
+    parsed(get(row, at)?)
 }
 
 /// A column with the name of something, or nothing.
 pub(super) fn some_id<T: FromStr<Err: Display>>(row: &Row, at: usize) -> Result<Option<T>, Fault> {
     let text: Option<&str> = get(row, at)?;
-    let parsed = text.map(str::parse).transpose();
-    parsed.map_err(|error| Fault::damaged("an id", error))
+    text.map(parsed).transpose()
+}
+
+fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, Fault> {
+    text.parse().map_err(|error| Fault::damaged("an id", error))
 }
 
 /// A column with a count.

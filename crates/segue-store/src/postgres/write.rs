@@ -18,6 +18,8 @@ pub(super) enum Write {
     Create(Box<NewRun>, Reply<Created>),
     /// A run is taken up.
     Claim(RunId, OwnerId, Reply<Claim>),
+    /// A run is given up.
+    Release(RunId, u64, Reply<()>),
     /// A transition of a run.
     Commit(Box<Commit>, Reply<Committed>),
     /// A run is told something.
@@ -79,7 +81,13 @@ impl Write {
         use Write as W;
         matches!(
             self,
-            W::Create(..) | W::Claim(..) | W::Commit(..) | W::Signal(..) | W::Reserve(..) | W::Settle(..)
+            W::Create(..)
+                | W::Claim(..)
+                | W::Release(..)
+                | W::Commit(..)
+                | W::Signal(..)
+                | W::Reserve(..)
+                | W::Settle(..)
         )
     }
 
@@ -109,7 +117,8 @@ impl Write {
             Write::Commit(_, reply) => reply.tell(error),
             Write::Signal(.., reply) => reply.tell(error),
             Write::Reserve(.., reply) => reply.tell(error),
-            Write::Settle(.., reply) | Write::Enroll(_, reply) | Write::Leave(_, reply) => reply.tell(error),
+            Write::Release(.., reply) | Write::Settle(.., reply) => reply.tell(error),
+            Write::Enroll(_, reply) | Write::Leave(_, reply) => reply.tell(error),
             Write::Beat(_, reply) => reply.tell(error),
             Write::Bury(.., reply) | Write::Remove(_, reply) | Write::Expire(_, reply) => reply.tell(error),
             Write::Halt(_, reply) => reply.tell(error),
@@ -123,6 +132,7 @@ impl fmt::Display for Write {
         match self {
             Write::Create(new, _) => write!(f, "create run {}", new.head.id),
             Write::Claim(run, ..) => write!(f, "take up run {run}"),
+            Write::Release(run, ..) => write!(f, "give up run {run}"),
             Write::Commit(commit, _) => {
                 write!(f, "commit entry {} of run {}", commit.entry.number, commit.run)
             }

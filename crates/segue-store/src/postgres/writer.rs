@@ -205,9 +205,9 @@ impl Line {
             [write] if !write.is_grouped() => {
                 let asked = alone::ask(&mut pipe, write);
                 let mut answers = pipe.run().await?;
-                let halted = self.check(&begun, &mut answers)?;
+                self.check(&begun, &mut answers)?;
                 let mut pipe = Pipe::new(&client);
-                alone::decide(write, &asked, &mut answers, halted, &mut pipe)?;
+                alone::decide(write, &asked, &mut answers, &mut pipe)?;
                 self.end(pipe).await
             }
             writes => {

@@ -115,6 +115,20 @@ async fn a_run_is_taken_up_once() {
 }
 
 #[tokio::test]
+async fn a_run_is_given_up_once() {
+    let lossy = lossy().await;
+    for (number, loses) in EACH {
+        let run = RunId::from_bits(number);
+        lossy.store.create(new_run(number)).await.unwrap();
+        lossy.proxy.lose(loses);
+        lossy.store.release(run, 1).await.unwrap();
+        let head = lossy.store.head(run).await.unwrap().unwrap();
+        assert_eq!((head.owner, head.fence), (None, 2), "{loses:?}");
+        lossy.is_sound().await;
+    }
+}
+
+#[tokio::test]
 async fn a_signal_is_sent_once() {
     let Lossy { proxy, store } = lossy().await;
     store.create(new_run(7)).await.unwrap();

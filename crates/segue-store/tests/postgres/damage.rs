@@ -30,6 +30,7 @@ async fn full() -> (Postgres, String) {
         step: "step 1".into(),
         run: Some(RunId::from_bits(1)),
         status: StepStatus::Succeeded,
+        empty: false,
         hash: None,
         built_on: Default::default(),
         version: 0,

@@ -11,6 +11,7 @@ use segue::{QuestionId, RunId, Time};
 use segue_store::Postgres;
 
 use crate::open;
+use crate::sample::owner_id;
 use crate::things::owner;
 
 mod asking;
@@ -41,7 +42,7 @@ struct Pair {
 }
 
 /// Answers that have to come up, so that this compares more than refusals.
-const MEETS: [&str; 22] = [
+const MEETS: [&str; 26] = [
     "again Ok(Committed",
     "again Ok(Existing",
     "again Ok(New",
@@ -59,6 +60,10 @@ const MEETS: [&str; 22] = [
     "create Ok(Running",
     "create Ok(Changed",
     "expire Ok(true",
+    "news Ok(Beat { buried: true",
+    "news Ok(Beat { buried: false, halted: false, signalled: [run_",
+    "news Ok(Beat { buried: false, halted: true",
+    "release Ok",
     "remove Ok(true",
     "reserve Ok(Some",
     "reserve Ok(None",
@@ -173,6 +178,9 @@ impl Pair {
         self.ask("referenced", Store::referenced);
         self.ask("halted", Store::halted);
         self.ask("owners", Store::owners);
+        for number in 1..=3 {
+            self.ask(&format!("news of {number}"), |store| store.news(owner_id(number)));
+        }
         self.settle().await;
         for _ in 0..4 {
             let query = self.query();

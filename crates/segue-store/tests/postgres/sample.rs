@@ -41,6 +41,8 @@ pub(crate) fn new_run(number: u128) -> NewRun {
         expects: Vec::new(),
         documents: Vec::new(),
         questions: Vec::new(),
+        outcomes: Vec::new(),
+        artifacts: Vec::new(),
     }
 }
 

@@ -20,6 +20,7 @@ impl<'a> Group<'a> {
             match write {
                 Write::Create(new, reply) => reply.set(self.create(new)),
                 Write::Claim(run, owner, reply) => reply.set(self.claim(*run, *owner)),
+                Write::Release(run, fence, reply) => reply.set(self.release(*run, *fence)),
                 Write::Commit(commit, reply) => reply.set(self.commit(commit)),
                 Write::Signal(kind, run, at, reply) => reply.set(Ok(self.signal(kind, *run, *at))),
                 Write::Reserve(hold, accounts, decision, reply) => {
@@ -80,7 +81,7 @@ impl<'a> Group<'a> {
             last_seq,
             status: head.standing.status,
             known: [(1, Known::Added(&new.entry))].into(),
-            outcomes: Default::default(),
+            outcomes: new.outcomes.iter().copied().collect(),
             signals: Vec::new(),
             new: Some(new),
             standing: None,
@@ -101,7 +102,10 @@ impl<'a> Group<'a> {
         self.added.runs.push(head.id);
         self.added.plans.push(&new.plan);
         self.added.entries.push((head.id, &new.entry));
+        let outcomes = line.outcomes.iter().map(|unit| (head.id, *unit));
+        self.added.outcomes.extend(outcomes);
         self.change_questions(&new.questions);
+        self.added.artifacts.extend(&new.artifacts);
         self.runs.insert(head.id, line);
         Ok(Created::New { fence: 1 })
     }
@@ -132,6 +136,16 @@ impl<'a> Group<'a> {
             head.standing = standing.clone();
         }
         Ok(Claim::Taken(Box::new(head)))
+    }
+
+    fn release(&mut self, run: RunId, fence: u64) -> Result<(), StoreError> {
+        let line = self.runs.get_mut(&run).ok_or_else(|| StoreError::unknown(run))?;
+        if line.fence == fence {
+            line.owner = None;
+            line.fence += 1;
+            line.is_changed = true;
+        }
+        Ok(())
     }
 
     fn commit(&mut self, commit: &'a Commit) -> Result<Committed, StoreError> {
@@ -202,7 +216,7 @@ impl<'a> Group<'a> {
         let is_over = line.status.is_terminal();
         if let Some(workspace) = line.workspace() {
             self.move_documents(&workspace, &commit.documents, run);
-            self.release(&workspace, run, |step| is_over || commit.unclaimed.contains(step));
+            self.unclaim(&workspace, run, |step| is_over || commit.unclaimed.contains(step));
         }
     }
 

@@ -46,6 +46,7 @@ impl Group<'_> {
                     step: step.clone(),
                     run: None,
                     status: StepStatus::Pending,
+                    empty: false,
                     hash: None,
                     built_on: IndexMap::new(),
                     version: 0,
@@ -93,7 +94,7 @@ impl Group<'_> {
     }
 
     /// The run does not run these steps any more.
-    pub(super) fn release(
+    pub(super) fn unclaim(
         &mut self,
         workspace: &DocumentKey,
         run: RunId,

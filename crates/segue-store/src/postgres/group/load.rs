@@ -34,8 +34,8 @@ const LOCK_WORKSPACES: &str = "SELECT w.pipeline, w.key FROM workspaces w WHERE 
     (SELECT * FROM unnest($1::text[], $2::text[]) \
      UNION SELECT r.pipeline, r.key FROM runs r WHERE r.id = ANY($3) AND r.key IS NOT NULL) \
     ORDER BY w.pipeline, w.key FOR UPDATE OF w";
-const DOCUMENTS: &str = "SELECT pipeline, key, step, run, status, hash, built_on, version, updated, cost, running \
-    FROM documents WHERE (pipeline, key) IN \
+const DOCUMENTS: &str = "SELECT pipeline, key, step, run, status, empty, hash, built_on, version, updated, cost, \
+    running FROM documents WHERE (pipeline, key) IN \
     (SELECT * FROM unnest($1::text[], $2::text[]) \
      UNION SELECT r.pipeline, r.key FROM runs r WHERE r.id = ANY($3) AND r.key IS NOT NULL) ORDER BY position";
 const LOCK_QUESTIONS: &str = "SELECT question, status, asked, deadline, refused FROM questions \

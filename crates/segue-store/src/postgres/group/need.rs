@@ -62,6 +62,9 @@ impl<'a> Need<'a> {
                 self.owners = true;
                 self.claimers.insert(*owner);
             }
+            Write::Release(run, ..) => {
+                self.runs.insert(*run);
+            }
             Write::Commit(commit, _) => self.commit(commit),
             Write::Signal(kind, run, ..) => {
                 self.runs.insert(*run);

@@ -39,11 +39,11 @@ const PUT_QUESTION: &str = "INSERT INTO questions (id, run, status, asked, deadl
     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET status = excluded.status, \
     refused = excluded.refused, question = excluded.question";
 const DROP_WORKSPACE: &str = "DELETE FROM workspaces WHERE pipeline = $1 AND key = $2";
-const PUT_DOCUMENT: &str = "INSERT INTO documents (pipeline, key, step, run, status, hash, built_on, version, updated, \
-    cost, running) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-    ON CONFLICT (pipeline, key, step) DO UPDATE SET run = excluded.run, status = excluded.status, hash = excluded.hash, \
-    built_on = excluded.built_on, version = excluded.version, updated = excluded.updated, cost = excluded.cost, \
-    running = excluded.running";
+const PUT_DOCUMENT: &str = "INSERT INTO documents (pipeline, key, step, run, status, empty, hash, built_on, version, \
+    updated, cost, running) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+    ON CONFLICT (pipeline, key, step) DO UPDATE SET run = excluded.run, status = excluded.status, \
+    empty = excluded.empty, hash = excluded.hash, built_on = excluded.built_on, version = excluded.version, \
+    updated = excluded.updated, cost = excluded.cost, running = excluded.running";
 const PUT_ARTIFACT: &str = "INSERT INTO artifacts (id, run, pipeline, name, step, bytes, sha256, media_type, at, \
     is_output) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO UPDATE SET run = excluded.run, \
     pipeline = excluded.pipeline, name = excluded.name, step = excluded.step, bytes = excluded.bytes, \
@@ -191,6 +191,7 @@ impl<'a> Group<'a> {
                         kept(&document.step),
                         document.run.map(|run| run.to_string()),
                         document.status.as_str(),
+                        document.empty,
                         document.hash.as_deref().map(kept),
                         Json(&document.built_on),
                         document.version.cast_signed(),

@@ -135,6 +135,7 @@ CREATE TABLE documents (
     position bigint GENERATED ALWAYS AS IDENTITY,
     run text COLLATE "C",
     status text NOT NULL,
+    empty boolean NOT NULL,
     hash text,
     built_on json NOT NULL,
     version bigint NOT NULL,

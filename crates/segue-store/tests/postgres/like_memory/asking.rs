@@ -27,6 +27,7 @@ impl Pair {
             status: self
                 .dice
                 .of(&[StepStatus::Succeeded, StepStatus::Failed, StepStatus::Skipped]),
+            empty: self.dice.one_in(4),
             hash: self.dice.some(2, |dice| format!("hash {}", dice.below(3))),
             built_on: [("z".to_owned(), Some("1".to_owned())), ("a".to_owned(), None)].into(),
             version: 0,
@@ -123,6 +124,8 @@ impl Pair {
             expects,
             documents: self.documents(id),
             questions: self.questions(id),
+            outcomes: self.outcomes(),
+            artifacts: (0..self.dice.below(3)).map(|_| self.artifact(id)).collect(),
             ..run
         };
         self.ask(&format!("create {new:?}"), |store| store.create(new.clone()));
@@ -150,15 +153,9 @@ impl Pair {
         };
         let last = entry.last();
         let mut commit = Commit::of(id, fence, entry);
+        commit.outcomes = self.outcomes();
         let dice = &mut self.dice;
-        commit.outcomes = (0..dice.below(3))
-            .map(|_| UnitKey {
-                scope: dice.below(2) as u32,
-                step: dice.below(20) as u32,
-                item: dice.of(&[0, u32::MAX]),
-            })
-            .collect();
-        let ends = dice.one_in(12);
+        let ends = dice.one_in(6);
         commit.standing = dice.some(2, |dice| {
             let mut standing = sample::standing(
                 match ends {
@@ -203,6 +200,18 @@ impl Pair {
         });
         self.committed.push(commit);
         self.runs[at] = (fence, number, last);
+    }
+
+    fn outcomes(&mut self) -> Vec<UnitKey> {
+        let dice = &mut self.dice;
+        let count = dice.below(3);
+        (0..count)
+            .map(|_| UnitKey {
+                scope: dice.below(2) as u32,
+                step: dice.below(20) as u32,
+                item: dice.of(&[0, u32::MAX]),
+            })
+            .collect()
     }
 
     fn artifact(&mut self, run: RunId) -> KeptArtifact {
@@ -339,8 +348,8 @@ impl Pair {
 
     /// Asks for something to be written.
     pub(super) fn write(&mut self) {
-        match self.dice.below(46) {
-            43.. => self.repeat(),
+        match self.dice.below(47) {
+            44.. => self.repeat(),
             0..=5 => self.create(),
             6..=18 => self.commit(),
             19..=22 => self.signal(),
@@ -359,10 +368,18 @@ impl Pair {
             }
             33..=35 => self.owners(),
             36 => {
+                let run = self.run();
+                let known = self.runs[run.bits() as usize].0;
+                let fence = known + self.dice.below(2);
+                self.ask(&format!("release {run} under {fence}"), |store| {
+                    store.release(run, fence)
+                });
+            }
+            37 => {
                 let question = QuestionId::from_bits(self.dice.below(6).into());
                 self.ask("expire", |store| store.expire(question));
             }
-            37 => {
+            38 => {
                 let halt = self.dice.some(2, |dice| Halt {
                     by: "ann\0".into(),
                     since: Time::from_micros(dice.below(1000) as i64),
