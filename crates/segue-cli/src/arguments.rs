@@ -41,6 +41,12 @@ pub(crate) struct Common {
         help_heading = "Everywhere"
     )]
     pub(crate) color: Color,
+    /// Where runs are kept: sqlite:PATH, postgres://USER@HOST/DATABASE or memory:
+    #[arg(long, global = true, value_name = "STORE", help_heading = "Everywhere")]
+    pub(crate) store: Option<String>,
+    /// A configuration file, over the project's segue.toml
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Everywhere")]
+    pub(crate) config: Option<PathBuf>,
     /// Print the version; with --json also commit, target and features
     #[arg(short = 'V', long, global = true, help_heading = "Everywhere")]
     pub(crate) version: bool,
@@ -71,6 +77,14 @@ pub(crate) enum Verb {
     Plan(PlanArgs),
     /// Run a pipeline
     Run(RunArgs),
+    /// Go on with a run that was interrupted or waits
+    Resume(ResumeArgs),
+    /// Answer a question of a run
+    Answer(AnswerArgs),
+    /// End runs, whoever works on them
+    Cancel(CancelArgs),
+    /// Run again what is said of an earlier run, with what is changed
+    Rerun(RerunArgs),
     /// Draw a pipeline
     Graph(GraphArgs),
     /// Print the JSON Schema of pipeline files, or of what segue writes
@@ -147,6 +161,156 @@ pub(crate) struct RunArgs {
     /// Never ask at the terminal
     #[arg(long)]
     pub(crate) no_input: bool,
+    #[command(flatten)]
+    pub(crate) part: PartArgs,
+    /// The key of the request: the same key with the same inputs is the same run
+    #[arg(long, value_name = "KEY")]
+    pub(crate) request_key: Option<String>,
+}
+
+/// Which part of a pipeline runs, in which workspace.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PartArgs {
+    /// The workspace: runs with the same key share one set of results
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// Run this step alone, on the results of the workspace
+    #[arg(long, value_name = "STEP", conflicts_with = "all")]
+    pub(crate) step: Option<String>,
+    /// Run everything that has no result yet
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// Arguments of `resume`.
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// Which: its id, the first characters of it, or `last`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// Wait until the lease of an owner that says nothing is over, and take the run
+    #[arg(long)]
+    pub(crate) take_over: bool,
+    /// What to write to stdout: the output of the run, or each further event as one line of JSON
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    pub(crate) output: Form,
+    /// Never ask at the terminal
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+/// Arguments of `answer`.
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    /// The question, or a run that asks just one
+    #[arg(value_name = "QUESTION|RUN")]
+    pub(crate) question: String,
+    /// A value of the answer: k=v, k=@FILE, or @FILE.json for an object of them
+    #[arg(long = "set", short = 's', value_name = "K=V", action = ArgAction::Append)]
+    pub(crate) set: Vec<String>,
+    /// The answer as a whole: a value, @FILE, or @- for stdin
+    #[arg(long, short = 'i', value_name = "VALUE")]
+    pub(crate) input: Option<String>,
+    /// The new limits of a budget: 1.00, usd=1,tokens=20000, or none
+    #[arg(long, value_name = "BUDGET")]
+    pub(crate) budget: Option<String>,
+    /// What becomes of a call that was interrupted: repeat, skip or fail
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) decide: Option<String>,
+    /// What to write to stdout: the output of the run, or each further event as one line of JSON
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    pub(crate) output: Form,
+    /// Never ask at the terminal
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+/// Arguments of `cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// Which: ids, the first characters of them, or `last`
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// All runs of a pipeline that are not over
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// The pipeline of --all
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pipeline: Option<String>,
+}
+
+/// Arguments of `rerun`.
+#[derive(Debug, Args)]
+pub(crate) struct RerunArgs {
+    /// A run, or the key of a workspace
+    #[arg(value_name = "RUN|KEY")]
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) what: WhatArgs,
+    /// More instructions for the agents that run again; they also see what they gave before
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    /// Another input: k=v, k=@FILE, @FILE.json
+    #[arg(long = "input", short = 'i', value_name = "INPUT", action = ArgAction::Append)]
+    pub(crate) inputs: Vec<String>,
+    /// Another model for all agents, or for one alias or agent
+    #[arg(long = "model", short = 'm', value_name = "MODEL|ALIAS=MODEL")]
+    pub(crate) models: Vec<String>,
+    /// Another output or prompt: steps.NAME.output=@FILE, steps.NAME.prompt=@FILE
+    #[arg(long = "set", value_name = "PLACE=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// The definition the run began with, or what its file says now
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub(crate) definition: Definition,
+    /// The new run's total: 0.50, usd=0.5,tokens=20000,requests=30, or none
+    #[arg(long, value_name = "BUDGET")]
+    pub(crate) budget: Option<String>,
+    /// The pipeline, where several have the key
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pipeline: Option<String>,
+    /// A label for filters; may be given more than once
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    pub(crate) labels: Vec<String>,
+    /// Do not ask before what is dear
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// What to write to stdout: the output of the run, or each of its events as one line of JSON
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    pub(crate) output: Form,
+    /// Never ask at the terminal
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+/// What runs again; the whole run where nothing is said.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+pub(crate) struct WhatArgs {
+    /// This step and all that follows; a path names an item or a nested step
+    #[arg(long, value_name = "STEP")]
+    pub(crate) from: Option<String>,
+    /// This step alone; what follows becomes stale
+    #[arg(long, value_name = "STEP")]
+    pub(crate) only: Option<String>,
+    /// The steps and items that failed, and what they blocked
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// What was made from something that has changed since
+    #[arg(long)]
+    pub(crate) stale: bool,
+}
+
+/// Which definition runs again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Definition {
+    /// The one there was
+    #[default]
+    Old,
+    /// What the file says now
+    New,
 }
 
 /// What `run` writes to stdout.
@@ -236,6 +400,8 @@ pub(crate) enum Shape {
     /// Pipeline files
     #[default]
     Pipeline,
+    /// `segue.toml`
+    Config,
     /// What `run --json` writes
     Run,
     /// A line of `run --output ndjson`

@@ -26,7 +26,7 @@ pub(crate) struct Following<'a> {
     /// The run.
     pub(crate) run: RunHandle<Json>,
     /// Its plan.
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) plan: Option<Arc<Plan>>,
     /// Its total.
     pub(crate) budget: Option<Budget>,
     /// Where progress goes.
@@ -35,6 +35,12 @@ pub(crate) struct Following<'a> {
     pub(crate) events: Option<&'a mut Output>,
     /// Whether a person is there who can be asked.
     pub(crate) may_ask: bool,
+    /// Events up to this one are history: known, and not shown.
+    pub(crate) from: u64,
+    /// Whether a run that waits where the history ends still does.
+    pub(crate) is_waiting: bool,
+    /// What a command line about this run needs so that it means this store; none where no other one can.
+    pub(crate) store_flag: Option<String>,
 }
 
 /// Where a run was left.
@@ -43,6 +49,8 @@ pub(crate) struct Followed {
     pub(crate) view: RunView,
     /// How the program should end.
     pub(crate) exit: Exit,
+    /// Whether it was left before it had come to rest.
+    pub(crate) left: bool,
 }
 
 /// What became of the questions of a run.
@@ -58,7 +66,7 @@ impl Following<'_> {
     /// # Errors
     /// When the process cannot listen for signals.
     pub(crate) async fn follow(mut self) -> std::io::Result<Followed> {
-        let mut view = RunView::new(Some(self.plan.clone()));
+        let mut view = RunView::new(self.plan.clone());
         let mut events = self.run.events();
         let mut signals = Signals::listen()?;
         let mut interrupted = false;
@@ -68,35 +76,43 @@ impl Following<'_> {
             tick: 0,
         };
         let mut frames = tokio::time::interval(FRAME);
+        let mut waits = false;
+        if self.from > 0 {
+            self.open(&mut view, &mut events).await;
+            waits = self.is_waiting && view.status() == RunStatus::Waiting;
+        }
         loop {
+            if std::mem::take(&mut waits) {
+                picture.draw(&view, self.screen);
+                if !self.may_ask || interrupted {
+                    break;
+                }
+                picture.leave();
+                match self
+                    .ask(&mut view, &mut events, &mut signals, &mut keys, &mut picture)
+                    .await
+                {
+                    Asked::Answered => {}
+                    Asked::Nobody => break,
+                    Asked::Interrupted => {
+                        interrupted = true;
+                        self.cancel(&view, &mut picture).await;
+                    }
+                }
+            }
             tokio::select! {
                 event = events.next() => {
                     let Some(event) = event else { break };
                     self.take(&event, &mut view, &mut picture);
-                    if !matches!(event.kind, EventKind::RunWaiting { .. }) {
-                        continue;
-                    }
-                    picture.draw(&view, self.screen);
-                    if !self.may_ask || interrupted {
-                        break;
-                    }
-                    picture.leave();
-                    match self.ask(&mut view, &mut events, &mut signals, &mut keys, &mut picture).await {
-                        Asked::Answered => {}
-                        Asked::Nobody => break,
-                        Asked::Interrupted => {
-                            interrupted = true;
-                            self.cancel(&view, &mut picture);
-                        }
-                    }
+                    waits = matches!(event.kind, EventKind::RunWaiting { .. });
                 }
                 () = signals.next() => {
                     if interrupted {
                         drop(picture);
-                        return Ok(Followed { view, exit: Exit::Cancelled });
+                        return Ok(Followed { view, exit: Exit::Cancelled, left: true });
                     }
                     interrupted = true;
-                    self.cancel(&view, &mut picture);
+                    self.cancel(&view, &mut picture).await;
                 }
                 _ = frames.tick(), if picture.live.is_some() => picture.draw(&view, self.screen),
             }
@@ -105,12 +121,19 @@ impl Following<'_> {
         picture.leave();
         let exit = Exit::of_run(&view);
         self.close(&view);
-        Ok(Followed { view, exit })
+        Ok(Followed {
+            view,
+            exit,
+            left: false,
+        })
     }
 
     /// Takes an event into the view and shows it.
     fn take(&mut self, event: &Event, view: &mut RunView, picture: &mut Picture) {
         view.apply(event);
+        if event.seq <= self.from {
+            return;
+        }
         if let Some(events) = &mut self.events {
             events.line(event);
         }
@@ -162,7 +185,7 @@ impl Following<'_> {
                 }
             };
             let Some(given) = given else { return Asked::Nobody };
-            if let Err(refused) = self.run.answer(question.id, given, "cli") {
+            if let Err(refused) = self.run.answer(question.id, given, "cli").await {
                 screen.error(&refused.failure().message, &refused.failure().hints);
                 continue;
             }
@@ -178,8 +201,26 @@ impl Following<'_> {
         Asked::Answered
     }
 
-    fn cancel(&self, view: &RunView, picture: &mut Picture) {
-        if self.run.cancel("cli", Some("interrupted at the terminal")) {
+    /// What is known already of a run that is followed from the middle.
+    async fn open(&mut self, view: &mut RunView, events: &mut Events) {
+        let mut picture = Picture { live: None, tick: 0 };
+        while view.last_seq() < self.from {
+            let Some(event) = events.next().await else { break };
+            self.take(&event, view, &mut picture);
+        }
+        let style = self.screen.style();
+        self.screen
+            .progress(&report::first(view, self.budget.as_ref(), style));
+    }
+
+    async fn cancel(&self, view: &RunView, picture: &mut Picture) {
+        let cancelled = self.run.cancel("cli", Some("interrupted at the terminal")).await;
+        if let Err(error) = &cancelled {
+            picture.clear();
+            let failure = error.failure();
+            self.screen.error(&failure.message, &failure.hints);
+        }
+        if let Ok(true) = cancelled {
             picture.clear();
             self.screen.progress(
                 &self
@@ -206,8 +247,14 @@ impl Following<'_> {
         }
         screen.progress(&report::last(view, screen.style()));
         if view.status() == RunStatus::Waiting {
-            let hint = "run it at a terminal to be asked; to answer later, a run needs a durable store, which this release does not have";
-            screen.line(&format!("{} {hint}", screen.style().cyan("hint:")));
+            for question in view.open_questions() {
+                let line = match &self.store_flag {
+                    Some(flag) => ask::command(question, flag),
+                    None => "run it at a terminal to be asked; a run in memory is gone with the program"
+                        .to_owned(),
+                };
+                screen.line(&format!("{} {line}", screen.style().cyan("hint:")));
+            }
         }
     }
 }

@@ -42,6 +42,7 @@ enum From {
 /// `usage` for an argument that is none, `invalid_input` with everything that does not fit.
 pub(crate) fn read(
     plan: &Plan,
+    some_are_enough: bool,
     arguments: Vec<(usize, String)>,
     own: Vec<(usize, String, String)>,
 ) -> Result<Json, Problem> {
@@ -73,11 +74,84 @@ pub(crate) fn read(
             Given::One(name, from) => reader.one(&name, &from)?,
         }
     }
-    reader.complete();
+    if !some_are_enough {
+        reader.complete();
+    }
     match reader.faults.has_errors() {
         true => Err(Problem::inputs(&plan.name, reader.faults)),
         false => Ok(Json::Object(reader.values)),
     }
+}
+
+/// Some of the inputs of a plan: what is not given stays as it is.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn some(plan: &Plan, arguments: Vec<String>) -> Result<Json, Problem> {
+    read(
+        plan,
+        true,
+        arguments.into_iter().enumerate().collect(),
+        Vec::new(),
+    )
+}
+
+/// The fields of an answer, given as inputs are; of those that are not, the defaults. Whether that is all of it is for the
+/// form to say.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn fields(
+    declared: &IndexMap<String, Schema>,
+    arguments: Vec<String>,
+    title: &str,
+) -> Result<Json, Problem> {
+    let mut reader = Reader {
+        declared,
+        values: Map::new(),
+        faults: Faults::new(),
+    };
+    for argument in arguments {
+        match understand(&argument)? {
+            Given::Object(from) => reader.object(&from)?,
+            Given::One(name, from) => reader.one(&name, &from)?,
+        }
+    }
+    if reader.faults.has_errors() {
+        return Err(Problem::inputs(title, reader.faults));
+    }
+    for (name, schema) in declared {
+        let filled = schema.default_value().cloned();
+        let filled = filled.or_else(|| schema.may_be_null().then_some(Json::Null));
+        if let (false, Some(filled)) = (reader.values.contains_key(name), filled) {
+            reader.values.insert(name.clone(), filled);
+        }
+    }
+    Ok(Json::Object(reader.values))
+}
+
+/// One value of a type: the text itself, or that of `@FILE` or of stdin as `@-`.
+///
+/// # Errors
+/// When it is no value of the type.
+pub(crate) fn value(argument: &str, schema: &Schema) -> Result<Json, Problem> {
+    let text = text(argument)?;
+    let parsed = match schema.is_any() {
+        // Nothing says what it is: JSON, or else text.
+        true => Ok(serde_json::from_str(&text).unwrap_or_else(|_| Json::String(text.clone()))),
+        false => schema
+            .parse_text(&text)
+            .or_else(|why| schema.parse_text(text.trim_end()).map_err(|_| why)),
+    };
+    parsed.map_err(|why| Problem::new(ErrorKind::InvalidInput, format!("{}: {why}", quote(argument))))
+}
+
+/// Text: itself, or that of `@FILE` or of stdin as `@-`.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn text(argument: &str) -> Result<String, Problem> {
+    From::of(argument).text()
 }
 
 fn understand(argument: &str) -> Result<Given, Problem> {

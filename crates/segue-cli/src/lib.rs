@@ -19,23 +19,30 @@
 //! a fold of the run's events, the same that any other program can read with `--output ndjson`.
 
 mod arguments;
+mod attend;
 mod bounds;
 mod clock;
+mod config;
+mod desk;
 mod exit;
 mod flags;
 mod follow;
 mod holes;
 mod inputs;
+mod naming;
 mod output;
 mod pipelines;
 mod planned;
 mod problem;
 mod program;
+mod project;
 mod signals;
 mod sites;
 mod start;
+mod store;
 mod templates;
 mod terminal;
 mod verb;
+mod workspaces;
 
 pub use program::main;

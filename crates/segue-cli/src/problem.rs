@@ -1,6 +1,6 @@
 //! Problems: why a verb could not do its work. Nothing was run; the exit code is 2.
 
-use segue::fault::{Faults, Paint};
+use segue::fault::{Faults, Paint, Source};
 use segue::file::Rejected;
 use segue::{Error, ErrorKind, Failure};
 
@@ -25,6 +25,20 @@ trait Rendered: std::fmt::Debug + Send {
 impl Rendered for Rejected {
     fn render(&self, paint: Paint) -> String {
         self.faults.render(|name| self.sources.get(name), paint)
+    }
+}
+
+/// Faults of a configuration file, with its text.
+#[derive(Debug)]
+struct Configured {
+    faults: Faults,
+    source: Source,
+}
+
+impl Rendered for Configured {
+    fn render(&self, paint: Paint) -> String {
+        let source = |name: &str| (name == self.source.name()).then_some(&self.source);
+        self.faults.render(source, paint)
     }
 }
 
@@ -58,6 +72,16 @@ impl Problem {
         let mut problem = Self::new(ErrorKind::InvalidInput, message);
         problem.failure.faults = serde_json::to_value(&faults).ok();
         problem.rendered = Some(Box::new(faults));
+        problem
+    }
+
+    /// Faults of a configuration file, all at once.
+    pub(crate) fn config(name: &str, faults: Faults, source: Source) -> Self {
+        let plural = if faults.total() == 1 { "a fault" } else { "faults" };
+        let message = format!("configuration file `{name}` has {plural}; nothing was run");
+        let mut problem = Self::new(ErrorKind::Usage, message);
+        problem.failure.faults = serde_json::to_value(&faults).ok();
+        problem.rendered = Some(Box::new(Configured { faults, source }));
         problem
     }
 

@@ -110,6 +110,10 @@ fn dispatch(
             let start = std::mem::take(&mut arguments.start);
             verb::run::run(Start::read(opened, start, own)?, &arguments, program)
         }
+        Verb::Resume(arguments) => verb::resume::resume(&arguments, program),
+        Verb::Answer(arguments) => verb::answer::answer(&arguments, program),
+        Verb::Cancel(arguments) => verb::cancel::cancel(&arguments, program),
+        Verb::Rerun(arguments) => verb::rerun::rerun(&arguments, program),
         Verb::Graph(arguments) => verb::graph::graph(&arguments, program),
         Verb::Schema(arguments) => verb::schema::schema(&arguments, program),
         Verb::Init(arguments) => verb::init::init(&arguments, program),
@@ -172,6 +176,8 @@ fn guessed(arguments: &[OsString]) -> Common {
         json: has("--json"),
         quiet: has("-q") || has("--quiet"),
         color: Color::Auto,
+        store: None,
+        config: None,
         version: false,
     }
 }

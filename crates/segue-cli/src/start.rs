@@ -57,7 +57,7 @@ impl Start {
                 .iter()
                 .map(|text| model(text, &plan))
                 .collect::<Result<_, _>>()?,
-            budget: budget(&arguments, &plan)?,
+            budget: total(arguments.budget.as_deref(), arguments.on_exceed, &plan)?,
             timeout: arguments.timeout.as_deref().map(timeout).transpose()?,
             max_parallel: arguments.max_parallel,
             inputs: places.zip(arguments.inputs).collect(),
@@ -68,13 +68,14 @@ impl Start {
         })
     }
 
-    /// The inputs, checked.
+    /// The inputs, checked; where not all of them have to be given, those that are.
     ///
     /// # Errors
     /// Everything that does not fit.
-    pub(crate) fn inputs(&mut self) -> Result<Json, Problem> {
+    pub(crate) fn inputs(&mut self, some_are_enough: bool) -> Result<Json, Problem> {
         inputs::read(
             &self.plan,
+            some_are_enough,
             std::mem::take(&mut self.inputs),
             std::mem::take(&mut self.own),
         )
@@ -121,7 +122,7 @@ impl Start {
 }
 
 /// `NAME`, or `ALIAS=NAME` for a model or agent of the pipeline.
-fn model(text: &str, plan: &Plan) -> Result<(Option<String>, String), Problem> {
+pub(crate) fn model(text: &str, plan: &Plan) -> Result<(Option<String>, String), Problem> {
     let Some((alias, name)) = text.split_once('=') else {
         return Ok((None, text.to_owned()));
     };
@@ -142,12 +143,16 @@ fn model(text: &str, plan: &Plan) -> Result<(Option<String>, String), Problem> {
 }
 
 /// The total that `--budget` and `--on-exceed` say; what they do not say stays the pipeline's.
-fn budget(arguments: &StartArgs, plan: &Plan) -> Result<Option<Option<Budget>>, Problem> {
-    let on_exceed = arguments.on_exceed.map(|what| match what {
+pub(crate) fn total(
+    budget: Option<&str>,
+    on_exceed: Option<Exceed>,
+    plan: &Plan,
+) -> Result<Option<Option<Budget>>, Problem> {
+    let on_exceed = on_exceed.map(|what| match what {
         Exceed::Fail => OnExceed::Fail,
         Exceed::Pause => OnExceed::Pause,
     });
-    let given = match arguments.budget.as_deref() {
+    let given = match budget {
         None => plan.run.budget,
         Some("none") => None,
         Some(text) => {
@@ -170,8 +175,19 @@ fn budget(arguments: &StartArgs, plan: &Plan) -> Result<Option<Option<Budget>>, 
                 .hint("give one, such as `--budget 0.50`"),
         ),
         (Some(budget), Some(on_exceed)) => Ok(Some(Some(budget.on_exceed(on_exceed)))),
-        (given, None) if arguments.budget.is_some() => Ok(Some(given)),
+        (given, None) if budget.is_some() => Ok(Some(given)),
         (_, None) => Ok(None),
+    }
+}
+
+/// `NAME=VALUE`.
+pub(crate) fn label(text: &str) -> Result<(String, String), Problem> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(
+            Problem::usage(format!("`--label`: {} is not a label", quote(text)))
+                .hint("write `--label name=value`"),
+        ),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Verbs: one file each. A verb checks what it was given, does its work, and says how the program ends.
 
+pub(crate) mod answer;
+pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -7,6 +9,8 @@ pub(crate) mod graph;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod plan;
+pub(crate) mod rerun;
+pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod version;

@@ -201,6 +201,18 @@ impl Runner {
         recover::resume_one(self.desk()?, run).await
     }
 
+    /// The pipeline that a run of the store began with: a registered one, or the plan of its file, linked anew.
+    ///
+    /// # Errors
+    /// Kind `not_found`; `definition_changed` when this program cannot run it.
+    pub async fn pipeline_of(&self, run: RunId) -> Result<Pipeline<Json, Json>, Error> {
+        let desk = self.desk()?;
+        let stored = read::read(&**desk.store(), run).await?;
+        let stored = stored.ok_or_else(|| read::no_such_run(run))?;
+        let inner = resume::program_of(desk, &stored).map_err(|failure| Error::new(Some(run), failure))?;
+        Ok(Pipeline::shared(inner))
+    }
+
     /// The store.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Screen;
 use super::words;
+use crate::project::quoted;
 
 /// Lines typed at the terminal. One thread reads them from the first question on, and ends with the program: a question
 /// that is called off leaves no second reader behind.
@@ -92,6 +93,44 @@ pub(crate) fn show(question: &Question, screen: Screen) {
     }
     if let Some(deadline) = &question.deadline {
         screen.line(&style.dim(&format!("  until    {deadline}")));
+    }
+}
+
+/// The command line that answers a question.
+pub(crate) fn command(question: &Question, store_flag: &str) -> String {
+    let said = match question.kind {
+        QuestionKind::Budget => " --budget 1.00".to_owned(),
+        QuestionKind::Decision => " --decide repeat".to_owned(),
+        QuestionKind::Question | QuestionKind::Approval => values(question),
+    };
+    format!("segue answer {}{said}{store_flag}", question.id)
+}
+
+/// The flags for each value that is asked for.
+fn values(question: &Question) -> String {
+    let fields = question.form.get("properties").and_then(Json::as_object);
+    let Some(fields) = fields.filter(|fields| !fields.is_empty()) else {
+        return " --input VALUE".to_owned();
+    };
+    let required = question.form.get("required").and_then(Json::as_array);
+    let is_required =
+        |name: &str| required.is_some_and(|names| names.iter().any(|required| required == name));
+    let flag = |(name, form): (&String, &Json)| {
+        let value = match form.get("type").and_then(Json::as_str) {
+            Some("boolean") => "true",
+            Some("integer" | "number") => "N",
+            _ => "TEXT",
+        };
+        format!(" --set {}", quoted(&format!("{name}={value}")))
+    };
+    let said: Vec<String> = fields
+        .iter()
+        .filter(|(name, _)| is_required(name))
+        .map(flag)
+        .collect();
+    match said.is_empty() {
+        true => fields.iter().map(flag).collect(),
+        false => said.concat(),
     }
 }
 

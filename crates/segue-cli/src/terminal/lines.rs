@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use segue::view::{StepView, draw};
+use segue::view::{SkipWhy, StepView, draw};
 use segue::{Event, EventKind, RunView, StepStatus};
 
 use super::style::Style;
@@ -22,7 +22,17 @@ pub(crate) fn line(event: &Event, run: &RunView, style: Style) -> Option<String>
         },
         EventKind::StepSucceeded { .. } => how(step),
         EventKind::StepFailed { error, .. } => join(&how(step), &words::one_line(&error.message)),
+        // Nobody asked for it, or it was not needed.
+        EventKind::StepSkipped {
+            reason: SkipWhy::NotSelected,
+            ..
+        } => return None,
         EventKind::StepSkipped { text, .. } => words::one_line(text),
+        EventKind::StepReused(reused) if !is_item => match (reused.edited, &reused.from_run) {
+            (true, _) => "as it was edited".to_owned(),
+            (false, Some(from)) => format!("taken over from {from}"),
+            (false, None) => "taken over".to_owned(),
+        },
         EventKind::StepCancelled { reason } => words::one_line(reason),
         EventKind::QuestionAsked { question } => words::one_line(&question.title),
         EventKind::AttemptFailed {

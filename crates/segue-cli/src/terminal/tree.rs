@@ -1,6 +1,6 @@
 //! The live tree: all steps of a run that fit on the screen, the ones that matter first.
 
-use segue::view::StepView;
+use segue::view::{SkipWhy, StepView};
 use segue::{RunView, StepStatus, Time};
 
 use super::row::{Pen, bar, cut};
@@ -85,7 +85,7 @@ fn footer(run: &RunView, frame: Frame, style: Style) -> String {
 /// All steps, each below the one it is in. Items of a map stand in its own row.
 fn branches(run: &RunView) -> Vec<Branch<'_>> {
     let mut branches = Vec::new();
-    let top: Vec<&StepView> = run.steps().collect();
+    let top: Vec<&StepView> = run.steps().filter(|step| !is_left_out(step)).collect();
     let mut open: Vec<(&StepView, String, String, usize)> = top
         .into_iter()
         .rev()
@@ -118,6 +118,12 @@ fn branches(run: &RunView) -> Vec<Branch<'_>> {
         }
     }
     branches
+}
+
+/// Whether nobody asked for the step, or it was not needed.
+fn is_left_out(step: &StepView) -> bool {
+    let skipped = step.skipped.as_ref();
+    skipped.is_some_and(|skipped| skipped.reason == SkipWhy::NotSelected)
 }
 
 /// The branches that fit, in order, and what the others are: what runs or went wrong stays, then what comes next, then

@@ -8,12 +8,15 @@ use segue::{ErrorKind, Models, Pipeline, Scripted};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::DemoArgs;
+use crate::attend::Attend;
+use crate::desk::{self, Desk};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::program::Program;
+use crate::project::Project;
+use crate::store::Open;
 use crate::templates;
 use crate::terminal::ask::Keyboard;
-use crate::verb::run::Begin;
 
 /// A pipeline to show.
 struct Demo {
@@ -95,15 +98,21 @@ impl Demo {
                 .style()
                 .yellow("DEMO: built in and free. No account, no key, no network."),
         );
-        let mut begin = Begin {
-            pipeline: Pipeline::from_plan(&loaded.plan, &program.registry)?,
-            models,
+        let pipeline = Pipeline::from_plan(&loaded.plan, &program.registry)?;
+        let attend = Attend {
             total: loaded.plan.run.budget,
-            definition: format!("builtin:{}", self.name),
-            may_ask: false,
-            events: false,
+            ..Attend::default()
         };
-        begin.follow(program, (self.inputs)(), |launch| launch.trigger("cli"))
+        let runtime = desk::runtime()?;
+        let exit = runtime.block_on(async {
+            // It leaves nothing behind.
+            let desk = Desk::open(program, Project::nowhere(), models, Open::ToWrite).await?;
+            let launch = desk.runner.start(&pipeline, (self.inputs)()).trigger("cli");
+            let run = launch.definition(format!("builtin:{}", self.name)).await?;
+            attend.follow(&desk, run, program).await
+        });
+        runtime.shutdown_background();
+        exit
     }
 }
 

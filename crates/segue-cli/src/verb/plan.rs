@@ -16,7 +16,7 @@ use crate::terminal::words;
 /// Shows the plan of a run. Without any input the inputs are left open; with one, all are checked as for a run.
 pub(crate) fn plan(mut start: Start, program: &mut Program) -> Result<Exit, Problem> {
     let inputs = match start.has_inputs() {
-        true => start.inputs()?,
+        true => start.inputs(false)?,
         false => Json::Object(start.defaults()),
     };
     let nothing = Map::new();

@@ -3,17 +3,17 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use indexmap::IndexMap;
-use segue::view::RunRecord;
-use segue::{Budget, ErrorKind, Launch, Models, Pipeline, RunStatus, RunView, Runner};
-use serde_json::Value as Json;
+use segue::{Error, Models, Pipeline};
 
 use crate::arguments::{Form, RunArgs};
+use crate::attend::Attend;
+use crate::desk::{self, Desk};
 use crate::exit::Exit;
-use crate::follow::{Followed, Following};
 use crate::problem::Problem;
 use crate::program::Program;
-use crate::start::Start;
+use crate::project::{Project, quoted};
+use crate::start::{self, Start};
+use crate::store::Open;
 use crate::terminal::words;
 
 /// The most warnings that are repeated before each run.
@@ -27,105 +27,73 @@ pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) 
                 .hint("one object at the end, or one line for each event"),
         );
     }
-    let labels = labels(&arguments.labels)?;
-    let inputs = start.inputs()?;
+    let labels = arguments.labels.iter().map(|label| start::label(label));
+    let labels: Vec<(String, String)> = labels.collect::<Result<_, _>>()?;
+    let part = &arguments.part;
+    // Where only a part runs, what is missing is known only with its workspace.
+    let is_part = part.step.is_some() || part.all || part.key.is_some();
+    let inputs = start.inputs(is_part || start.plan.key.is_some())?;
     warn(&start, program);
+    let project = Project::find(Some(&start.path), &program.common)?;
     let pipeline = Pipeline::from_plan(&start.plan, &program.registry)?;
-    let mut begin = Begin {
-        models: Models::offline(),
-        total: start.total(),
-        definition: definition(&start.path),
+    let attend = Attend {
         may_ask: may_ask(arguments),
         events: arguments.output == Form::Ndjson,
-        pipeline,
+        total: start.total(),
+        ..Attend::default()
     };
-    begin.follow(program, inputs, |launch| {
-        let mut launch = start.apply(launch);
+    let runtime = desk::runtime()?;
+    let exit = runtime.block_on(async {
+        let desk = Desk::open(program, project, Models::offline(), Open::ToWrite).await?;
+        let mut launch = start.apply(desk.runner.start(&pipeline, inputs));
+        launch = launch.definition(definition(&start.path));
         for (name, value) in labels {
             launch = launch.label(name, value);
         }
-        match &arguments.note {
-            Some(note) => launch.note(note),
-            None => launch,
+        if let Some(note) = &arguments.note {
+            launch = launch.note(note);
         }
-    })
+        if let Some(key) = &part.key {
+            launch = launch.key(key);
+        }
+        if let Some(key) = &arguments.request_key {
+            launch = launch.request_key(key);
+        }
+        let launched = match &part.step {
+            Some(step) => launch.only(step).await,
+            None if part.all => launch.all().await,
+            None => launch.await,
+        };
+        let run = launched.map_err(|error| with_commands(error, &start, arguments))?;
+        attend.follow(&desk, run, program).await
+    });
+    // What is left of an abandoned run ends with the process; nobody waits for it.
+    runtime.shutdown_background();
+    exit
 }
 
-/// A pipeline about to be run and followed.
-pub(crate) struct Begin {
-    /// The pipeline.
-    pub(crate) pipeline: Pipeline<Json, Json>,
-    /// The models there are.
-    pub(crate) models: Models,
-    /// The run's total.
-    pub(crate) total: Option<Budget>,
-    /// Where the definition came from.
-    pub(crate) definition: String,
-    /// Whether a person may be asked.
-    pub(crate) may_ask: bool,
-    /// Whether stdout gets events instead of the output.
-    pub(crate) events: bool,
-}
-
-impl Begin {
-    /// Starts the run, follows it, and writes what it came to.
-    ///
-    /// # Errors
-    /// When it could not start.
-    pub(crate) fn follow(
-        &mut self,
-        program: &mut Program,
-        inputs: Json,
-        settings: impl FnOnce(Launch<Json, Json>) -> Launch<Json, Json>,
-    ) -> Result<Exit, Problem> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Problem::new(ErrorKind::Internal, format!("cannot start: {error}")))?;
-        let runner = Runner::builder()
-            .registry(program.registry.clone())
-            .models(self.models.clone())
-            .build()?;
-        let followed = runtime.block_on(async {
-            let run = settings(runner.start(&self.pipeline, inputs)).await?;
-            let following = Following {
-                run,
-                plan: self.pipeline.plan().clone(),
-                budget: self.total,
-                screen: program.screen,
-                events: self.events.then_some(&mut program.output),
-                may_ask: self.may_ask,
-            };
-            let followed = following.follow().await;
-            followed.map_err(|error| {
-                Problem::new(ErrorKind::Internal, format!("cannot listen for signals: {error}"))
-            })
-        });
-        // What is left of an abandoned run ends with the process; nobody waits for it.
-        runtime.shutdown_background();
-        let Followed { view, exit } = followed?;
-        if program.common.json {
-            program.output.object(&self.record(&view));
-        } else if !self.events && view.status() == RunStatus::Succeeded {
-            if program.screen.is_live() && program.output.is_terminal() {
-                program.screen.line("");
-            }
-            let output = view.output().and_then(|output| output.to_json().ok());
-            program.output.value(output.as_deref().unwrap_or(&Json::Null));
-        }
-        Ok(exit)
+/// A refusal with the command lines that lead out of it.
+fn with_commands(error: Error, start: &Start, arguments: &RunArgs) -> Problem {
+    let missing = error.failure().missing.clone();
+    let mut problem = Problem::from(error);
+    let key = arguments.part.key.as_ref();
+    let key = key
+        .map(|key| format!(" --key {}", quoted(key)))
+        .unwrap_or_default();
+    for step in missing {
+        let file = quoted(&start.path.display().to_string());
+        problem = problem.hint(format!("`segue run {file} --step {step}{key}` makes `{step}`"));
     }
-
-    /// The run as an object, with what only the one who started it knows.
-    fn record(&self, view: &RunView) -> RunRecord {
-        let mut record = view.record();
-        record.definition = Some(self.definition.clone());
-        record
-    }
+    problem
 }
 
 fn may_ask(arguments: &RunArgs) -> bool {
-    !arguments.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    !arguments.no_input && is_somebody_there()
+}
+
+/// Whether a person reads what is said and can answer.
+pub(crate) fn is_somebody_there() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// How a record names the file of its pipeline.
@@ -157,23 +125,4 @@ fn warn(start: &Start, program: &Program) {
             words::one_line(&fault.message)
         ));
     }
-}
-
-fn labels(given: &[String]) -> Result<IndexMap<String, String>, Problem> {
-    let mut labels = IndexMap::new();
-    for label in given {
-        match label.split_once('=') {
-            Some((name, value)) if !name.is_empty() => {
-                labels.insert(name.to_owned(), value.to_owned());
-            }
-            _ => {
-                return Err(Problem::usage(format!(
-                    "`--label`: {} is not a label",
-                    segue::fault::quote(label)
-                ))
-                .hint("write `--label name=value`"));
-            }
-        }
-    }
-    Ok(labels)
 }

@@ -17,6 +17,10 @@ pub(crate) fn schema(arguments: &SchemaArgs, program: &mut Program) -> Result<Ex
             program.output.object(&segue::file::schema());
             return Ok(Exit::Done);
         }
+        Shape::Config => {
+            program.output.object(&crate::config::schema());
+            return Ok(Exit::Done);
+        }
         Shape::Run => include_str!("schema/run.json"),
         Shape::Event => include_str!("schema/event.json"),
         Shape::Plan => include_str!("schema/plan.json"),

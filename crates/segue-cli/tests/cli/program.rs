@@ -48,6 +48,8 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .current_dir(pipelines())
+        // Runs of these tests leave nothing in the sources.
+        .env("SEGUE_STORE", "memory:")
         .env_remove("CLICOLOR_FORCE")
         .env_remove("NO_COLOR")
         .stdin(Stdio::null())

@@ -6,8 +6,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use segue::question::Question;
 use segue::store::{
-    Account, ArtifactQuery, Beat, Document, DocumentKey, Entry, Halt, Head, Hold, KeptArtifact, LinkVersion, Owner, OwnerId,
-    OwnerSeen, Signal, StoredPlan,
+    Account, ArtifactQuery, Beat, Document, DocumentKey, Entry, Halt, Head, Hold, KeptArtifact, LinkVersion,
+    Owner, OwnerId, OwnerSeen, Signal, StoredPlan,
 };
 use segue::{QuestionId, RunId, Time};
 
@@ -41,7 +41,11 @@ pub(super) fn news(connection: &Connection, owner: OwnerId) -> Result<Beat> {
              EXISTS (SELECT 1 FROM signals)",
     )?;
     let (lives, halted, any) = find.query_row([Id::from(owner)], |row| {
-        Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?, row.get::<_, bool>(2)?))
+        Ok((
+            row.get::<_, bool>(0)?,
+            row.get::<_, bool>(1)?,
+            row.get::<_, bool>(2)?,
+        ))
     })?;
     if !lives {
         return Ok(Beat {
@@ -66,7 +70,8 @@ pub(super) fn signalled(connection: &Connection, owner: OwnerId) -> Result<Vec<R
         "SELECT DISTINCT r.id FROM signals s JOIN heads h ON h.run = s.run JOIN runs r ON r.number = s.run
          WHERE h.owner = ?1 ORDER BY r.id",
     )?;
-    find.query_map([Id::from(owner)], |row| id_of(row, "id"))?.collect()
+    find.query_map([Id::from(owner)], |row| id_of(row, "id"))?
+        .collect()
 }
 
 pub(super) fn unfinished(connection: &Connection, now: Time, most_of_them: usize) -> Result<Vec<Head>> {

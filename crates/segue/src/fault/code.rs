@@ -84,6 +84,8 @@ codes! {
     ArmInTwoRoutes = "arm_in_two_routes",
     /// The file is not YAML.
     YamlSyntax = "yaml_syntax",
+    /// The file is not TOML.
+    TomlSyntax = "toml_syntax",
     /// A template or expression that cannot be read.
     TemplateSyntax = "template_syntax",
     /// Braces where a bare expression is due.

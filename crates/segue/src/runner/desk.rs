@@ -43,8 +43,17 @@ pub(crate) struct Desk {
     /// How many have something to do here.
     present: AtomicUsize,
     pulse: Mutex<Option<AbortHandle>>,
-    /// Owners that may be dead: how often they had said that they are alive, and since when they said nothing more.
-    silent: Mutex<HashMap<OwnerId, (u64, Instant)>>,
+    /// Other owners, and since when they have said nothing.
+    silent: Mutex<HashMap<OwnerId, Silence>>,
+}
+
+/// How long another owner has said nothing.
+struct Silence {
+    /// How often it had said that it is alive.
+    beats: u64,
+    since: Instant,
+    /// Whether it has said so since this desk looks.
+    was_heard: bool,
 }
 
 /// What can be set of a desk.
@@ -218,33 +227,48 @@ impl Desk {
     }
 
     /// Takes owners for dead that are proven to be, or that have said nothing for the length of a lease while this desk
-    /// watched.
+    /// watched. Gives how many may be dead: they have said nothing since this desk looks.
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub(crate) async fn bury_the_dead(&self) -> Result<(), StoreError> {
+    pub(crate) async fn bury_the_dead(&self) -> Result<usize, StoreError> {
         let owners = self.store().owners().await?;
+        let mut silent = 0;
         lock(&self.silent).retain(|id, _| owners.iter().any(|seen| seen.owner.id == *id));
         for seen in owners {
             let id = seen.owner.id;
             if Some(id) == *lock(&self.owner) {
                 continue;
             }
-            if seen.owner.place.is_dead() || self.is_silent(id, seen.beats) {
-                self.store().bury(id, seen.beats).await?;
+            match self.silence(id, seen.beats) {
+                _ if seen.owner.place.is_dead() => drop(self.store().bury(id, seen.beats).await?),
+                Some(since) if since >= self.settings.lease => drop(self.store().bury(id, seen.beats).await?),
+                Some(_) => silent += 1,
+                None => {}
             }
         }
-        Ok(())
+        Ok(silent)
     }
 
-    /// Whether an owner has said nothing for the length of a lease, by our own clock.
-    fn is_silent(&self, owner: OwnerId, beats: u64) -> bool {
+    /// For how long an owner has said nothing, by our own clock; none of one that has been heard.
+    fn silence(&self, owner: OwnerId, beats: u64) -> Option<Duration> {
+        let now = clock::now();
         let mut silent = lock(&self.silent);
-        let (known, since) = silent.entry(owner).or_insert_with(|| (beats, clock::now()));
-        if *known != beats {
-            (*known, *since) = (beats, clock::now());
+        let known = silent.entry(owner).or_insert(Silence {
+            beats,
+            since: now,
+            was_heard: false,
+        });
+        if known.beats != beats {
+            *known = Silence {
+                beats,
+                since: now,
+                was_heard: true,
+            };
         }
-        clock::now().saturating_duration_since(*since) >= self.settings.lease
+        let since = now.saturating_duration_since(known.since);
+        // One that was heard and falls silent has the whole lease again.
+        (!known.was_heard || since >= self.settings.lease).then_some(since)
     }
 
     /// Nobody knows any more whether the runs are ours: nothing more is written, and what runs is aborted.

@@ -21,6 +21,9 @@ pub struct Recovered {
     pub left: Vec<(RunId, Failure)>,
     /// Whether there may be more than were looked at.
     pub more: bool,
+    /// How many other owners have said nothing since this runner looks for the first time: they may be dead, and are
+    /// taken for it when they still say nothing after the length of a lease.
+    pub silent: usize,
 }
 
 /// Takes up what nobody works on.
@@ -28,11 +31,11 @@ pub struct Recovered {
 /// # Errors
 /// When the store cannot be read or written.
 pub(crate) async fn recover(desk: &Arc<Desk>) -> Result<Recovered, Error> {
-    desk.bury_the_dead().await?;
     let mut recovered = Recovered {
         taken: Vec::new(),
         left: Vec::new(),
         more: false,
+        silent: desk.bury_the_dead().await?,
     };
     if desk.store().halted().await?.is_some() {
         return Ok(recovered);

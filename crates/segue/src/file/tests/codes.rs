@@ -12,6 +12,7 @@ const MARK: char = '¦';
 
 /// Codes of `segue.toml`, of starting a run, and of parts of the format that are not read.
 const ELSEWHERE: &[Code] = &[
+    Code::TomlSyntax,
     Code::UnknownParticipant,
     Code::UnknownTarget,
     Code::UnknownSecret,

@@ -1,0 +1,217 @@
+//! The keys of `segue.toml`: the only list there is. What is in none of these tables does not exist.
+
+use serde_json::{Value as Json, json};
+
+use super::Value;
+use super::read::value_of;
+
+/// One key of the configuration, with its table.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// Names from the top, `*` for one that the operator chooses, `[]` for the tables of a list.
+    pub(crate) path: &'static str,
+    pub(crate) takes: Takes,
+    /// As it would be written; none where nothing holds.
+    pub(crate) default: Option<&'static str>,
+    pub(crate) doc: &'static str,
+}
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Takes {
+    Text,
+    Words(&'static [&'static str]),
+    Count(u64, u64),
+    /// Bytes, such as `64KiB`.
+    Size,
+    Duration,
+    /// Dollars, as decimal text.
+    Money,
+}
+
+const fn key(path: &'static str, takes: Takes, default: Option<&'static str>, doc: &'static str) -> Key {
+    Key {
+        path,
+        takes,
+        default,
+        doc,
+    }
+}
+
+/// All of them.
+pub(crate) const KEYS: &[Key] = &[
+    key("version", Takes::Count(1, 1), None, "Version of the format: 1."),
+    key(
+        "store.url",
+        Takes::Text,
+        Some("sqlite:.segue/store.db"),
+        "Where runs are kept: sqlite:PATH, postgres://USER@HOST/DATABASE or memory:.",
+    ),
+    key(
+        "store.durability",
+        Takes::Words(&["full", "relaxed"]),
+        Some("full"),
+        "What outlives a loss of power: everything acknowledged, or everything but the last moments.",
+    ),
+    key(
+        "store.artifacts",
+        Takes::Text,
+        None,
+        "Where bytes are kept: a directory, or s3://bucket/prefix; beside the store.",
+    ),
+    key(
+        "store.retain.runs",
+        Takes::Duration,
+        None,
+        "How long runs that are over are kept; for ever.",
+    ),
+    key(
+        "store.retain.keep_last",
+        Takes::Count(0, 1_000_000_000),
+        None,
+        "How many of the newest runs are kept, however old they are.",
+    ),
+    key(
+        "limits.max_parallel",
+        Takes::Count(1, 1000),
+        None,
+        "Most attempts at once of any run.",
+    ),
+    key(
+        "limits.max_runs",
+        Takes::Count(1, 100_000),
+        Some("32"),
+        "Most runs at once in this process; more are queued.",
+    ),
+    key(
+        "limits.output_inline",
+        Takes::Size,
+        Some("64KiB"),
+        "The longest output that stands in the log.",
+    ),
+    key(
+        "prices.*.input",
+        Takes::Money,
+        None,
+        "Dollars for a million input tokens.",
+    ),
+    key(
+        "prices.*.output",
+        Takes::Money,
+        None,
+        "Dollars for a million output tokens.",
+    ),
+    key(
+        "prices.*.cache_read",
+        Takes::Money,
+        None,
+        "Dollars for a million input tokens read from the provider's cache.",
+    ),
+    key(
+        "prices.*.cache_write",
+        Takes::Money,
+        None,
+        "Dollars for a million input tokens written to the provider's cache.",
+    ),
+];
+
+/// The key at a path, where a `*` stands for any name.
+pub(super) fn find(path: &[&str]) -> Option<&'static Key> {
+    KEYS.iter().find(|key| fits(key.path, path))
+}
+
+/// The names that can follow a path.
+pub(super) fn below(path: &[&str]) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for key in KEYS {
+        let parts: Vec<&str> = key.path.split('.').collect();
+        let begins = parts.len() > path.len()
+            && parts
+                .iter()
+                .zip(path)
+                .all(|(part, name)| *part == "*" || part == name);
+        if begins && !names.contains(&parts[path.len()]) {
+            names.push(parts[path.len()]);
+        }
+    }
+    names
+}
+
+fn fits(pattern: &str, path: &[&str]) -> bool {
+    let mut parts = pattern.split('.');
+    path.iter()
+        .all(|name| parts.next().is_some_and(|part| part == "*" || part == *name))
+        && parts.next().is_none()
+}
+
+/// What holds where nobody says anything.
+pub(super) fn default(path: &str) -> Option<Value> {
+    let key = KEYS.iter().find(|key| key.path == path)?;
+    let text = key.default?;
+    let number = text.parse::<i64>();
+    match number {
+        Ok(number) => value_of(key.takes, &toml::Value::Integer(number)),
+        Err(_) => value_of(key.takes, &toml::Value::String(text.to_owned())),
+    }
+    .ok()
+}
+
+/// The JSON Schema of the file.
+pub(crate) fn schema() -> Json {
+    let mut root = object();
+    for key in KEYS {
+        let mut at = &mut root;
+        let parts: Vec<&str> = key.path.split('.').collect();
+        for (depth, part) in parts.iter().enumerate() {
+            let slot = match *part {
+                "*" => &mut at["additionalProperties"],
+                part => &mut at["properties"][part],
+            };
+            if depth + 1 == parts.len() {
+                *slot = leaf(key);
+                break;
+            }
+            if !slot.is_object() {
+                *slot = object();
+            }
+            at = slot;
+        }
+    }
+    root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    root["title"] = json!("segue.toml");
+    root
+}
+
+fn object() -> Json {
+    json!({"type": "object", "properties": {}, "additionalProperties": false})
+}
+
+fn leaf(key: &Key) -> Json {
+    let mut schema = match key.takes {
+        Takes::Text => json!({"type": "string"}),
+        Takes::Words(words) => json!({"enum": words}),
+        Takes::Count(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+        Takes::Size => json!({"type": "string", "pattern": "^[0-9]+ ?([KMG]i?)?B$"}),
+        Takes::Duration => json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}),
+        Takes::Money => json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,9})?$"}),
+    };
+    schema["description"] = json!(key.doc);
+    if let Some(default) = key.default {
+        schema["default"] = default
+            .parse::<i64>()
+            .map_or_else(|_| json!(default), |number| json!(number));
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_value_of_its_key() {
+        for key in KEYS {
+            assert_eq!(key.default.is_some(), default(key.path).is_some(), "{}", key.path);
+        }
+    }
+}

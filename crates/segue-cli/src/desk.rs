@@ -1,0 +1,164 @@
+//! The desk: a runner on the store of the project, and what its process owes the store — whatever a dead process left
+//! unfinished is taken up, and not left before it rests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use segue::store::Store;
+use segue::{ErrorKind, Models, RunHandle, RunId, RunStatus, Runner};
+use serde_json::Value as Json;
+use tokio::runtime::Runtime;
+
+use crate::problem::Problem;
+use crate::program::Program;
+use crate::project::{Place, Project};
+use crate::store::{self, Open};
+use crate::terminal::{Screen, words};
+
+/// How often it is looked whether somebody has left a run.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long is waited for whoever works on a run that is cancelled.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A runner on the store of a project.
+pub(crate) struct Desk {
+    pub(crate) runner: Runner,
+    pub(crate) project: Project,
+    pub(crate) store: Arc<dyn Store>,
+    screen: Screen,
+}
+
+/// The runtime of a verb that waits for something.
+///
+/// # Errors
+/// When the system has no thread for it.
+pub(crate) fn runtime() -> Result<Runtime, Problem> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::new(ErrorKind::Internal, format!("cannot start: {error}")))
+}
+
+impl Desk {
+    /// Opens the store of a project, with a runner on it.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(crate) async fn open(
+        program: &Program,
+        project: Project,
+        models: Models,
+        how: Open,
+    ) -> Result<Self, Problem> {
+        let screen = program.screen;
+        let store = store::open(&project, how, screen).await?;
+        let mut builder = Runner::builder()
+            .registry(program.registry.clone())
+            .models(models)
+            .prices(project.prices()?)
+            .store_in(store.clone());
+        let config = &project.config;
+        if let Some(runs) = config.count("limits.max_runs") {
+            builder = builder.max_runs(usize::try_from(runs).unwrap_or(usize::MAX));
+        }
+        if let Some(bytes) = config.count("limits.output_inline") {
+            builder = builder.output_inline(usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+        let runner = builder.build()?;
+        Ok(Self {
+            runner,
+            project,
+            store,
+            screen,
+        })
+    }
+
+    /// Takes up a run whose owner says nothing, when the lease is over.
+    ///
+    /// # Errors
+    /// When somebody works on it, or this program cannot.
+    pub(crate) async fn take_over(&self, run: RunId) -> Result<RunHandle<Json>, Problem> {
+        loop {
+            let silent = self.runner.recover().await?.silent;
+            match self.runner.resume(run).await {
+                Err(error) if error.kind() == ErrorKind::Conflict && silent > 0 => {
+                    tokio::time::sleep(LOOK).await
+                }
+                resumed => return Ok(resumed?),
+            }
+        }
+    }
+
+    /// Where a run stands once it is over, or after some seconds when whoever works on it lets it wait.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) async fn rests(&self, run: RunId) -> Result<RunStatus, Problem> {
+        let handle = self.runner.attach(run).await?;
+        let _ = tokio::time::timeout(PATIENCE, handle.done()).await;
+        handle.refresh().await?;
+        Ok(handle.view().status())
+    }
+
+    /// Takes up what dead processes have left, again and again, for as long as this is polled.
+    pub(crate) async fn keep_recovering(&self) {
+        let mut left = Vec::new();
+        loop {
+            self.recover(&mut left).await;
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Works until nothing is left that this process has taken up, or that somebody may have left who has said nothing yet.
+    pub(crate) async fn finish(&self) {
+        if self.project.place() == Place::Memory {
+            return;
+        }
+        let mut left = Vec::new();
+        loop {
+            let silent = self.recover(&mut left).await;
+            self.runner.idle().await;
+            if silent == 0 {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        // What could not be said now is found out at the end of the lease.
+        let _ = self.runner.close().await;
+    }
+
+    /// Takes up what there is; gives how many owners may be dead.
+    async fn recover(&self, told: &mut Vec<RunId>) -> usize {
+        let style = self.screen.style();
+        let recovered = match self.runner.recover().await {
+            Ok(recovered) => recovered,
+            Err(error) => {
+                let message = words::one_line(&error.failure().message);
+                self.screen.progress(&format!(
+                    "{} unfinished runs cannot be looked for: {message}",
+                    style.yellow("warning:")
+                ));
+                return 0;
+            }
+        };
+        for run in &recovered.taken {
+            let view = run.view();
+            let name = words::one_line(view.pipeline());
+            self.screen.progress(&style.dim(&format!(
+                "going on with {} {name}, which its process left",
+                run.id()
+            )));
+        }
+        for (run, why) in &recovered.left {
+            if !told.contains(run) {
+                told.push(*run);
+                let why = words::one_line(&why.message);
+                self.screen.progress(&format!(
+                    "{} {run} is left as it is: {why}",
+                    style.yellow("warning:")
+                ));
+            }
+        }
+        recovered.silent
+    }
+}

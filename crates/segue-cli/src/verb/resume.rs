@@ -1,0 +1,47 @@
+//! `resume`: goes on with a run that was interrupted or waits, and follows it.
+
+use segue::{Models, RunStatus};
+
+use crate::arguments::{Form, ResumeArgs};
+use crate::attend::Attend;
+use crate::desk::{self, Desk};
+use crate::exit::Exit;
+use crate::naming;
+use crate::problem::Problem;
+use crate::program::Program;
+use crate::project::Project;
+use crate::store::Open;
+use crate::verb::run::is_somebody_there;
+
+/// Goes on with a run. One that is over says so.
+pub(crate) fn resume(arguments: &ResumeArgs, program: &mut Program) -> Result<Exit, Problem> {
+    let project = Project::find(None, &program.common)?;
+    let events = arguments.output == Form::Ndjson;
+    let runtime = desk::runtime()?;
+    let exit = runtime.block_on(async {
+        let desk = Desk::open(program, project, Models::offline(), Open::ToRead).await?;
+        let run = naming::find(&*desk.store, &arguments.run).await?;
+        let known = desk.runner.attach(run).await?;
+        let status = known.view().status();
+        if status.is_terminal() {
+            let message = format!("{run} is over: {status}");
+            program.screen.progress(&message);
+            return program.output.ended(&known, program.common.json).await;
+        }
+        let handle = match status {
+            // Only its answer makes it go on, and that is asked for here.
+            RunStatus::Waiting => known,
+            _ if arguments.take_over => desk.take_over(run).await?,
+            _ => desk.runner.resume(run).await?,
+        };
+        let attend = Attend {
+            may_ask: !arguments.no_input && is_somebody_there(),
+            events,
+            from_here: true,
+            ..Attend::default()
+        };
+        attend.follow(&desk, handle, program).await
+    });
+    runtime.shutdown_background();
+    exit
+}
