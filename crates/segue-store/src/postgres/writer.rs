@@ -108,9 +108,31 @@ struct Line {
     patience: Patience,
 }
 
+/// Why something was given up.
+struct Failed {
+    fault: Fault,
+    /// Whether nobody knows if it was written.
+    in_doubt: bool,
+}
+
 /// What begins each transaction.
 struct Begun {
     state: Slot,
+}
+
+impl Failed {
+    /// Whether the server refused something in a transaction that it has undone: of a group, one may be the reason.
+    fn is_refusal(&self) -> bool {
+        !self.in_doubt && !self.fault.is_away() && !matches!(self.fault, Fault::Found(_))
+    }
+
+    fn tell(&self, write: Write) {
+        let mut error = self.fault.error(&write.to_string());
+        if self.in_doubt {
+            error.message.push_str("; whether it was written is not known");
+        }
+        write.fail(error);
+    }
 }
 
 impl Line {
@@ -141,32 +163,24 @@ impl Line {
     async fn carry_out(&mut self, group: Vec<Write>) {
         match self.persist(&group).await {
             Ok(()) => group.into_iter().for_each(Write::tell),
-            Err(fault) if group.len() > 1 && !fault.is_away() && !matches!(fault, Fault::Found(_)) => {
+            Err(failed) if group.len() > 1 && failed.is_refusal() => {
                 for write in group {
                     match self.persist(std::slice::from_ref(&write)).await {
                         Ok(()) => write.tell(),
-                        Err(fault) => self.fail(write, &fault),
+                        Err(failed) => failed.tell(write),
                     }
                 }
             }
-            Err(fault) => {
+            Err(failed) => {
                 for write in group {
-                    self.fail(write, &fault);
+                    failed.tell(write);
                 }
             }
         }
     }
 
-    fn fail(&self, write: Write, fault: &Fault) {
-        let mut error = fault.error(&write.to_string());
-        if self.doubt.is_some() {
-            error.message.push_str("; whether it was written is not known");
-        }
-        write.fail(error);
-    }
-
     /// Tries until it is done, or can not be.
-    async fn persist(&mut self, writes: &[Write]) -> Result<(), Fault> {
+    async fn persist(&mut self, writes: &[Write]) -> Result<(), Failed> {
         let mut collisions = 0;
         loop {
             let tried = match seam::within(SILENCE, self.attempt(writes)).await {
@@ -178,14 +192,18 @@ impl Line {
                 return Ok(());
             };
             self.recover(&fault).await;
-            if fault.is_away() {
+            // In doubt nothing else may be tried, whatever keeps the writer from finding out.
+            if fault.is_away() || self.doubt.is_some() {
                 if !self.patience.wait().await {
-                    return Err(fault);
+                    // Whatever comes next is not what the doubt was about.
+                    let in_doubt = self.doubt.take().is_some();
+                    return Err(Failed { fault, in_doubt });
                 }
             } else if fault.is_collision() && writes.len() == 1 && collisions < COLLISIONS {
                 collisions += 1;
             } else {
-                return Err(fault);
+                let in_doubt = false;
+                return Err(Failed { fault, in_doubt });
             }
         }
     }

@@ -1,6 +1,7 @@
 //! When the connection breaks at the end of a transaction, nothing is lost and nothing happens twice, whatever it was.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use segue::store::{
     AccountKey, Claim, Commit, Created, Hold, HoldState, MemoryBlobs, Request, SignalKind, Signalled, Store,
@@ -20,11 +21,16 @@ struct Lossy {
 }
 
 async fn lossy() -> Lossy {
+    with_patience(Duration::from_secs(60)).await
+}
+
+async fn with_patience(patience: Duration) -> Lossy {
     let proxy = Proxy::to(cluster());
     let builder = Postgres::at(&proxy.address(cluster()), Arc::new(MemoryBlobs::default()));
     let store = builder
         .schema(open::schema())
         .pool_size(1)
+        .patience(patience)
         .connect()
         .await
         .unwrap();
@@ -180,6 +186,29 @@ async fn an_amount_is_set_aside_once() {
     }
     assert_eq!(store.accounts(None, 10).await.unwrap()[0].reserved, [20, 40, 2]);
     assert_eq!(store.holds(RunId::from_bits(7)).await.unwrap().len(), 2);
+}
+
+/// Whoever waits no longer is told that nobody knows; what comes next is not taken for it.
+#[tokio::test]
+async fn what_follows_one_that_was_given_up_is_carried_out() {
+    let Lossy { proxy, store } = with_patience(Duration::ZERO).await;
+    for (number, loses) in EACH {
+        store.create(new_run(number)).await.unwrap();
+        proxy.lose(loses);
+        let given_up = store.commit(step(number, 2)).await.unwrap_err();
+        assert!(
+            given_up
+                .message
+                .ends_with("; whether it was written is not known"),
+            "{given_up}"
+        );
+        store.create(new_run(number + 10)).await.unwrap();
+        store.commit(step(number, 2)).await.unwrap();
+        for run in [number, number + 10] {
+            let log = store.log(RunId::from_bits(run), 0, 10).await.unwrap();
+            assert_eq!(log.len(), if run == number { 2 } else { 1 }, "{loses:?}");
+        }
+    }
 }
 
 #[tokio::test]
