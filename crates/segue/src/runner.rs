@@ -20,6 +20,7 @@ use crate::view::RunStatus;
 
 mod desk;
 mod done;
+mod drift;
 mod handle;
 mod keyed;
 mod launch;
@@ -32,6 +33,7 @@ mod results;
 mod resume;
 mod session;
 mod start;
+mod unlinked;
 mod workspace;
 
 use desk::{Desk, DeskSettings};

@@ -100,7 +100,11 @@ pub(crate) fn show(question: &Question, screen: Screen) {
 pub(crate) fn command(question: &Question, store_flag: &str) -> String {
     let said = match question.kind {
         QuestionKind::Budget => " --budget 1.00".to_owned(),
-        QuestionKind::Decision => " --decide repeat".to_owned(),
+        QuestionKind::Decision => {
+            let words = question.form.get("enum").and_then(Json::as_array);
+            let words: Vec<&str> = words.into_iter().flatten().filter_map(Json::as_str).collect();
+            format!(" --decide {}", words.join("|"))
+        }
         QuestionKind::Question | QuestionKind::Approval => values(question),
     };
     format!("segue answer {}{said}{store_flag}", question.id)

@@ -226,7 +226,7 @@ mod tests {
             );
             assert!(seen.insert(text), "{text} twice");
         }
-        assert_eq!(seen.len(), 72);
+        assert_eq!(seen.len(), 73);
     }
 
     #[test]

@@ -117,10 +117,13 @@ pub enum EventKind {
     /// Something it is made of is not what it was when the run began.
     #[serde(rename = "run.drift")]
     RunDrift {
-        /// `definition step tool`.
+        /// `definition step tool agent`.
         what: String,
         /// Which.
         names: Vec<String>,
+        /// What the run goes on with, by kind and name.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        now: IndexMap<String, Json>,
     },
     /// It rests and waits for people.
     #[serde(rename = "run.waiting")]

@@ -88,6 +88,8 @@ pub(crate) struct Begun {
     pub(crate) engine: Cow<'static, str>,
     /// The run it came from.
     pub(crate) parent: Option<Parent>,
+    /// What it relies on beyond its plan, where it outlives its process.
+    pub(crate) relied: IndexMap<String, Json>,
     /// Who runs it, where it outlives its process.
     pub(crate) owner: Option<String>,
     /// Whether it begins at once, or waits for its turn.

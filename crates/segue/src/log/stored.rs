@@ -431,6 +431,8 @@ struct StoredBegun {
     parent: Option<Parent>,
     owner: Option<String>,
     begins: bool,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    relied: IndexMap<String, Json>,
 }
 
 impl<'a> StoredRecord<'a> {
@@ -444,6 +446,7 @@ impl<'a> StoredRecord<'a> {
                 parent: begun.parent.clone(),
                 owner: begun.owner.clone(),
                 begins: begun.begins,
+                relied: begun.relied.clone(),
             })),
             What::Ready => StoredWhat::Ready,
             What::Started => StoredWhat::Started,
@@ -504,6 +507,7 @@ impl<'a> StoredRecord<'a> {
                 parent: begun.parent,
                 owner: begun.owner,
                 begins: begun.begins,
+                relied: begun.relied,
             })),
             StoredWhat::Ready => What::Ready,
             StoredWhat::Started => What::Started,

@@ -82,7 +82,13 @@ pub(crate) async fn cancel(
     match desk.store().signal(signal, run, desk.now()).await? {
         Signalled::Over(status) => Ok(Some(status)),
         Signalled::Unknown | Signalled::Closed(_) => Err(super::read::no_such_run(run)),
-        Signalled::Sent(_) => go_on(desk, run, "resume", Turn::Free).await.map(|()| None),
+        Signalled::Sent(_) => {
+            if !desk.poke(run) && matches!(resume(desk, run, "resume", Turn::Free).await?, Taken::NotOurs(_))
+            {
+                super::unlinked::cancel(desk, run, by, reason).await?;
+            }
+            Ok(None)
+        }
     }
 }
 
@@ -120,7 +126,7 @@ async fn go_on(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Turn) -> Result
     }
     match resume(desk, run, reason, turn).await? {
         // It was accepted, and whoever can run it takes it up.
-        Taken::Up(_) | Taken::Held(_) | Taken::Over | Taken::NotOurs(_) => {}
+        Taken::Up(_) | Taken::Held(_) | Taken::Over | Taken::Asks | Taken::NotOurs(_) => {}
         Taken::NoTurn => desk.queue(run),
     }
     Ok(())

@@ -13,7 +13,9 @@ use crate::id::RunId;
 use crate::log::{Begun, ChosenModel, ROOT, Reuse, RunLog, What};
 use crate::pipeline::{DefinedAgent, Inner};
 use crate::plan::{Action, Arm, Input, hash_of};
-use crate::run::{Environment, Recorder, RunShared, RunStart, RunState, chosen, is_empty, prepare_all};
+use crate::run::{
+    Environment, Recorder, Relied, RunShared, RunStart, RunState, chosen, is_empty, prepare_all, relied,
+};
 use crate::settings::Call;
 use crate::store::{Document, Entry, Head, KeptArtifact, NewRun, Parent, Request, Standing, StoredPlan};
 use crate::value::Value;
@@ -120,7 +122,12 @@ pub(crate) fn prepare(
         shared.recorder = Some(Arc::new(recorder));
     }
     let shared = Arc::new(shared);
+    let relied = match presence {
+        Some(_) => relied(env, plan, &shared.agents),
+        None => Relied::new(),
+    };
     shared.log.begin(Begun {
+        relied,
         pinned: inner.program.pinned.clone(),
         input: input.clone(),
         call,

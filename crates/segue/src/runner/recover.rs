@@ -49,7 +49,7 @@ pub(crate) async fn recover(desk: &Arc<Desk>) -> Result<Recovered, Error> {
                     .taken
                     .push(RunHandle::of_session(session, Some(desk.clone())));
             }
-            Ok(Taken::Held(_) | Taken::Over) => {}
+            Ok(Taken::Held(_) | Taken::Over | Taken::Asks) => {}
             Ok(Taken::NotOurs(failure)) => recovered.left.push((head.id, *failure)),
             Ok(Taken::NoTurn) => {
                 desk.queue(head.id);
@@ -72,7 +72,7 @@ pub(crate) async fn resume_one(desk: &Arc<Desk>, run: RunId) -> Result<RunHandle
     desk.bury_the_dead().await?;
     match resume(desk, run, "resume", Turn::Free).await? {
         Taken::Up(session) => Ok(RunHandle::of_session(session, Some(desk.clone()))),
-        Taken::Over => RunHandle::attach(desk.clone(), run).await,
+        Taken::Over | Taken::Asks => RunHandle::attach(desk.clone(), run).await,
         Taken::NotOurs(failure) => Err(Error::new(Some(run), *failure)),
         Taken::Held(owner) => {
             let owners = desk.store().owners().await?;

@@ -23,7 +23,7 @@ use crate::id::{ArtifactId, RunId};
 use crate::log::Begun;
 use crate::money::Cost;
 use crate::pipeline::{Inner, Pipeline};
-use crate::plan::{Action, ModelRef, ModelSettings, Plan};
+use crate::plan::{Action, ModelRef, ModelSettings, Plan, PlanHash};
 use crate::run::load;
 use crate::settings::Call;
 use crate::store::{Parent, Relation};
@@ -235,12 +235,12 @@ impl Rerun {
             .ok_or_else(|| refused(launch::needs_a_store("a re-run")))?;
         let Found {
             inner,
+            hash: old,
             mut input,
             mut call,
             results,
             parent,
         } = self.found(&desk).await?;
-        let old = inner.program.pinned.hash().clone();
         let inner = self.definition.clone().unwrap_or(inner);
         let inner = with_prompts(&inner, &self.prompts, &desk)?;
         let plan = inner.program.plan.clone();
@@ -303,7 +303,7 @@ impl Rerun {
     /// What there is to start from.
     async fn found(&self, desk: &Arc<Desk>) -> Result<Found, Error> {
         match &self.source {
-            Source::Run(run) => found_run(desk, *run).await,
+            Source::Run(run) => found_run(desk, *run, self.definition.as_ref()).await,
             Source::Workspace(workspace) => {
                 let documents = workspace.documents().await?;
                 if let Wish::From(step) | Wish::Only(step) = &self.wish {
@@ -319,6 +319,7 @@ impl Rerun {
                 let LastRun { run, input, call } = last;
                 let results = Results::of_workspace(&**desk.store(), &documents).await?;
                 Ok(Found {
+                    hash: workspace.inner().program.pinned.hash().clone(),
                     inner: workspace.inner().clone(),
                     input,
                     call: Call {
@@ -373,6 +374,8 @@ impl IntoFuture for Rerun {
 /// What a re-run starts from.
 struct Found {
     inner: Arc<Inner>,
+    /// The hash of the plan there was.
+    hash: PlanHash,
     input: Value,
     call: Call,
     results: Results,
@@ -399,7 +402,7 @@ fn preview(chosen: &Chosen, results: &Results, definition_changed: bool) -> Reru
     }
 }
 
-async fn found_run(desk: &Arc<Desk>, run: RunId) -> Result<Found, Error> {
+async fn found_run(desk: &Arc<Desk>, run: RunId, definition: Option<&Arc<Inner>>) -> Result<Found, Error> {
     let stored = read::read(&**desk.store(), run).await?;
     let stored = stored.ok_or_else(|| read::no_such_run(run))?;
     let status = stored.head.standing.status;
@@ -410,7 +413,12 @@ async fn found_run(desk: &Arc<Desk>, run: RunId) -> Result<Found, Error> {
         ));
         return Err(Error::new(Some(run), failure));
     }
-    let inner = program_of(desk, &stored).map_err(|failure| Error::new(Some(run), failure))?;
+    // With another definition the one it began with need not run here any more.
+    let inner = match definition {
+        Some(definition) => definition.clone(),
+        None => program_of(desk, &stored).map_err(|failure| Error::new(Some(run), failure))?,
+    };
+    let hash = stored.pinned.hash().clone();
     let Some(Begun { input, call, .. }) = stored.begun() else {
         let failure = Failure::new(
             ErrorKind::Store,
@@ -428,6 +436,7 @@ async fn found_run(desk: &Arc<Desk>, run: RunId) -> Result<Found, Error> {
     };
     Ok(Found {
         inner,
+        hash,
         input,
         call,
         results,

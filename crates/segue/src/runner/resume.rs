@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::desk::{Desk, Presence};
+use super::drift::{self, Decided as Decision};
 use super::prepare;
 use super::read::{self, Stored, StoredEntry};
 use super::session::{Ready, Session};
@@ -17,7 +18,7 @@ use crate::pipeline::{self, Pipeline};
 use crate::plan::{Action, Arm, Plan};
 use crate::run::{
     Batch, Decided, Done, End, LocalRun, OpResult, Recorder, Replayed, Restoring, RunState, Told, load,
-    replay,
+    relied, replay,
 };
 use crate::store::{Claim, OwnerId, StoreErrorKind};
 use crate::value::Value;
@@ -30,6 +31,8 @@ pub(crate) enum Taken {
     Held(OwnerId),
     /// It is over.
     Over,
+    /// What it relies on has changed: it waits for a person who decides.
+    Asks,
     /// This process cannot run it.
     NotOurs(Box<Failure>),
     /// As many runs as may are being worked on.
@@ -88,8 +91,9 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Tur
     }
     let fence = head.fence;
     match ready(&presence, stored, &inner, fence, reason).await {
-        Ok(Some(ready)) => Ok(Taken::Up(desk.work(ready, presence, turn))),
-        Ok(None) => Ok(Taken::Held(owner)),
+        Ok(Built::Ready(ready)) => Ok(Taken::Up(desk.work(*ready, presence, turn))),
+        Ok(Built::Asks) => Ok(Taken::Asks),
+        Ok(Built::Lost) => Ok(Taken::Held(owner)),
         Err(error) => {
             // Others may be able to.
             desk.store().release(run, fence).await?;
@@ -98,14 +102,23 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Tur
     }
 }
 
-/// Builds a run that was claimed as it was last written. None when somebody else has claimed it since.
+/// A run that was claimed.
+enum Built {
+    Ready(Box<Ready>),
+    /// A person is asked first.
+    Asks,
+    /// Somebody else has claimed it since.
+    Lost,
+}
+
+/// Builds a run that was claimed as it was last written.
 async fn ready(
     presence: &Presence,
     stored: Stored,
     inner: &Arc<pipeline::Inner>,
     fence: u64,
     reason: &str,
-) -> Result<Option<Ready>, Error> {
+) -> Result<Built, Error> {
     let (desk, owner) = (presence.desk(), presence.owner());
     let run = stored.head.id;
     let refuse = |failure: Failure| Error::new(Some(run), failure);
@@ -185,9 +198,21 @@ async fn ready(
     for (entry, ends) in entries.iter().zip(&ends) {
         restoring.entry(&entry.records, ends).map_err(refuse)?;
     }
+    let then = drift::last_seen(&entries);
     shared
         .log
         .fill(entries.into_iter().flat_map(|entry| entry.records));
+    let now = relied(&desk.env, &inner.program.plan, &shared.agents);
+    let drift = drift::of(&inner.program.plan, &then, &now);
+    let decided = match &drift {
+        Some(drift) if !drift.misfits.is_empty() => Some(drift.decided(presence, &shared).await?),
+        _ => None,
+    };
+    if let (Some(drift), Some(Decision::Open)) = (&drift, &decided) {
+        drift.ask((presence, fence), &shared, &state).await?;
+        shared.close();
+        return Ok(Built::Asks);
+    }
     shared.log.note(
         ROOT,
         EventKind::RunResumed {
@@ -197,7 +222,28 @@ async fn ready(
             fence: Some(fence),
         },
     );
-    let given = restoring.finish(&mut left);
+    let mut given = restoring.finish(&mut left);
+    let goes_on = match decided {
+        Some(Decision::Fail(answered)) => {
+            let by = answered.by.clone();
+            let reason = Some("what it relies on has changed".to_owned());
+            answered.take_up(&shared);
+            given.push(OpResult::Cancel { by, reason });
+            false
+        }
+        Some(Decision::Pinned(answered)) => {
+            answered.take_up(&shared);
+            true
+        }
+        // It is about to be cancelled.
+        Some(Decision::Cancelled | Decision::Open) => false,
+        None => true,
+    };
+    if let Some(drift) = drift.filter(|_| goes_on) {
+        for event in drift.events(&now) {
+            shared.log.note(ROOT, event);
+        }
+    }
     let (run, ops) = LocalRun::resume(shared.clone(), left, given, desk.now());
     if let Some(recorder) = &shared.recorder {
         let standing = shared.standing(&state);
@@ -219,7 +265,7 @@ async fn not_begun(
     mut state: RunState,
     entries: Vec<StoredEntry>,
     fence: u64,
-) -> Result<Option<Ready>, Error> {
+) -> Result<Built, Error> {
     shared
         .log
         .fill(entries.into_iter().flat_map(|entry| entry.records));
@@ -235,7 +281,7 @@ async fn not_begun(
     let mut run = LocalRun::new(shared.clone(), false);
     let mut decided = Decided::default();
     if decided.decide(&mut state, &mut run).await.is_err() {
-        return Ok(None);
+        return Ok(Built::Lost);
     }
     if let Some(recorder) = &shared.recorder {
         let standing = shared.standing(&state);
@@ -251,13 +297,13 @@ async fn not_begun(
 }
 
 /// Nothing goes on before it is written that it goes on, under the fence of whoever took it up.
-async fn written(ready: Ready) -> Result<Option<Ready>, Error> {
+async fn written(ready: Ready) -> Result<Built, Error> {
     let Some(recorder) = ready.shared.recorder.clone() else {
-        return Ok(Some(ready));
+        return Ok(Built::Ready(Box::new(ready)));
     };
     match recorder.flush(&ready.shared.log, Batch::default()).await {
-        Ok(_) => Ok(Some(ready)),
-        Err(stopped) if stopped.0.kind == StoreErrorKind::Lost => Ok(None),
+        Ok(_) => Ok(Built::Ready(Box::new(ready))),
+        Err(stopped) if stopped.0.kind == StoreErrorKind::Lost => Ok(Built::Lost),
         Err(stopped) => Err(stopped.0.into()),
     }
 }

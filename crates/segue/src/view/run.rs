@@ -457,7 +457,7 @@ impl RunView {
             EventKind::RunCancelled { error, usage, cost } => {
                 self.end(RunStatus::Cancelled, at, Some(error), (*usage, *cost));
             }
-            EventKind::RunDrift { what, names } => {
+            EventKind::RunDrift { what, names, .. } => {
                 record.drift = Some(Drift {
                     what: what.clone(),
                     names: names.clone(),

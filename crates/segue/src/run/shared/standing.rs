@@ -63,7 +63,7 @@ impl RunShared {
     }
 
     /// Where the run stands while only people can make it go on.
-    pub(in crate::run) fn resting(&self, state: &RunState) -> Standing {
+    pub(crate) fn resting(&self, state: &RunState) -> Standing {
         let deadlines = self
             .questions
             .list()

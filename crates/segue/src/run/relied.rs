@@ -1,0 +1,94 @@
+//! What a run relies on beyond its plan: the registered agents, steps and tools it names, as they are described. Kept with
+//! the run, so that whoever takes it up can tell whether they are still what they were.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::{Value as Json, json};
+
+use super::ready::ReadyAgent;
+use super::shared::Environment;
+use crate::plan::{Action, Arm, Plan, RouteBy, Step};
+use crate::schema::{Fit, Schema};
+
+/// By kind and name, such as `tool app.fetch`: what it takes and gives, and what is said of it.
+pub(crate) type Relied = IndexMap<String, Json>;
+
+/// What the agents and steps of a plan rely on.
+pub(crate) fn relied(env: &Environment, plan: &Plan, agents: &IndexMap<String, Arc<ReadyAgent>>) -> Relied {
+    let mut relied = Relied::new();
+    for agent in agents.values() {
+        if !plan.agents.contains_key(&agent.spec.name) && env.registry.agent_of(&agent.spec.name).is_some() {
+            let spec = serde_json::to_value(&*agent.spec).unwrap_or_default();
+            relied.insert(format!("agent {}", agent.spec.name), spec);
+        }
+        for tool in &agent.tools {
+            if env.registry.tool_of(&tool.spec.name).is_some() {
+                let spec = serde_json::to_value(&tool.spec).unwrap_or_default();
+                relied.insert(format!("tool {}", tool.spec.name), spec);
+            }
+        }
+    }
+    for name in called(plan) {
+        relied.extend(described(env, &name));
+    }
+    relied
+}
+
+/// A registered step or tool as it is described.
+fn described(env: &Environment, name: &str) -> Option<(String, Json)> {
+    if let Some(step) = env.registry.step_of(name) {
+        let (takes, gives) = (step.input(), step.output());
+        let spec = json!({"parameters": takes.as_json(), "output": gives.as_json()});
+        return Some((format!("step {name}"), spec));
+    }
+    let spec = serde_json::to_value(env.registry.tool_of(name)?.spec()).ok()?;
+    Some((format!("tool {name}"), spec))
+}
+
+/// The tools and registered steps that steps of a plan call by themselves, those of nested pipelines among them.
+fn called(plan: &Plan) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut open: Vec<&Step> = plan.steps.iter().collect();
+    let fallback = plan.on_failure.iter().flat_map(|fallback| &fallback.plan.steps);
+    open.extend(fallback);
+    while let Some(step) = open.pop() {
+        match &step.action {
+            Action::Tool { tool, .. } => names.push(tool.clone()),
+            Action::Route { by, arms, .. } => {
+                if let RouteBy::Tool { tool, .. } = by {
+                    names.push(tool.clone());
+                }
+                open.extend(arms.values().filter_map(|arm| match arm {
+                    Arm::Inline(step) => Some(&**step),
+                    Arm::Nothing | Arm::Steps(_) => None,
+                }));
+            }
+            Action::Pipeline { plan, .. } => open.extend(&plan.steps),
+            _ => {}
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Why a plan that was made for one description of a step or a tool cannot use another; none when it may be able to. What
+/// an agent calls it calls as it is told; only steps call what they were made for.
+pub(crate) fn misfit(plan: &Plan, name: &str, then: &Json, now: &Json) -> Option<String> {
+    let (kind, called_name) = name.split_once(' ')?;
+    if kind == "agent" || !called(plan).iter().any(|called| called == called_name) {
+        return None;
+    }
+    let schema = |spec: &Json, key: &str| {
+        let json = spec.get(key).cloned().unwrap_or_else(|| json!({}));
+        Schema::from_json(json).unwrap_or_else(|_| Schema::any())
+    };
+    let takes = schema(then, "parameters").compatible(&schema(now, "parameters"));
+    let gives = schema(now, "output").compatible(&schema(then, "output"));
+    match (takes, gives) {
+        (Fit::No(why), _) => Some(format!("{name}: what it is given does not fit any more ({why})")),
+        (_, Fit::No(why)) => Some(format!("{name}: what it gives does not fit any more ({why})")),
+        _ => None,
+    }
+}
