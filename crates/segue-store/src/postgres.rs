@@ -6,7 +6,8 @@
 //! are kept apart by locks on rows, by fences and by what is unique.
 //!
 //! While the server is away, writes are tried again until [`Connecting::patience`] is at its end; a server that is
-//! restarted is not noticed but for the wait.
+//! restarted is not noticed but for the wait. As long waits what a run at work has to write for a full disk, or for a lock
+//! of somebody else; others go on meanwhile, and whoever can ask again is told.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -45,6 +46,7 @@ mod connecting;
 mod examine;
 mod fault;
 mod group;
+mod late;
 mod list;
 mod pipe;
 mod read;

@@ -71,7 +71,8 @@ impl Connecting {
         self
     }
 
-    /// How long writes are tried again while the server is away, before they fail; 60 seconds by default.
+    /// How long writes are tried again while the server is away, before they fail; 60 seconds by default. As long waits what
+    /// a run at work needs to write while the disk of the server is full, or somebody else holds a lock.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self

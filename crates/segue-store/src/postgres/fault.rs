@@ -81,19 +81,28 @@ impl Fault {
         }
     }
 
-    /// Whether the same may work at once: another process was in the way.
+    /// Whether the same may work at once: another process has made what this one was about to make.
     pub(super) fn is_collision(&self) -> bool {
         let Fault::Server(error) = self else {
             return false;
         };
-        error.code().is_some_and(|code| {
-            matches!(
-                *code,
-                SqlState::T_R_SERIALIZATION_FAILURE
-                    | SqlState::T_R_DEADLOCK_DETECTED
-                    | SqlState::UNIQUE_VIOLATION
-            )
-        })
+        error.code() == Some(&SqlState::UNIQUE_VIOLATION)
+    }
+
+    /// Whether it passes: another process is in the way, or the server has run out of something.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Fault::Server(error) => matches!(kind_of(error).0, StoreErrorKind::Full | StoreErrorKind::Busy),
+            Fault::Pool(_) | Fault::Silent(_) | Fault::Found(_) => false,
+        }
+    }
+
+    /// Whether the server has run out of something, a disk for example, so that it stands in the way of all who write.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let Fault::Server(error) = self else {
+            return false;
+        };
+        error.code().is_some_and(|code| code.code().starts_with("53"))
     }
 
     /// The error for whoever asked, who wanted to `doing` it.
@@ -138,7 +147,7 @@ fn kind_of(error: &Error) -> (StoreErrorKind, Option<&'static str>) {
     match code.code() {
         "53100" => (
             StoreErrorKind::Full,
-            Some("make space on the disk of the server; nothing was written and nothing is lost"),
+            Some("make space on the disk of the server; nothing of this was written"),
         ),
         // No memory, no connection, a limit met; locked for too long; taking too long; in use.
         "53200" | "53300" | "53400" | "55P03" | "57014" | "55006" | "40001" | "40P01" => {

@@ -32,11 +32,34 @@ pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Option
     Some(runtime.spawn(future))
 }
 
+/// Runs `future` until a point of time; none when that has passed, unless its value is there at once.
+pub(super) async fn until<F: Future>(end: Instant, future: F) -> Option<F::Output> {
+    tokio::time::timeout_at(end, future).await.ok()
+}
+
 /// How long to wait before the next try: longer each time, up to a second, so that a server that starts is neither
 /// besieged nor left waiting.
 #[derive(Debug)]
+pub(super) struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(FIRST)
+    }
+}
+
+impl Pause {
+    /// The next pause.
+    pub(super) fn next(&mut self) -> Duration {
+        let next = (self.0 * 2).min(LONGEST);
+        std::mem::replace(&mut self.0, next)
+    }
+}
+
+/// How long it is tried, with pauses.
+#[derive(Debug)]
 pub(super) struct Patience {
-    next: Duration,
+    pause: Pause,
     since: Option<Instant>,
     limit: Duration,
 }
@@ -50,7 +73,7 @@ impl Patience {
     /// Patience for this long in all, from the first failure on.
     pub(super) fn of(limit: Duration) -> Self {
         Self {
-            next: FIRST,
+            pause: Pause::default(),
             since: None,
             limit,
         }
@@ -58,7 +81,7 @@ impl Patience {
 
     /// It worked.
     pub(super) fn restore(&mut self) {
-        self.next = FIRST;
+        self.pause = Pause::default();
         self.since = None;
     }
 
@@ -68,8 +91,7 @@ impl Patience {
         if now().saturating_duration_since(since) >= self.limit {
             return false;
         }
-        sleep(self.next).await;
-        self.next = (self.next * 2).min(LONGEST);
+        sleep(self.pause.next()).await;
         true
     }
 }

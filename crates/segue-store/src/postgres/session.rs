@@ -33,9 +33,10 @@ const SETTINGS: &str = "SET lock_timeout TO '5s'; \
     SET default_transaction_isolation TO 'read committed'; \
     SET default_transaction_read_only TO off;";
 
-/// What the session of the writer is told besides: all it does is by key, so a plan made once serves for ever, however
-/// large the tables have become since.
-pub(super) const WRITES: &str = "SET plan_cache_mode TO force_generic_plan; SET jit TO off; \
+/// What the session of the writer is told besides. A lock keeps it waiting for less than a sign of life may take, which
+/// waits behind; what could not be written for that is tried again. All it does is by key, so a plan made once serves for
+/// ever, however large the tables have become since.
+pub(super) const WRITES: &str = "SET lock_timeout TO '1s'; SET plan_cache_mode TO force_generic_plan; SET jit TO off; \
     SET enable_seqscan TO off; SET enable_hashjoin TO off; SET enable_mergejoin TO off;";
 
 impl Dialer {

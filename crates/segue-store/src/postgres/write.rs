@@ -1,6 +1,7 @@
 //! Writes: what was asked of the store that changes something, on its way through the queue. The store makes them, the
 //! writer carries them out.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -89,6 +90,36 @@ impl Write {
                 | W::Reserve(..)
                 | W::Settle(..)
         )
+    }
+
+    /// Whether a run that is running cannot do without it. Whatever else could not be written can be asked for again.
+    pub(super) fn is_kept(&self) -> bool {
+        matches!(self, Write::Commit(..) | Write::Reserve(..) | Write::Settle(..))
+    }
+
+    /// The run it is about.
+    pub(super) fn run(&self) -> Option<RunId> {
+        match self {
+            Write::Create(new, _) => Some(new.head.id),
+            Write::Commit(commit, _) => Some(commit.run),
+            Write::Reserve(hold, ..) => Some(hold.run),
+            Write::Claim(run, ..)
+            | Write::Release(run, ..)
+            | Write::Signal(_, run, ..)
+            | Write::Settle(run, ..)
+            | Write::Remove(run, _) => Some(*run),
+            Write::Enroll(..)
+            | Write::Beat(..)
+            | Write::Bury(..)
+            | Write::Leave(..)
+            | Write::Expire(..)
+            | Write::Halt(..) => None,
+        }
+    }
+
+    /// Whether it is a commit of one of these runs.
+    pub(super) fn follows(&self, runs: &HashSet<RunId>) -> bool {
+        matches!(self, Write::Commit(commit, _) if runs.contains(&commit.run))
     }
 
     /// About how many bytes it carries.

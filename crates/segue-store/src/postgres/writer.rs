@@ -3,11 +3,15 @@
 //! It takes what has come in while it was busy and makes one transaction of it, so that the wait for the disk is shared by
 //! all. A group that fails as a whole, because another process was faster somewhere, is carried out again one by one.
 //!
+//! What fails for a reason that passes, a full disk for example, or a lock of somebody else, is late ([`Late`]): it is
+//! tried again while others go on, above all the signs of life of owners.
+//!
 //! **When the answer of a transaction is lost**, nobody knows whether it stands. Each transaction therefore writes its
 //! number into the row of its writer before anything else, and holds that row until its end. After the connection is made
 //! again the writer reads the row, which waits for the old transaction where it still goes on, and so knows: a transaction
 //! that stands is not carried out twice, whatever it was.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::fault::Fault;
 use super::group::{self, Group};
+use super::late::{Late, Waiting};
 use super::pipe::{Answers, BEGIN, COMMIT, Pipe, ROLLBACK, Slot, params};
 use super::schema;
 use super::seam::{self, Patience};
@@ -26,11 +31,13 @@ use super::write::Write;
 use super::{alone, row};
 
 /// Most writes of one transaction: the locks of more would keep other processes waiting.
-const MOST: usize = 512;
+pub(super) const MOST: usize = 512;
 /// Most bytes of one transaction: more would keep the first of them waiting.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// How often a single write is tried again when another process was in the way.
 const COLLISIONS: u32 = 8;
+/// How long what can be asked for again waits for a lock of somebody else.
+const LOCKED: Duration = Duration::from_secs(5);
 /// How long a server may say nothing. It gives up by itself long before, so one that does not has stopped.
 pub(super) const SILENCE: Duration = Duration::from_secs(120);
 
@@ -52,7 +59,7 @@ pub(super) struct Writer {
 pub(super) struct Link {
     pub(super) dialer: Dialer,
     pub(super) name: String,
-    /// How long writes are tried again while the server is away.
+    /// How long writes are tried again while the server is away, or something else is in the way that passes.
     pub(super) patience: Duration,
 }
 
@@ -106,6 +113,7 @@ struct Line {
     /// The transaction of which nobody knows whether it stands.
     doubt: Option<i64>,
     patience: Patience,
+    late: Late,
 }
 
 /// Why something was given up.
@@ -147,35 +155,125 @@ impl Line {
             number: 0,
             doubt: None,
             patience,
+            late: Late::default(),
         }
     }
 
     async fn work(mut self, mut queue: UnboundedReceiver<Write>) {
-        let mut waiting = Vec::new();
-        while queue.recv_many(&mut waiting, MOST).await > 0 {
-            for group in groups(waiting.drain(..)) {
+        let mut arrived = Vec::new();
+        let mut is_open = true;
+        while is_open || !self.late.is_empty() {
+            is_open = self.gather(&mut queue, &mut arrived).await;
+            for group in groups(arrived.drain(..)) {
                 self.carry_out(group).await;
+            }
+            // Until it has to wait: whatever came in meanwhile goes on then.
+            while self.late.is_due(seam::now()) {
+                self.catch_up().await;
             }
         }
     }
 
-    /// Carries out a group, or if that cannot be, each by itself; and tells everybody.
+    /// Waits for something to carry out, or until what is late is to be tried again. False when nothing more will come.
+    async fn gather(&self, queue: &mut UnboundedReceiver<Write>, arrived: &mut Vec<Write>) -> bool {
+        let arrives = queue.recv_many(arrived, MOST);
+        let Some(due) = self.late.due() else {
+            return arrives.await > 0;
+        };
+        let is_closed = seam::until(due, arrives).await == Some(0);
+        if is_closed {
+            seam::until(due, std::future::pending::<()>()).await;
+        }
+        !is_closed
+    }
+
+    /// Carries out a group, but for what has to wait for something late.
     async fn carry_out(&mut self, group: Vec<Write>) {
-        match self.persist(&group).await {
-            Ok(()) => group.into_iter().for_each(Write::tell),
-            Err(failed) if group.len() > 1 && failed.is_refusal() => {
-                for write in group {
-                    match self.persist(std::slice::from_ref(&write)).await {
-                        Ok(()) => write.tell(),
-                        Err(failed) => failed.tell(write),
-                    }
-                }
+        let mut ready = Vec::with_capacity(group.len());
+        for write in group {
+            if self.late.precedes(&write) {
+                self.late.line_up(write, seam::now());
+            } else {
+                ready.push(Waiting::new(write));
+            }
+        }
+        if !ready.is_empty() {
+            self.try_all(ready).await;
+        }
+    }
+
+    /// Tries again what is late.
+    async fn catch_up(&mut self) {
+        let next = self.late.take();
+        if self.try_all(next).await {
+            self.late.go_on();
+        }
+    }
+
+    /// Tries writes as one transaction. Whether all are told; what is not is late.
+    async fn try_all(&mut self, tried: Vec<Waiting>) -> bool {
+        let tried = tried.into_iter().map(|late| (late.write, late.since));
+        let (writes, since): (Vec<Write>, Vec<_>) = tried.unzip();
+        match self.persist(&writes).await {
+            Ok(()) => {
+                writes.into_iter().for_each(Write::tell);
+                true
             }
             Err(failed) => {
-                for write in group {
-                    failed.tell(write);
-                }
+                let tried = writes.into_iter().zip(since);
+                let tried = tried.map(|(write, since)| Waiting { write, since }).collect();
+                self.put_off(tried, &failed)
             }
+        }
+    }
+
+    /// What becomes of writes that failed: they are tried each by itself, or wait, or are told. Whether all are told.
+    fn put_off(&mut self, mut tried: Vec<Waiting>, failed: &Failed) -> bool {
+        let is_shared = failed.fault.is_exhausted();
+        if tried.len() > 1 && failed.is_refusal() && !is_shared {
+            self.late.try_apart(tried);
+            return false;
+        }
+        if is_shared {
+            tried.extend(self.late.take_all());
+        }
+        let now = seam::now();
+        let passes = failed.is_refusal() && failed.fault.is_passing();
+        let mut waiting = Vec::new();
+        let mut given_up = HashSet::new();
+        for mut late in tried {
+            let since = *late.since.get_or_insert(now);
+            let is_in_time = now.saturating_duration_since(since) < self.time_for(&late.write, is_shared);
+            if passes && is_in_time && !late.write.follows(&given_up) {
+                waiting.push(late);
+                continue;
+            }
+            if let Write::Commit(commit, _) = &late.write {
+                given_up.insert(commit.run);
+            }
+            failed.tell(late.write);
+        }
+        for follower in self.late.take_followers(&given_up) {
+            failed.tell(follower.write);
+        }
+        let all_told = waiting.is_empty();
+        if is_shared && !all_told {
+            self.late.wait_together(waiting, now);
+        } else if let Some(late) = waiting.pop() {
+            self.late.wait_apart(late, now);
+        }
+        all_told
+    }
+
+    /// How long a write may wait for what stands in its way.
+    fn time_for(&self, write: &Write, is_shared: bool) -> Duration {
+        let patience = self.link.patience;
+        match write {
+            // An owner is told at once whether it is known to be alive.
+            Write::Beat(..) => Duration::ZERO,
+            kept if kept.is_kept() => patience,
+            _ if is_shared => Duration::ZERO,
+            _ => patience.min(LOCKED),
         }
     }
 

@@ -18,4 +18,5 @@ mod suite;
 mod things;
 #[cfg(feature = "postgres-tls")]
 mod tls;
+mod waits;
 mod words;

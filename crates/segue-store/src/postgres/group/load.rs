@@ -206,13 +206,14 @@ fn texts<'t, T: ToString + 't>(names: impl IntoIterator<Item = &'t T>) -> Vec<St
     names.into_iter().map(ToString::to_string).collect()
 }
 
-/// What may come to exist only once, and has no row yet that could be locked: keys of requests, and versions of links.
+/// What may come to exist only once, and has no row yet that could be locked: runs, keys of requests, and versions of links.
 /// Without a lock the slower of two groups would fail as a whole.
 fn names(need: &Need<'_>) -> Vec<String> {
     let requests = need.requests.iter().map(|key| format!(" request {}", kept(key)));
     let links = need.links.iter();
     let links = links.map(|(pipeline, link)| format!(" link {} {}", kept(pipeline), kept(link)));
-    requests.chain(links).collect()
+    let runs = need.new_runs.iter().map(|run| format!(" {run}"));
+    requests.chain(links).chain(runs).collect()
 }
 
 fn pairs<A: AsRef<str>, B: AsRef<str>>(pairs: impl Iterator<Item = (A, B)>) -> (Vec<String>, Vec<String>) {

@@ -11,6 +11,8 @@ use crate::postgres::write::Write;
 #[derive(Default)]
 pub(super) struct Need<'a> {
     pub(super) runs: BTreeSet<RunId>,
+    /// Runs that are to exist.
+    pub(super) new_runs: BTreeSet<RunId>,
     /// Runs whose heads are to be told.
     pub(super) heads: BTreeSet<RunId>,
     /// Runs whose waiting signals matter.
@@ -46,6 +48,7 @@ impl<'a> Need<'a> {
         match write {
             Write::Create(new, _) => {
                 self.runs.insert(new.head.id);
+                self.new_runs.insert(new.head.id);
                 self.requests
                     .extend(new.request.as_ref().map(|request| request.key.as_str()));
                 if let Some(key) = &new.head.key {
