@@ -6,7 +6,7 @@ use segue::money::Nanousd;
 use segue::price::PriceBook;
 
 use crate::clock;
-use crate::sites::{self, Site};
+use crate::sites::{self, Offer, Site};
 
 /// What something costs at least and at most; none where that is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Bounds {
 }
 
 /// The bounds of a run of a plan. Its budget is a bound as well.
-pub(crate) fn of(plan: &Plan, models: &[(Option<String>, String)], total: Option<Nanousd>) -> Bounds {
+pub(crate) fn of(plan: &Plan, models: Offer<'_>, total: Option<Nanousd>) -> Bounds {
     let prices = PriceBook::new(clock::today());
     let mut run = Bounds {
         min: Some(Nanousd::ZERO),
@@ -40,7 +40,7 @@ pub(crate) fn of(plan: &Plan, models: &[(Option<String>, String)], total: Option
 }
 
 /// The bounds of one step without what is nested in it.
-pub(crate) fn of_site(site: &Site<'_>, models: &[(Option<String>, String)], prices: &PriceBook) -> Bounds {
+pub(crate) fn of_site(site: &Site<'_>, models: Offer<'_>, prices: &PriceBook) -> Bounds {
     let free = Bounds {
         min: Some(Nanousd::ZERO),
         max: Some(Nanousd::ZERO),

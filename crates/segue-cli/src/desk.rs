@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use segue::store::Store;
-use segue::{ErrorKind, Models, RunHandle, RunId, RunStatus, Runner};
+use segue::{ErrorKind, RunHandle, RunId, RunStatus, Runner};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
@@ -44,17 +44,12 @@ impl Desk {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub(crate) async fn open(
-        program: &Program,
-        project: Project,
-        models: Models,
-        how: Open,
-    ) -> Result<Self, Problem> {
+    pub(crate) async fn open(program: &Program, project: Project, how: Open) -> Result<Self, Problem> {
         let screen = program.screen;
         let store = store::open(&project, how, screen).await?;
         let mut builder = Runner::builder()
             .registry(program.registry.clone())
-            .models(models)
+            .models(program.models.clone())
             .prices(project.prices()?)
             .store_in(store.clone());
         let config = &project.config;

@@ -45,4 +45,4 @@ mod terminal;
 mod verb;
 mod workspaces;
 
-pub use program::main;
+pub use program::{main, main_with};

@@ -18,7 +18,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::bounds::{self, Bounds};
 use crate::clock;
 use crate::holes::{self, Filled};
-use crate::sites::{self, Site};
+use crate::sites::{self, Offer, Site};
 
 /// A plan with what is known of its run. Facts that are not known are null.
 #[derive(Debug, Serialize)]
@@ -117,7 +117,7 @@ impl PlanView {
     pub(crate) fn of(
         plan: &Plan,
         inputs: &Map<String, Json>,
-        models: &[(Option<String>, String)],
+        models: Offer<'_>,
         total: Option<&Budget>,
         warnings: &Faults,
     ) -> Self {
@@ -171,7 +171,7 @@ impl PlannedStep {
         site: &Site<'_>,
         (will, why): (&'static str, Option<String>),
         inputs: &Map<String, Json>,
-        models: &[(Option<String>, String)],
+        models: Offer<'_>,
         prices: &PriceBook,
     ) -> Self {
         let step = site.step;
@@ -325,13 +325,13 @@ fn will(site: &Site<'_>, around: Option<&PlannedStep>) -> (&'static str, Option<
     }
 }
 
-fn named_models(sites: &[Site<'_>], instead: &[(Option<String>, String)]) -> IndexMap<String, PlannedModel> {
+fn named_models(sites: &[Site<'_>], offer: Offer<'_>) -> IndexMap<String, PlannedModel> {
     let mut models = IndexMap::new();
     for site in sites {
         let Some(agent) = site.asks().and_then(|asked| site.plan.agents.get(&asked.agent)) else {
             continue;
         };
-        let Some(meaning) = sites::meaning(site, instead) else {
+        let Some(meaning) = sites::meaning(site, offer) else {
             continue;
         };
         let first = meaning.found.into_iter().next();

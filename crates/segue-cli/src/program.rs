@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind as Wrong;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use segue::file::Loaded;
-use segue::{ErrorKind, Failure, Registry};
+use segue::{ErrorKind, Failure, Models, Registry};
 
 use crate::arguments::{Arguments, Color, Common, Verb};
 use crate::exit::Exit;
@@ -21,6 +21,8 @@ use crate::{flags, pipelines, verb};
 pub(crate) struct Program {
     /// What the program registers by name.
     pub(crate) registry: Registry,
+    /// The models there are.
+    pub(crate) models: Models,
     /// Flags that every verb has.
     pub(crate) common: Common,
     /// Where everything but results goes.
@@ -31,11 +33,26 @@ pub(crate) struct Program {
 
 /// The command line with what a program registers by name; reads the arguments of the process.
 pub fn main(registry: Registry) -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
-    start(registry, &arguments).into()
+    main_with(registry, Models::offline())
 }
 
-fn start(registry: Registry, arguments: &[OsString]) -> Exit {
+/// The same with models of the program's own: whatever a pipeline file names is looked for among them first.
+///
+/// ```no_run
+/// use segue::{Models, Registry, Scripted};
+///
+/// # fn script() -> Scripted { Scripted::from_yaml("version: 1\nscript: [{ reply: hello }]").expect("a script") }
+/// fn main() -> std::process::ExitCode {
+///     let models = Models::offline().with("house/small", script());
+///     segue_cli::main_with(Registry::new(), models)
+/// }
+/// ```
+pub fn main_with(registry: Registry, models: Models) -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    start(registry, models, &arguments).into()
+}
+
+fn start(registry: Registry, models: Models, arguments: &[OsString]) -> Exit {
     let mut command = Arguments::command();
     command.build();
     let pipeline = own_pipeline(&command, arguments, &registry);
@@ -64,6 +81,7 @@ fn start(registry: Registry, arguments: &[OsString]) -> Exit {
     let screen = Screen::new(&parsed.common);
     let mut program = Program {
         registry,
+        models,
         screen,
         common: parsed.common,
         output: Output::stdout(),

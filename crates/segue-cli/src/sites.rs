@@ -101,12 +101,24 @@ pub(crate) struct Meaning {
     pub(crate) found: Vec<Chosen>,
 }
 
-/// The models of an agent at a site, with what the command line says instead.
-pub(crate) fn meaning(site: &Site<'_>, instead: &[(Option<String>, String)]) -> Option<Meaning> {
+/// The models there are, and what the command line says instead of those a pipeline names.
+#[derive(Clone, Copy)]
+pub(crate) struct Offer<'a> {
+    pub(crate) models: &'a Models,
+    /// By alias or agent; by no name for all agents.
+    pub(crate) instead: &'a [(Option<String>, String)],
+}
+
+/// The models of an agent at a site.
+pub(crate) fn meaning(site: &Site<'_>, offer: Offer<'_>) -> Option<Meaning> {
     let asked = site.asks()?;
     let agent = site.plan.agents.get(&asked.agent)?;
     let named = |name: Option<&str>| {
-        let said = instead.iter().rev().find(|(alias, _)| alias.as_deref() == name);
+        let said = offer
+            .instead
+            .iter()
+            .rev()
+            .find(|(alias, _)| alias.as_deref() == name);
         said.map(|(_, model)| {
             vec![ModelRef {
                 name: model.clone(),
@@ -122,7 +134,8 @@ pub(crate) fn meaning(site: &Site<'_>, instead: &[(Option<String>, String)]) -> 
         .unwrap_or_else(|| agent.models.clone());
     Some(Meaning {
         asked: list.iter().map(|model| model.name.clone()).collect(),
-        found: Models::offline()
+        found: offer
+            .models
             .resolve(&agent.name, &list)
             .unwrap_or_else(|failure| {
                 debug_assert_eq!(

@@ -5,6 +5,7 @@
 pub mod artifacts;
 mod clock;
 mod durability;
+mod fail;
 mod folder;
 #[cfg(feature = "postgres")]
 pub mod postgres;

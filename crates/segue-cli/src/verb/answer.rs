@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use segue::question::{Question, QuestionKind, QuestionStatus};
 use segue::schema::Schema;
 use segue::store::Store;
-use segue::{ErrorKind, Models, QuestionId};
+use segue::{ErrorKind, QuestionId};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::{AnswerArgs, Form};
@@ -24,7 +24,7 @@ pub(crate) fn answer(arguments: &AnswerArgs, program: &mut Program) -> Result<Ex
     let project = Project::find(None, &program.common)?;
     let runtime = desk::runtime()?;
     let exit = runtime.block_on(async {
-        let desk = Desk::open(program, project, Models::offline(), Open::ToRead).await?;
+        let desk = Desk::open(program, project, Open::ToRead).await?;
         let question = find(&*desk.store, &arguments.question).await?;
         let given = match given(&question, arguments)? {
             Some(given) => given,

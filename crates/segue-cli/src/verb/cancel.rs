@@ -1,7 +1,7 @@
 //! `cancel`: ends runs, whoever works on them.
 
 use segue::store::RunQuery;
-use segue::{ErrorKind, Models, RunId, RunStatus};
+use segue::{ErrorKind, RunId, RunStatus};
 use serde_json::json;
 
 use crate::arguments::CancelArgs;
@@ -29,7 +29,7 @@ pub(crate) fn cancel(arguments: &CancelArgs, program: &mut Program) -> Result<Ex
     let project = Project::find(None, &program.common)?;
     let runtime = desk::runtime()?;
     let cancelled = runtime.block_on(async {
-        let desk = Desk::open(program, project, Models::offline(), Open::ToRead).await?;
+        let desk = Desk::open(program, project, Open::ToRead).await?;
         let mut runs = Vec::new();
         for name in &arguments.runs {
             runs.push(naming::find(&*desk.store, name).await?);

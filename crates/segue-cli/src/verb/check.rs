@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::pipelines;
 use crate::problem::Problem;
 use crate::program::Program;
-use crate::sites;
+use crate::sites::{self, Offer};
 use crate::terminal::words;
 
 /// Checks pipeline files; exit 2 when one has faults.
@@ -70,7 +70,10 @@ fn good(loaded: &Loaded, program: &mut Program) {
     }
     parts.push(worst(&bounds::of(
         plan,
-        &[],
+        Offer {
+            models: &program.models,
+            instead: &[],
+        },
         plan.run.budget.and_then(|budget| budget.usd),
     )));
     let warnings = loaded.warnings.total() as u64;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use segue::file::suggest::Nearest;
 use segue::file::{LoadOptions, scalar};
-use segue::{ErrorKind, Models, Pipeline, Scripted};
+use segue::{ErrorKind, Pipeline, Scripted};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::DemoArgs;
@@ -83,14 +83,13 @@ impl Demo {
             &program.registry,
             LoadOptions::default(),
         )?;
-        let mut models = Models::offline();
         if let Some(script) = self.script {
             let text = faster(files.get(script).map(String::as_str).unwrap_or_default(), speed);
             let scripted = Scripted::from_yaml(&text).map_err(|faults| {
                 Problem::new(ErrorKind::Internal, format!("the script of the demo: {faults}"))
             })?;
             // Under the name the file asks for, a model of the program comes first.
-            models = models.with("sim/script", scripted);
+            program.models = program.models.clone().with("sim/script", scripted);
         }
         let screen = program.screen;
         screen.progress(
@@ -106,7 +105,7 @@ impl Demo {
         let runtime = desk::runtime()?;
         let exit = runtime.block_on(async {
             // It leaves nothing behind.
-            let desk = Desk::open(program, Project::nowhere(), models, Open::ToWrite).await?;
+            let desk = Desk::open(program, Project::nowhere(), Open::ToWrite).await?;
             let launch = desk.runner.start(&pipeline, (self.inputs)()).trigger("cli");
             let run = launch.definition(format!("builtin:{}", self.name)).await?;
             attend.follow(&desk, run, program).await

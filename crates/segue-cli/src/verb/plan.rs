@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::planned::{PlanView, PlannedStep, Prompt};
 use crate::problem::Problem;
 use crate::program::Program;
+use crate::sites::Offer;
 use crate::start::Start;
 use crate::terminal::words;
 
@@ -25,7 +26,10 @@ pub(crate) fn plan(mut start: Start, program: &mut Program) -> Result<Exit, Prob
     let view = PlanView::of(
         &start.plan,
         inputs,
-        &start.models,
+        Offer {
+            models: &program.models,
+            instead: &start.models,
+        },
         total.as_ref(),
         &start.warnings,
     );

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use segue::money::cents;
-use segue::{ErrorKind, Models, Pipeline, Rerun, RerunPreview, RunId};
+use segue::{ErrorKind, Pipeline, Rerun, RerunPreview, RunId};
 use serde_json::Value as Json;
 
 use crate::arguments::{Definition, Form, RerunArgs};
@@ -41,7 +41,7 @@ pub(crate) fn rerun(arguments: &RerunArgs, program: &mut Program) -> Result<Exit
     let project = Project::find(None, &program.common)?;
     let runtime = desk::runtime()?;
     let exit = runtime.block_on(async {
-        let desk = Desk::open(program, project, Models::offline(), Open::ToRead).await?;
+        let desk = Desk::open(program, project, Open::ToRead).await?;
         let source = source(&desk, arguments).await?;
         let (pipeline, definition) = old(&desk, &source).await?;
         let pipeline = match arguments.definition {

@@ -1,6 +1,6 @@
 //! `resume`: goes on with a run that was interrupted or waits, and follows it.
 
-use segue::{Models, RunStatus};
+use segue::RunStatus;
 
 use crate::arguments::{Form, ResumeArgs};
 use crate::attend::Attend;
@@ -19,7 +19,7 @@ pub(crate) fn resume(arguments: &ResumeArgs, program: &mut Program) -> Result<Ex
     let events = arguments.output == Form::Ndjson;
     let runtime = desk::runtime()?;
     let exit = runtime.block_on(async {
-        let desk = Desk::open(program, project, Models::offline(), Open::ToRead).await?;
+        let desk = Desk::open(program, project, Open::ToRead).await?;
         let run = naming::find(&*desk.store, &arguments.run).await?;
         let known = desk.runner.attach(run).await?;
         let status = known.view().status();

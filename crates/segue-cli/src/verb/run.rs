@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use segue::{Error, Models, Pipeline};
+use segue::{Error, Pipeline};
 
 use crate::arguments::{Form, RunArgs};
 use crate::attend::Attend;
@@ -44,7 +44,7 @@ pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) 
     };
     let runtime = desk::runtime()?;
     let exit = runtime.block_on(async {
-        let desk = Desk::open(program, project, Models::offline(), Open::ToWrite).await?;
+        let desk = Desk::open(program, project, Open::ToWrite).await?;
         let mut launch = start.apply(desk.runner.start(&pipeline, inputs));
         launch = launch.definition(definition(&start.path));
         for (name, value) in labels {

@@ -106,6 +106,7 @@ fn finish(root: &Path, mut writing: Writing) -> io::Result<(String, u64)> {
     make_folder(folder)?;
     if !is_kept(&path)? {
         writing.file().sync_all()?;
+        crate::fail::point("K11");
         // Where an equal file has come in between, it is replaced by an equal one.
         fs::rename(writing.path(), &path)?;
     }

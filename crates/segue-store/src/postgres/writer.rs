@@ -366,6 +366,7 @@ impl Line {
 
     /// Sends the rest of a transaction, with its end.
     async fn end(&mut self, mut pipe: Pipe<'_>) -> Result<(), Fault> {
+        crate::fail::point("K8");
         pipe.put(COMMIT, params![]);
         self.doubt = Some(self.number);
         let result = pipe.run().await;

@@ -84,6 +84,7 @@ fn upgrade(connection: &Connection, before: i32, steps: &[Migration]) -> rusqlit
         }
         Ok(())
     })();
+    crate::fail::point("K16");
     match upgraded {
         Ok(()) => connection.execute_batch("COMMIT"),
         Err(error) => {

@@ -75,6 +75,8 @@ fn new_run(n: u128) -> NewRun {
         expects: Vec::new(),
         documents: Vec::new(),
         questions: Vec::new(),
+        outcomes: Vec::new(),
+        artifacts: Vec::new(),
     }
 }
 

@@ -65,6 +65,7 @@ impl<'c> Writing<'c> {
     }
 
     pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
+        crate::fail::point("K8");
         self.commit.execute([]).map(|_| ())
     }
 

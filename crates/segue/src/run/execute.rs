@@ -40,6 +40,7 @@ pub(crate) fn execute(run: &Arc<RunShared>, program: &Program, call: StepCall) -
         before,
         phase,
     } = call;
+    crate::fail::point("K2");
     let state = AttemptState::new(run.clone(), unit, attempt, before);
     let body = program.act(unit, &phase).map(|act| {
         let cx = Cx::new(state.clone());

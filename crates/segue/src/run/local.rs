@@ -253,6 +253,7 @@ impl DurableRun for LocalRun {
                 self.attempt(running, unit);
             }
             Op::Sleep { unit, delay } => {
+                crate::fail::point("K14");
                 self.under_way += 1;
                 self.time(unit, Timer::Sleep, delay, OpResult::Slept(unit));
             }

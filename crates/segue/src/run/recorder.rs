@@ -216,6 +216,7 @@ impl Recorder {
                 Ok(None) => Ok(Committed::default()),
                 Ok(Some(pending)) => {
                     let committed = pending.await.map_err(|error| this.stop(error));
+                    crate::fail::point("K9");
                     this.books.changed.notify_waiters();
                     committed
                 }

@@ -82,6 +82,7 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Tur
         Claim::Over => return Ok(Taken::Over),
         Claim::Unknown => return Err(read::no_such_run(run)),
     };
+    crate::fail::point("K17");
     let last = stored.entries.last().map_or(0, |entry| entry.number);
     if !desk.store().log(run, last, 1).await?.is_empty() {
         // Its last owner has written more since it was read.

@@ -1,7 +1,8 @@
 //! Fail points: named places at which a test makes the process fail, by the environment or by a call.
 //!
-//! `SEGUE_FAIL` is a list of `NAME=ACTION` with commas between; `NAME@N=ACTION` acts the N-th time, from 1. Actions are
-//! `kill` (SIGKILL to itself), `abort`, `panic` and `stop` (SIGSTOP to itself, until somebody continues it).
+//! `SEGUE_FAIL` is a list of `NAME=ACTION` with commas between; `NAME@N=ACTION` acts the N-th time, from 1. The name `*`
+//! means whichever point is reached. Actions are `kill` (SIGKILL to itself), `abort`, `panic` and `stop` (SIGSTOP to
+//! itself, until somebody continues it).
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -22,6 +23,18 @@ struct Points {
     /// By name: which time, and what then.
     set: BTreeMap<String, Vec<(u64, Action)>>,
     reached: BTreeMap<&'static str, u64>,
+    /// Of whichever name.
+    in_all: u64,
+}
+
+/// The name that means every point.
+const ANY: &str = "*";
+
+impl Points {
+    fn action(&self, name: &str, time: u64) -> Option<Action> {
+        let set = self.set.get(name)?;
+        set.iter().find(|(at, _)| *at == time).map(|(_, action)| *action)
+    }
 }
 
 static POINTS: LazyLock<Mutex<Points>> = LazyLock::new(|| {
@@ -29,7 +42,7 @@ static POINTS: LazyLock<Mutex<Points>> = LazyLock::new(|| {
     let set = read(&text).unwrap_or_else(|why| panic!("{VARIABLE}: {why}"));
     Mutex::new(Points {
         set,
-        reached: BTreeMap::new(),
+        ..Points::default()
     })
 });
 
@@ -52,11 +65,10 @@ pub fn point(name: &'static str) {
         let reached = points.reached.entry(name).or_default();
         *reached += 1;
         let time = *reached;
-        let set = points
-            .set
-            .get(name)
-            .and_then(|set| set.iter().find(|(at, _)| *at == time));
-        set.map(|(_, action)| *action)
+        points.in_all += 1;
+        points
+            .action(name, time)
+            .or_else(|| points.action(ANY, points.in_all))
     };
     match action {
         None => {}
@@ -114,6 +126,7 @@ mod tests {
         let set = read("K4=kill, K6@3=panic,K6@5=stop").expect("a list");
         assert_eq!(set["K4"], [(1, Action::Kill)]);
         assert_eq!(set["K6"], [(3, Action::Panic), (5, Action::Stop)]);
+        assert_eq!(read("*@7=abort").expect("a list")["*"], [(7, Action::Abort)]);
         for wrong in ["K4", "K4=melt", "K4@x=kill"] {
             assert!(read(wrong).is_err(), "{wrong} was read");
         }
