@@ -88,7 +88,10 @@ impl Attend {
         let following = Following {
             plan: known.plan().cloned(),
             run: run.untyped(),
-            budget: self.total,
+            budget: match self.from_here {
+                true => known.plan().and_then(|plan| plan.run.budget),
+                false => self.total,
+            },
             screen: program.screen,
             events: self.events.then_some(&mut program.output),
             may_ask: self.may_ask,

@@ -77,6 +77,8 @@ impl Following<'_> {
         };
         let mut frames = tokio::time::interval(FRAME);
         let mut waits = false;
+        // A run that has waited once may have been answered long ago.
+        let history = self.run.view().last_seq();
         if self.from > 0 {
             self.open(&mut view, &mut events).await;
             waits = self.is_waiting && view.status() == RunStatus::Waiting;
@@ -104,7 +106,10 @@ impl Following<'_> {
                 event = events.next() => {
                     let Some(event) = event else { break };
                     self.take(&event, &mut view, &mut picture);
-                    waits = matches!(event.kind, EventKind::RunWaiting { .. });
+                    waits = match event.seq == history {
+                        true => view.status() == RunStatus::Waiting,
+                        false => event.seq > history && matches!(event.kind, EventKind::RunWaiting { .. }),
+                    };
                 }
                 () = signals.next() => {
                     if interrupted {

@@ -43,7 +43,7 @@ pub fn main(registry: Registry) -> ExitCode {
 ///
 /// # fn script() -> Scripted { Scripted::from_yaml("version: 1\nscript: [{ reply: hello }]").expect("a script") }
 /// fn main() -> std::process::ExitCode {
-///     let models = Models::offline().with("house/small", script());
+///     let models = Models::offline().with("openai/house", script());
 ///     segue_cli::main_with(Registry::new(), models)
 /// }
 /// ```

@@ -11,6 +11,8 @@ mod folder;
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(all(feature = "testing", feature = "postgres", unix))]
+pub mod testing;
 mod workers;
 
 pub use durability::Durability;

@@ -6,7 +6,7 @@ use segue::view::{SkipWhy, StepView, draw};
 use segue::{Event, EventKind, RunView, StepStatus};
 
 use super::style::Style;
-use super::words;
+use super::{row, words};
 
 /// The line for what just happened, if a person wants to read it. The view has taken the event already.
 pub(crate) fn line(event: &Event, run: &RunView, style: Style) -> Option<String> {
@@ -84,8 +84,9 @@ fn again(path: &str, attempt: u32, why: &str, ms: u64, style: Style) -> String {
 /// Attempts, time, items, tokens and dollars of a step that ended.
 fn how(step: &StepView) -> String {
     let mut parts = Vec::new();
-    if step.attempts.len() > 1 {
-        parts.push(format!("after {} attempts", step.attempts.len()));
+    let tries = row::tries(step);
+    if tries > 1 {
+        parts.push(format!("after {tries} attempts"));
     }
     parts.extend(
         step.duration_ms

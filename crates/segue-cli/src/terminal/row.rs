@@ -12,6 +12,15 @@ use super::words;
 /// Items that are drawn one by one; more become a bar.
 const MAX_ITEMS_DRAWN: usize = 24;
 
+/// How often a step was tried: an attempt that is begun again after a crash is the same one.
+pub(crate) fn tries(step: &StepView) -> u32 {
+    step.attempts
+        .iter()
+        .map(|attempt| attempt.attempt)
+        .max()
+        .unwrap_or(0)
+}
+
 /// Shapes of a step that runs, one after another.
 const TURNING: [&str; 4] = ["◐", "◓", "◑", "◒"];
 
@@ -97,7 +106,7 @@ impl Pen {
     /// What it is doing, or what came of it.
     fn about(&self, run: &RunView, step: &StepView, room: usize) -> String {
         let style = self.style;
-        let tried = match step.attempts.len() {
+        let tried = match tries(step) {
             0 | 1 => String::new(),
             tries if step.status.is_settled() => format!("{tries} attempts · "),
             tries => format!("attempt {tries} · "),

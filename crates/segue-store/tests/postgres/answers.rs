@@ -9,11 +9,11 @@ use segue::store::{
 use segue::{CallId, RunId, RunStatus, Time};
 use segue_store::Postgres;
 
-use crate::cluster::cluster;
 use crate::open;
 use crate::proxy::{Loses, Proxy};
 use crate::sample::{commit, entry, new_run, owner_id, standing, step};
 use crate::things::{self, owner};
+use segue_store::testing::cluster;
 
 struct Lossy {
     proxy: Proxy,

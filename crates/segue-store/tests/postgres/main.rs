@@ -6,7 +6,6 @@
 )]
 
 mod answers;
-mod cluster;
 mod damage;
 mod groups;
 mod like_memory;

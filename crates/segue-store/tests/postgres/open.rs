@@ -7,7 +7,7 @@ use segue::store::MemoryBlobs;
 use segue_store::Postgres;
 use segue_store::postgres::Connecting;
 
-use crate::cluster::cluster;
+use segue_store::testing::cluster;
 
 /// The name of a schema that nobody has used.
 pub(crate) fn schema() -> String {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
-use crate::cluster::Cluster;
+use segue_store::testing::Cluster;
 
 /// The name of the socket of a server.
 fn socket(cluster: &Cluster) -> String {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use segue::store::{MemoryBlobs, Store, StoreError, StoreErrorKind};
 use segue_store::Postgres;
 
-use crate::cluster::cluster;
 use crate::sample::new_run;
 use crate::{open, things};
+use segue_store::testing::cluster;
 
 async fn opened(schema: &str) -> Result<Postgres, StoreError> {
     open::builder(schema).connect().await

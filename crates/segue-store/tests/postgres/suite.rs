@@ -6,8 +6,8 @@ use segue::store::{MemoryBlobs, Store};
 use segue::testing::store::{Fixture, Opened};
 use segue_store::Postgres;
 
-use crate::cluster::cluster;
 use crate::open;
+use segue_store::testing::cluster;
 
 /// A schema of its own; bytes are in memory.
 struct Schema {

@@ -8,8 +8,8 @@ use segue_store::Postgres;
 use tokio::runtime::Handle;
 use tokio_postgres::{Client, NoTls};
 
-use crate::cluster::cluster;
 use crate::sample::owner_id;
+use segue_store::testing::cluster;
 
 /// Somebody who asks the server apart from any store.
 pub(crate) async fn client() -> Client {

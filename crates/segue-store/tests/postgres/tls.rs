@@ -7,9 +7,9 @@ use segue::store::{MemoryBlobs, Store, StoreErrorKind};
 use segue_store::Postgres;
 use segue_store::postgres::Connecting;
 
-use crate::cluster::cluster;
 use crate::sample::new_run;
 use crate::{open, things};
+use segue_store::testing::cluster;
 
 fn builder(options: &str) -> Connecting {
     let port = cluster().port();

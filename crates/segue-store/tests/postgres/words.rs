@@ -8,10 +8,10 @@ use segue::store::{MemoryBlobs, Store, StoreErrorKind};
 use segue_store::Postgres;
 use segue_store::postgres::Connecting;
 
-use crate::cluster::cluster;
 use crate::open;
 use crate::sample::{commit, new_run};
 use crate::things;
+use segue_store::testing::cluster;
 
 fn builder(address: &str) -> Connecting {
     Postgres::at(address, Arc::new(MemoryBlobs::default())).schema(open::schema())

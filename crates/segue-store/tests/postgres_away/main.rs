@@ -16,15 +16,13 @@ use segue::store::{Store, StoreErrorKind};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::{JoinSet, spawn_blocking};
 
-#[path = "../postgres/cluster.rs"]
-mod cluster;
 #[path = "../postgres/open.rs"]
 mod open;
 #[path = "../postgres/sample.rs"]
 mod sample;
 
-use cluster::cluster;
 use sample::{entry, new_run, step};
+use segue_store::testing::cluster;
 
 /// There is one server, and one test at a time has it.
 static TURN: Mutex<()> = Mutex::const_new(());

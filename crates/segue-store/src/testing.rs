@@ -1,5 +1,5 @@
-//! A real PostgreSQL server for this test process alone: made in a temporary folder, reached through a socket there, gone
-//! when the process is, however it ends.
+//! A real PostgreSQL server for one test process alone: made in a temporary folder, reached through a socket there, gone
+//! when the process is, however it ends. A test that cannot have it fails by a panic. Only with the feature `testing`, which nothing but tests turns on.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ const SETTINGS: &str = "-c listen_addresses=localhost -c max_connections=300 -c 
 const USER: &str = "postgres";
 
 /// A server.
-pub(crate) struct Cluster {
+pub struct Cluster {
     folder: String,
     port: u16,
     keeper: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
@@ -25,7 +25,7 @@ pub(crate) struct Cluster {
 }
 
 /// The server of this process; it is started for the first who asks.
-pub(crate) fn cluster() -> &'static Cluster {
+pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
         let cluster = Cluster::make();
@@ -44,7 +44,7 @@ impl Cluster {
         // Free now; nobody else takes it in the second before the server does.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.expect("a loopback interface").port();
-        let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+        let is_root = std::fs::metadata("/proc/self").expect("a process has a folder in /proc").uid() == 0;
         let mut command = if is_root {
             let mut command = Command::new("setpriv");
             command.args([
@@ -58,18 +58,19 @@ impl Cluster {
             Command::new("sh")
         };
         let mut shell = command
-            .args(["-c", include_str!("cluster.sh"), "cluster"])
+            .args(["-c", include_str!("testing/cluster.sh"), "cluster"])
             .arg(programs())
             .arg(format!("{SETTINGS} -c port={port}"))
+            .arg(port.to_string())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("a shell, and `setpriv` for root");
-        let stdin = shell.stdin.take().unwrap();
-        let mut stdout = BufReader::new(shell.stdout.take().unwrap());
+        let stdin = shell.stdin.take().expect("the shell answers");
+        let mut stdout = BufReader::new(shell.stdout.take().expect("the shell answers"));
         let mut folder = String::new();
-        stdout.read_line(&mut folder).unwrap();
+        stdout.read_line(&mut folder).expect("the shell answers");
         assert!(folder.starts_with('/'), "no server could be made");
         Self {
             folder: folder.trim_end().to_owned(),
@@ -80,33 +81,39 @@ impl Cluster {
     }
 
     /// Has the server killed, stopped or started; it is when this returns.
-    pub(crate) fn tell(&self, command: &str) {
+    pub fn tell(&self, command: &str) {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let (stdin, stdout) = &mut *keeper;
-        writeln!(stdin, "{command}").unwrap();
+        writeln!(stdin, "{command}").expect("the shell answers");
         let mut answer = String::new();
-        stdout.read_line(&mut answer).unwrap();
+        stdout.read_line(&mut answer).expect("the shell answers");
         assert_eq!(answer, "done\n", "the server could not {command}");
     }
 
-    /// Its address, with the password.
-    pub(crate) fn address(&self) -> String {
+    /// Makes an empty database; gives its address, with the password.
+    pub fn database(&self, name: &str) -> String {
+        self.tell(&format!("create {name}"));
+        self.address_of("segue", "a%20secret", name)
+    }
+
+    /// The address of a database that is there from the beginning, with the password.
+    pub fn address(&self) -> String {
         self.address_of("segue", "a%20secret", "postgres")
     }
 
     /// The address of somebody else.
-    pub(crate) fn address_of(&self, user: &str, password: &str, database: &str) -> String {
+    pub fn address_of(&self, user: &str, password: &str, database: &str) -> String {
         let (host, port) = (self.folder().replace('/', "%2F"), self.port());
         format!("postgres://{user}:{password}@{host}:{port}/{database}")
     }
 
     /// The folder of its socket.
-    pub(crate) fn folder(&self) -> &str {
+    pub fn folder(&self) -> &str {
         &self.folder
     }
 
     /// Its port on the loopback interface.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 }

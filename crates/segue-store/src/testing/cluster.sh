@@ -2,10 +2,11 @@
 # the tests end, nothing is left of it.
 #
 # Says the folder of its socket first. Then, a line each: `certify` (before the first start, for TLS), `start`, `kill` (as the
-# power does), `stop` (as an operator does); each is answered with `done`.
+# power does), `stop` (as an operator does), `create NAME` (a database, of a server that runs); each is answered with `done`.
 set -eu
 bin=$1
 settings=$2
+port=$3
 # The user that runs the server may have no right to the folder of whoever runs the tests.
 folder=$(mktemp -d "${TMPDIR:-/tmp}/segue-pg.XXXXXX" 2>/dev/null || mktemp -d /tmp/segue-pg.XXXXXX)
 
@@ -25,7 +26,7 @@ printf 'a secret' >"$folder/password"
     >"$folder/initdb" 2>&1 || { cat "$folder/initdb" >&2; exit 1; }
 echo "$folder"
 
-while read -r command; do
+while read -r command name; do
     case $command in
     certify)
         printf '%s\n' '[req]' 'distinguished_name = name' 'x509_extensions = use' 'prompt = no' '[name]' 'CN = localhost' \
@@ -47,6 +48,9 @@ while read -r command; do
     kill)
         server=$(head -n 1 "$folder/data/postmaster.pid")
         kill -9 "$server" $(cat "/proc/$server/task/$server/children") 2>/dev/null || true
+        ;;
+    create)
+        PGPASSWORD='a secret' "$bin/createdb" -h "$folder" -p "$port" -U segue "$name" >&2 || exit 1
         ;;
     stop)
         stop fast
