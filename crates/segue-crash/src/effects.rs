@@ -11,7 +11,10 @@ pub const VARIABLE: &str = "SEGUE_CRASH_EFFECTS";
 
 /// Where effects are written down.
 #[derive(Debug, Clone)]
-pub struct Effects(Option<PathBuf>);
+pub struct Effects {
+    path: Option<PathBuf>,
+    aloud: bool,
+}
 
 /// How often something happened under one key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,13 +31,25 @@ impl Effects {
     /// Those of a worker.
     #[must_use]
     pub fn of_this_process() -> Self {
-        Self(std::env::var_os(VARIABLE).map(PathBuf::from))
+        Self {
+            path: std::env::var_os(VARIABLE).map(PathBuf::from),
+            aloud: false,
+        }
     }
 
     /// Nowhere: what an undisturbed run does is nobody's business.
     #[must_use]
     pub fn unseen() -> Self {
-        Self(None)
+        Self {
+            path: None,
+            aloud: false,
+        }
+    }
+
+    /// Says each on stdout as well, so that whoever watches the process knows how far it is.
+    #[must_use]
+    pub fn aloud(self) -> Self {
+        Self { aloud: true, ..self }
     }
 
     /// Something begins to happen under a key.
@@ -49,7 +64,10 @@ impl Effects {
 
     /// A line is written by one call, so it is there as a whole or not at all, whoever else writes.
     fn line(&self, line: &str) {
-        let Some(path) = &self.0 else { return };
+        if self.aloud {
+            print!("{line}");
+        }
+        let Some(path) = &self.path else { return };
         let written = OpenOptions::new()
             .append(true)
             .create(true)

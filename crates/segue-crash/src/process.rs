@@ -9,10 +9,14 @@ use rustix::process::{Pid, Signal, kill_process};
 /// A worker under way.
 pub struct Process {
     child: Child,
-    lines: io::Lines<BufReader<ChildStdout>>,
+    /// What it says; none once somebody else listens.
+    lines: Option<Teller>,
     stdout: Vec<String>,
-    stderr: thread::JoinHandle<String>,
+    stderr: Option<thread::JoinHandle<String>>,
 }
+
+/// What a worker says, line by line.
+pub struct Teller(io::Lines<BufReader<ChildStdout>>);
 
 /// A worker that is gone.
 #[derive(Debug)]
@@ -23,6 +27,15 @@ pub struct Gone {
     pub stdout: Vec<String>,
     /// What it said of that.
     pub stderr: String,
+}
+
+impl Iterator for Teller {
+    type Item = String;
+
+    /// The next line; none when it says no more. A line that was broken off is none.
+    fn next(&mut self) -> Option<String> {
+        self.0.next()?.ok()
+    }
 }
 
 impl Process {
@@ -41,17 +54,25 @@ impl Process {
         };
         Ok(Self {
             child,
-            lines: BufReader::new(stdout).lines(),
+            lines: Some(Teller(BufReader::new(stdout).lines())),
             stdout: Vec::new(),
-            stderr: thread::spawn(move || everything(stderr)),
+            stderr: Some(thread::spawn(move || everything(stderr))),
         })
     }
 
     /// Its next line; none when it says no more.
     pub fn line(&mut self) -> Option<&str> {
-        let line = self.lines.next()?.ok()?;
+        let line = self.lines.as_mut()?.next()?;
         self.stdout.push(line);
         self.stdout.last().map(String::as_str)
+    }
+
+    /// Gives away what it says.
+    ///
+    /// # Panics
+    /// When that was given away already.
+    pub fn lines(&mut self) -> Teller {
+        self.lines.take().expect("only one can listen")
     }
 
     /// Ends it as the system does: without a word.
@@ -78,14 +99,33 @@ impl Process {
     ///
     /// # Errors
     /// When it cannot be waited for.
-    pub fn gone(mut self) -> io::Result<Gone> {
+    pub fn wait(&mut self) -> io::Result<Gone> {
         while self.line().is_some() {}
         let status = self.child.wait()?;
+        let stderr = self.stderr.take().and_then(|stderr| stderr.join().ok());
         Ok(Gone {
             code: status.code(),
-            stdout: self.stdout,
-            stderr: self.stderr.join().unwrap_or_default(),
+            stdout: std::mem::take(&mut self.stdout),
+            stderr: stderr.unwrap_or_default(),
         })
+    }
+
+    /// The same, of one that nobody needs any more.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub fn gone(mut self) -> io::Result<Gone> {
+        self.wait()
+    }
+}
+
+impl Drop for Process {
+    /// Nobody leaves a worker behind, least of all one that was stopped.
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 

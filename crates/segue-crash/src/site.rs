@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use segue::store::{Blobs, Store, StoreError};
+use segue::store::{Store, StoreError};
 use segue::testing::fail;
 use segue_store::artifacts::{self, Options};
 use segue_store::{Postgres, Sqlite};
@@ -17,6 +17,10 @@ use crate::process::{Gone, Process};
 /// The pipeline that is run again and again.
 pub const WORK: &str = include_str!("work.yaml");
 const CONFIG: &str = include_str!("segue.toml");
+/// What the address of a store in a file begins with.
+const SQLITE: &str = "sqlite:";
+/// Where artifacts are kept beside a store on a server.
+const ARTIFACTS: &str = ".segue/artifacts";
 
 /// Where workers work.
 pub struct Site {
@@ -77,7 +81,7 @@ impl Site {
     #[must_use]
     pub fn store_flag(&self) -> String {
         match &self.place {
-            Place::Sqlite => format!("sqlite:{}", self.file().display()),
+            Place::Sqlite => format!("{SQLITE}{}", self.file().display()),
             Place::Postgres(url) => url.clone(),
         }
     }
@@ -87,7 +91,7 @@ impl Site {
     pub fn artifacts(&self) -> PathBuf {
         match self.place {
             Place::Sqlite => self.file().with_extension("artifacts"),
-            Place::Postgres(_) => self.folder().join(".segue").join("artifacts"),
+            Place::Postgres(_) => self.folder().join(ARTIFACTS),
         }
     }
 
@@ -138,13 +142,26 @@ impl Site {
     /// # Errors
     /// When it cannot be opened.
     pub async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
-        let blobs = || artifacts::open(&self.artifacts().display().to_string(), &Options::default());
-        Ok(match &self.place {
-            Place::Sqlite => Arc::new(Sqlite::at(self.file()).blobs(blobs()?).open()?),
-            Place::Postgres(url) => {
-                let blobs: Arc<dyn Blobs> = Arc::from(blobs()?);
-                Arc::new(Postgres::at(url, blobs).connect().await?)
-            }
-        })
+        open_with(&self.store_flag(), &self.artifacts()).await
     }
+}
+
+/// Opens the store that is called so on a command line, from the folder of its site.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open(store: &str) -> Result<Arc<dyn Store>, StoreError> {
+    let artifacts = match store.strip_prefix(SQLITE) {
+        Some(path) => Path::new(path).with_extension("artifacts"),
+        None => PathBuf::from(ARTIFACTS),
+    };
+    open_with(store, &artifacts).await
+}
+
+async fn open_with(store: &str, artifacts: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    let blobs = artifacts::open(&artifacts.display().to_string(), &Options::default())?;
+    Ok(match store.strip_prefix(SQLITE) {
+        Some(path) => Arc::new(Sqlite::at(path).blobs(blobs).open()?),
+        None => Arc::new(Postgres::at(store, Arc::from(blobs)).connect().await?),
+    })
 }

@@ -26,8 +26,6 @@ use segue::store::{MemoryBlobs, Store};
 use segue_store::{Durability, Postgres};
 use tokio::task::JoinSet;
 
-#[path = "../tests/postgres/cluster.rs"]
-mod cluster;
 #[path = "../tests/postgres/sample.rs"]
 mod sample;
 
@@ -37,7 +35,7 @@ const LENGTH: Duration = Duration::from_secs(5);
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let address = std::env::args().nth(1);
-    let address = address.unwrap_or_else(|| cluster::cluster().address());
+    let address = address.unwrap_or_else(|| segue_store::testing::cluster().address());
     for (durability, name) in [(Durability::Full, "full"), (Durability::Relaxed, "relaxed")] {
         for runs in [1, 10, 300] {
             let schema = format!("bench_{}_{name}_{runs}", std::process::id());

@@ -44,7 +44,10 @@ impl Cluster {
         // Free now; nobody else takes it in the second before the server does.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.expect("a loopback interface").port();
-        let is_root = std::fs::metadata("/proc/self").expect("a process has a folder in /proc").uid() == 0;
+        let is_root = std::fs::metadata("/proc/self")
+            .expect("a process has a folder in /proc")
+            .uid()
+            == 0;
         let mut command = if is_root {
             let mut command = Command::new("setpriv");
             command.args([

@@ -1,12 +1,20 @@
 //! The real binary is killed again and again, and nothing is lost, doubled or paid for unseen.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use segue_crash::site::{Place, Site};
 
+mod crowd;
 mod rounds;
 
 /// A site of its own for a test.
 fn site(place: Place) -> Site {
     Site::new(Path::new(env!("CARGO_BIN_EXE_segue-crash-worker")), place).expect("a folder")
+}
+
+/// Something is wrong: everything stays as it is, for somebody to look at.
+fn find(site: &mut Site, found: &dyn Display) -> ! {
+    site.keep();
+    panic!("{found}\nin {}", site.folder().display())
 }

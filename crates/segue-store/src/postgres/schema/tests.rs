@@ -10,10 +10,7 @@ use super::*;
 use crate::durability::Durability;
 use crate::postgres::session::Dialer;
 
-#[path = "../../../tests/postgres/cluster.rs"]
-mod cluster;
-
-use cluster::cluster;
+use crate::testing::cluster;
 
 /// A later version: the present one and a step beyond it.
 const LATER: &[&str] = &[
