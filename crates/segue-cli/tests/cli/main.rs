@@ -11,6 +11,7 @@ mod interrupt;
 mod kept;
 mod plan;
 mod program;
+mod retain;
 mod runs_diff;
 mod runs_export;
 mod runs_list;
