@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) mod runs;
+
+use runs::{ArtifactsArgs, RunsArgs};
+
 /// Multi-agent pipelines: check them, plan them, draw them, run them.
 ///
 /// Results go to stdout, everything else to stderr.
@@ -31,7 +35,7 @@ pub(crate) struct Common {
     /// No progress on stderr
     #[arg(short, long, global = true, help_heading = "Everywhere")]
     pub(crate) quiet: bool,
-    /// When to use colours on stderr
+    /// When to use colours
     #[arg(
         long,
         global = true,
@@ -48,8 +52,39 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Everywhere")]
     pub(crate) config: Option<PathBuf>,
     /// Print the version; with --json also commit, target and features
-    #[arg(short = 'V', long, global = true, help_heading = "Everywhere")]
-    pub(crate) version: bool,
+    #[arg(
+        short = 'V',
+        long,
+        global = true,
+        num_args = 0,
+        default_missing_value = "",
+        value_parser = Version::of_segue,
+        help_heading = "Everywhere"
+    )]
+    pub(crate) version: Option<Version>,
+}
+
+/// What `--version` asks for. One type for both meanings, because the flag that every verb has and the one of artifacts
+/// share their name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// The version of segue.
+    OfSegue,
+    /// A version of an artifact, so many back.
+    Back(usize),
+}
+
+impl Version {
+    fn of_segue(_: &str) -> Result<Self, String> {
+        Ok(Version::OfSegue)
+    }
+
+    fn back(text: &str) -> Result<Self, String> {
+        let back = text
+            .parse()
+            .map_err(|_| "it should be a number of versions back")?;
+        Ok(Version::Back(back))
+    }
 }
 
 /// When to use colours.
@@ -85,6 +120,10 @@ pub(crate) enum Verb {
     Cancel(CancelArgs),
     /// Run again what is said of an earlier run, with what is changed
     Rerun(RerunArgs),
+    /// List, show, compare, export and remove runs
+    Runs(RunsArgs),
+    /// List, print and save what runs left behind
+    Artifacts(ArtifactsArgs),
     /// Draw a pipeline
     Graph(GraphArgs),
     /// Print the JSON Schema of pipeline files, or of what segue writes
@@ -414,6 +453,24 @@ pub(crate) enum Shape {
     Graph,
     /// What `init --json` writes
     Init,
+    /// What `runs list --json` writes
+    Runs,
+    /// What `runs show --step PATH --json` writes
+    Step,
+    /// What `runs show --calls --json` writes
+    Calls,
+    /// What `runs show --output-of STEP --json` writes
+    Output,
+    /// What `runs logs --json` writes
+    Logs,
+    /// What `runs diff --json` writes
+    Diff,
+    /// What `runs export FILE --json` writes
+    Export,
+    /// What `runs rm --json` writes
+    Rm,
+    /// What the verbs of `artifacts` write with --json
+    Artifacts,
     /// What any verb writes with --json when it could not do its work
     Error,
 }

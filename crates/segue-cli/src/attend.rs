@@ -11,6 +11,7 @@ use crate::output::Output;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::Place;
+use crate::retain;
 
 /// How a run is attended.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +53,7 @@ impl Attend {
         }
         if !left {
             desk.finish().await;
+            retain::after_a_run(desk, program).await;
         }
         Ok(exit)
     }
@@ -72,6 +74,7 @@ impl Attend {
         let Followed { view, exit, left } = exit;
         if !left {
             desk.finish().await;
+            retain::after_a_run(desk, program).await;
         }
         Ok((exit, view.record()))
     }

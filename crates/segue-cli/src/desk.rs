@@ -77,7 +77,7 @@ impl Desk {
             let silent = self.runner.recover().await?.silent;
             match self.runner.resume(run).await {
                 Err(error) if error.kind() == ErrorKind::Conflict && silent > 0 => {
-                    tokio::time::sleep(LOOK).await
+                    tokio::time::sleep(LOOK).await;
                 }
                 resumed => return Ok(resumed?),
             }

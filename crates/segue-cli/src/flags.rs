@@ -44,8 +44,10 @@ pub(crate) fn scan<'a>(command: &Command, arguments: &'a [OsString]) -> Option<(
         }
         let known = flags.iter().find(|flag| is_spelled(flag, argument));
         after_unknown = known.is_none() && !argument.contains('=');
-        let takes_value =
-            known.is_some_and(|flag| matches!(flag.get_action(), ArgAction::Set | ArgAction::Append));
+        let takes_value = known.is_some_and(|flag| {
+            let may = flag.get_num_args().is_none_or(|range| range.takes_values());
+            may && matches!(flag.get_action(), ArgAction::Set | ArgAction::Append)
+        });
         if takes_value && (argument.starts_with("--") || argument.len() == 2) {
             rest.next();
         }

@@ -20,6 +20,7 @@
 
 mod arguments;
 mod attend;
+mod blob;
 mod bounds;
 mod clock;
 mod config;
@@ -31,11 +32,14 @@ mod holes;
 mod inputs;
 mod naming;
 mod output;
+mod paper;
 mod pipelines;
 mod planned;
 mod problem;
 mod program;
 mod project;
+mod retain;
+mod saving;
 mod signals;
 mod sites;
 mod start;
@@ -43,6 +47,7 @@ mod store;
 mod templates;
 mod terminal;
 mod verb;
+mod when;
 mod workspaces;
 
 pub use program::{main, main_with};

@@ -24,17 +24,13 @@ pub(crate) async fn find(store: &dyn Store, name: &str) -> Result<RunId, Problem
         let newest = newest.items.first().map(|head| head.id);
         return newest.ok_or_else(|| Problem::new(ErrorKind::NotFound, "there are no runs here yet"));
     }
-    let digits = name.strip_prefix("run_").unwrap_or(name);
-    let is_part = digits
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    if !is_part || digits.len() < FEWEST {
+    let Some(beginning) = beginning(name) else {
         let message = format!("{} names no run", segue::fault::quote(name));
         return Err(Problem::usage(message).hint(format!(
             "write its id, the first {FEWEST} characters of it or more, or `last`"
         )));
-    }
-    let found = store.named(format!("run_{digits}"), 11).await.map_err(unread)?;
+    };
+    let found = store.named(beginning, 11).await.map_err(unread)?;
     match found.as_slice() {
         [] => Err(unknown(name)),
         [one] => Ok(*one),
@@ -47,6 +43,20 @@ pub(crate) async fn find(store: &dyn Store, name: &str) -> Result<RunId, Problem
             Err(problem)
         }
     }
+}
+
+/// How the id of a run begins that goes by a name; none for a name that is none.
+fn beginning(name: &str) -> Option<String> {
+    let digits = name.strip_prefix("run_").unwrap_or(name);
+    let is_part = digits
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    (is_part && digits.len() >= FEWEST).then(|| format!("run_{digits}"))
+}
+
+/// Whether a run goes by a name, which may be one of a run that is gone.
+pub(crate) fn is_named(run: RunId, name: &str) -> bool {
+    beginning(name).is_some_and(|beginning| run.to_string().starts_with(&beginning))
 }
 
 fn unknown(name: &str) -> Problem {

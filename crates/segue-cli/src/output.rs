@@ -42,6 +42,11 @@ impl Output {
         self.write(text.as_bytes(), true);
     }
 
+    /// Whether somebody still reads it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// Whether a person reads it.
     pub(crate) fn is_terminal(&self) -> bool {
         self.is_terminal

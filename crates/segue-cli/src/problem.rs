@@ -79,6 +79,11 @@ impl Problem {
     pub(crate) fn config(name: &str, faults: Faults, source: Source) -> Self {
         let plural = if faults.total() == 1 { "a fault" } else { "faults" };
         let message = format!("configuration file `{name}` has {plural}; nothing was run");
+        Self::placed(message, faults, source)
+    }
+
+    /// Faults of a text that somebody wrote, all at once, each at its place.
+    pub(crate) fn placed(message: impl Into<String>, faults: Faults, source: Source) -> Self {
         let mut problem = Self::new(ErrorKind::Usage, message);
         problem.failure.faults = serde_json::to_value(&faults).ok();
         problem.rendered = Some(Box::new(Configured { faults, source }));

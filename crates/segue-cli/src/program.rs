@@ -9,7 +9,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use segue::file::Loaded;
 use segue::{ErrorKind, Failure, Models, Registry};
 
-use crate::arguments::{Arguments, Color, Common, Verb};
+use crate::arguments::{Arguments, Color, Common, Verb, Version};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::problem::{Problem, error_document};
@@ -86,7 +86,7 @@ fn start(registry: Registry, models: Models, arguments: &[OsString]) -> Exit {
         common: parsed.common,
         output: Output::stdout(),
     };
-    if program.common.version {
+    if program.common.version == Some(Version::OfSegue) {
         verb::version::print(&mut program);
         return Exit::Done;
     }
@@ -132,6 +132,8 @@ fn dispatch(
         Verb::Answer(arguments) => verb::answer::answer(&arguments, program),
         Verb::Cancel(arguments) => verb::cancel::cancel(&arguments, program),
         Verb::Rerun(arguments) => verb::rerun::rerun(&arguments, program),
+        Verb::Runs(arguments) => verb::runs::runs(&arguments, program),
+        Verb::Artifacts(arguments) => verb::artifacts::artifacts(&arguments, program),
         Verb::Graph(arguments) => verb::graph::graph(&arguments, program),
         Verb::Schema(arguments) => verb::schema::schema(&arguments, program),
         Verb::Init(arguments) => verb::init::init(&arguments, program),
@@ -196,7 +198,7 @@ fn guessed(arguments: &[OsString]) -> Common {
         color: Color::Auto,
         store: None,
         config: None,
-        version: false,
+        version: None,
     }
 }
 

@@ -11,11 +11,14 @@ use segue::fault::Paint;
 use crate::arguments::{Color, Common};
 
 pub(crate) mod ask;
+pub(crate) mod journal;
 pub(crate) mod lines;
 pub(crate) mod live;
 pub(crate) mod report;
 mod row;
+pub(crate) mod sides;
 pub(crate) mod style;
+pub(crate) mod table;
 pub(crate) mod tree;
 pub(crate) mod words;
 
@@ -97,7 +100,8 @@ impl Screen {
     }
 }
 
-fn is_coloured(wanted: Color, is_terminal: bool) -> bool {
+/// Whether colours are used, on a terminal or off it.
+pub(crate) fn is_coloured(wanted: Color, is_terminal: bool) -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     match wanted {
         Color::Always => true,

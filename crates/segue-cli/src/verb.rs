@@ -1,6 +1,7 @@
 //! Verbs: one file each. A verb checks what it was given, does its work, and says how the program ends.
 
 pub(crate) mod answer;
+pub(crate) mod artifacts;
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -12,5 +13,6 @@ pub(crate) mod plan;
 pub(crate) mod rerun;
 pub(crate) mod resume;
 pub(crate) mod run;
+pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod version;

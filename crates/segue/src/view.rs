@@ -4,6 +4,7 @@
 
 mod budgets;
 mod call;
+mod diff;
 pub mod draw;
 mod graph;
 mod ledger;
@@ -12,10 +13,12 @@ mod run;
 mod scene;
 mod stale;
 mod status;
+mod summary;
 mod timeline;
 mod workspace;
 
 pub use call::{CallStatus, CallView, PriceView};
+pub use diff::{Change, DIFF_SCHEMA, Difference, RunDiff, StepDiff};
 pub use graph::{GRAPH_SCHEMA, GraphEdge, GraphStep, GraphView};
 pub use ledger::{CostLedger, LedgerRow};
 pub use run::{
@@ -24,6 +27,7 @@ pub use run::{
 };
 pub(crate) use stale::{Built, stale};
 pub use status::{RunStatus, SkipReason, SkipWhy, StepStatus};
+pub use summary::{RUNS_SCHEMA, RunSummary};
 pub use timeline::{Segment, SegmentKind, Timeline, TimelineRow};
 pub(crate) use workspace::is_in;
 pub use workspace::{WorkspaceState, WorkspaceStatus, WorkspaceStep};

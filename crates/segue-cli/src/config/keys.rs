@@ -63,13 +63,13 @@ pub(crate) const KEYS: &[Key] = &[
         "store.retain.runs",
         Takes::Duration,
         None,
-        "How long runs that are over are kept; for ever.",
+        "How long runs that are over are kept; for ever, unless `keep_last` is said.",
     ),
     key(
         "store.retain.keep_last",
         Takes::Count(0, 1_000_000_000),
         None,
-        "How many of the newest runs are kept, however old they are.",
+        "How many of the newest runs are kept, however old they are; alone, no others are.",
     ),
     key(
         "limits.max_parallel",

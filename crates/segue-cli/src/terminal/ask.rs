@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 use tokio::sync::mpsc;
 
 use super::Screen;
+use super::style::Style;
 use super::words;
 use crate::project::quoted;
 
@@ -44,24 +45,26 @@ impl Keyboard {
 
 /// Shows what a question is about: the title, what is known, what is missing.
 pub(crate) fn show(question: &Question, screen: Screen) {
-    let style = screen.style();
     screen.line("");
+    for line in about(question, screen.style()) {
+        screen.line(&line);
+    }
+}
+
+/// What a question is about, in lines.
+pub(crate) fn about(question: &Question, style: Style) -> Vec<String> {
     let title = words::one_line(&question.title);
-    screen.line(&format!(
-        "{} {}  {}",
-        style.yellow("?"),
-        style.bold(&title),
-        style.dim(&format!("step {}", question.step))
-    ));
+    let step = style.dim(&format!("step {}", question.step));
+    let mut lines = vec![format!("{} {}  {step}", style.yellow("?"), style.bold(&title))];
     if let Some(text) = question.text.as_deref().filter(|text| !text.is_empty()) {
-        screen.line(&indented(text));
+        lines.push(indented(text));
     }
     if let Some(approval) = &question.approval {
         let arguments = serde_json::to_string_pretty(&approval.arguments).unwrap_or_default();
         if question.text.is_none() {
-            screen.line(&indented(&arguments));
+            lines.push(indented(&arguments));
         }
-        screen.line(&style.dim(&format!(
+        lines.push(style.dim(&format!(
             "  tool {}, arguments {}",
             words::one_line(&approval.tool),
             approval.arguments_hash
@@ -69,7 +72,7 @@ pub(crate) fn show(question: &Question, screen: Screen) {
     }
     if let Some(limit) = &question.budget {
         let spent = limit.spent.as_deref().unwrap_or("0");
-        screen.line(&format!(
+        lines.push(format!(
             "  budget {}: spent {spent} of {} {}",
             words::one_line(&limit.name),
             limit.limit,
@@ -77,11 +80,8 @@ pub(crate) fn show(question: &Question, screen: Screen) {
         ));
     }
     for (name, value) in &question.known {
-        screen.line(&format!(
-            "  known    {}: {}",
-            words::one_line(name),
-            words::preview(value)
-        ));
+        let name = words::one_line(name);
+        lines.push(format!("  known    {name}: {}", words::preview(value)));
     }
     if !question.missing.is_empty() {
         let names: Vec<String> = question
@@ -89,11 +89,12 @@ pub(crate) fn show(question: &Question, screen: Screen) {
             .iter()
             .map(|name| words::one_line(name))
             .collect();
-        screen.line(&format!("  missing  {}", names.join(", ")));
+        lines.push(format!("  missing  {}", names.join(", ")));
     }
     if let Some(deadline) = &question.deadline {
-        screen.line(&style.dim(&format!("  until    {deadline}")));
+        lines.push(style.dim(&format!("  until    {deadline}")));
     }
+    lines
 }
 
 /// The command line that answers a question.
@@ -140,15 +141,20 @@ fn values(question: &Question) -> String {
 
 /// Shows what an answer has to hold, where nobody is there to be asked for it.
 pub(crate) fn show_form(question: &Question, screen: Screen) {
-    let fields = question.form.get("properties").and_then(Json::as_object);
-    for (name, form) in fields.into_iter().flatten() {
-        let schema = Schema::from_json(form.clone()).unwrap_or_else(|_| Schema::any());
-        screen.line(&format!(
-            "  asks for {}{}",
-            words::one_line(name),
-            of_what(&schema, schema.may_be_null())
-        ));
+    for line in form(question) {
+        screen.line(&line);
     }
+}
+
+/// What an answer has to hold, in lines.
+pub(crate) fn form(question: &Question) -> Vec<String> {
+    let fields = question.form.get("properties").and_then(Json::as_object);
+    let line = |(name, form): (&String, &Json)| {
+        let schema = Schema::from_json(form.clone()).unwrap_or_else(|_| Schema::any());
+        let what = of_what(&schema, schema.may_be_null());
+        format!("  asks for {}{what}", words::one_line(name))
+    };
+    fields.into_iter().flatten().map(line).collect()
 }
 
 /// Asks at the terminal until the text given has the form's types; none when stdin ends.

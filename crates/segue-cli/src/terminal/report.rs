@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use segue::log::ChosenModel;
 use segue::view::StepView;
-use segue::{Budget, Failure, RunStatus, RunView};
+use segue::{Budget, Failure, RunView};
 
 use super::style::Style;
 use super::words;
@@ -31,7 +31,7 @@ pub(crate) fn first(run: &RunView, budget: Option<&Budget>, style: Style) -> Str
 }
 
 /// Names that mean the same model stand together.
-fn models(models: &IndexMap<String, ChosenModel>) -> Vec<String> {
+pub(crate) fn models(models: &IndexMap<String, ChosenModel>) -> Vec<String> {
     let mut meanings: IndexMap<String, Vec<String>> = IndexMap::new();
     for (name, model) in models {
         // Whoever provides it, a simulation is called one.
@@ -105,13 +105,7 @@ pub(crate) fn banner(run: &RunView, style: Style) -> Option<String> {
 
 /// The last line: how it ended, and what it took.
 pub(crate) fn last(run: &RunView, style: Style) -> String {
-    let shape = match run.status() {
-        RunStatus::Succeeded => style.green("✓ succeeded"),
-        RunStatus::Failed => style.red("✗ failed"),
-        RunStatus::Cancelled => style.magenta("■ cancelled"),
-        RunStatus::Waiting => style.yellow("‖ waiting"),
-        status => status.to_string(),
-    };
+    let shape = style.run_status(run.status());
     let mut parts = Vec::new();
     if run.fallback() {
         parts.push("through its fallback".to_owned());

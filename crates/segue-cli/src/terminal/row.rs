@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use console::{measure_text_width, truncate_str};
+use indexmap::IndexMap;
 use segue::view::{StepView, draw};
 use segue::{RunView, StepStatus, Time};
 
 use super::style::Style;
 use super::words;
+use crate::paper::short;
 
 /// Items that are drawn one by one; more become a bar.
 const MAX_ITEMS_DRAWN: usize = 24;
@@ -26,8 +28,10 @@ const TURNING: [&str; 4] = ["◐", "◓", "◑", "◒"];
 
 /// What a row is made with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pen {
+pub(super) struct Pen<'a> {
     pub(super) style: Style,
+    /// Steps that were made from something that has changed since, with what has.
+    pub(super) stale: &'a IndexMap<String, Vec<String>>,
     /// The present, for steps that have not ended.
     pub(super) now: Time,
     /// Which of the turning shapes.
@@ -43,7 +47,7 @@ const STATUS: usize = 9;
 /// Cells of time, tokens and dollars, with the gap before them.
 const FIGURES: [usize; 3] = [11, 11, 9];
 
-impl Pen {
+impl Pen<'_> {
     /// The row of a step. `guides` are the lines of the tree before it.
     pub(super) fn row(&self, run: &RunView, step: &StepView, guides: &str) -> String {
         let style = self.style;
@@ -111,8 +115,10 @@ impl Pen {
             tries if step.status.is_settled() => format!("{tries} attempts · "),
             tries => format!("attempt {tries} · "),
         };
+        let marks = self.marks(step);
         if let Some(items) = &step.items {
-            return format!("{tried}{}", self.items(run, step, items.total, room));
+            let room = room.saturating_sub(measure_text_width(&marks));
+            return format!("{marks}{tried}{}", self.items(run, step, items.total, room));
         }
         let text = match step.status {
             StepStatus::Pending => return style.dim(&waits_for(run, step)),
@@ -129,18 +135,29 @@ impl Pen {
                 .map(|error| words::one_line(&error.message))
                 .unwrap_or_default(),
             StepStatus::Skipped => {
-                return style.dim(
-                    &step
-                        .skipped
-                        .as_ref()
-                        .map(|why| words::one_line(&why.text))
-                        .unwrap_or_default(),
-                );
+                let why = step.skipped.as_ref().map(|why| words::one_line(&why.text));
+                return format!("{marks}{}", style.dim(&why.unwrap_or_default()));
             }
             StepStatus::Cancelled => String::new(),
             StepStatus::Succeeded => made(step),
         };
-        format!("{}{text}", style.yellow(&tried))
+        format!("{marks}{}{text}", style.yellow(&tried))
+    }
+
+    /// Where a result comes from that was not made in this run, and whether it is out of date.
+    fn marks(&self, step: &StepView) -> String {
+        let mut marks = String::new();
+        if let Some(because) = self.stale.get(&step.path) {
+            let because: Vec<String> = because.iter().map(|step| words::one_line(step)).collect();
+            let mark = format!("~ stale, {} changed · ", because.join(", "));
+            marks.push_str(&self.style.yellow(&mark));
+        }
+        match &step.reused_from {
+            _ if step.edited => marks.push_str(&self.style.cyan("edited · ")),
+            Some(run) => marks.push_str(&self.style.dim(&format!("from {} · ", short(run)))),
+            None => {}
+        }
+        marks
     }
 
     /// Items of a map: one by one, or as a bar.
@@ -220,6 +237,9 @@ fn running(step: &StepView) -> String {
 fn made(step: &StepView) -> String {
     if let Some(route) = &step.route {
         return format!("took {}", words::one_line(&route.arm));
+    }
+    if let Some(kept) = &step.output_ref {
+        return format!("{} beside the log", words::bytes(kept.bytes));
     }
     let output = step.output.as_ref().and_then(|output| output.to_json().ok());
     output.map(|json| words::preview(&json)).unwrap_or_default()

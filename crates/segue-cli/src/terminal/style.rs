@@ -1,6 +1,7 @@
 //! Colours: a few, each with one meaning, and never the only carrier of it.
 
-use segue::StepStatus;
+use segue::view::draw;
+use segue::{RunStatus, StepStatus};
 
 /// Paints text, or leaves it as it is.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,24 @@ impl Style {
             StepStatus::Failed => self.red(text),
             StepStatus::Cancelled => self.magenta(text),
         }
+    }
+
+    /// The status of a run: its shape and its word, in its colour.
+    pub(crate) fn run_status(self, status: RunStatus) -> String {
+        let like = match status {
+            RunStatus::Queued => StepStatus::Pending,
+            RunStatus::Running => StepStatus::Running,
+            RunStatus::Waiting => StepStatus::Waiting,
+            RunStatus::Succeeded => StepStatus::Succeeded,
+            RunStatus::Failed => StepStatus::Failed,
+            RunStatus::Cancelled => StepStatus::Cancelled,
+        };
+        self.status(like, &format!("{} {status}", draw::shape(like)))
+    }
+
+    /// The status of a step: its shape and its word, in its colour.
+    pub(crate) fn step_status(self, status: StepStatus) -> String {
+        self.status(status, &format!("{} {status}", draw::shape(status)))
     }
 
     fn paint(self, code: &str, text: &str) -> String {

@@ -1,5 +1,6 @@
 //! The live tree: all steps of a run that fit on the screen, the ones that matter first.
 
+use indexmap::IndexMap;
 use segue::view::{SkipWhy, StepView};
 use segue::{RunView, StepStatus, Time};
 
@@ -34,6 +35,22 @@ struct Branch<'a> {
 
 /// The lines of a frame. While the run goes on, the last one is how far it has come.
 pub(crate) fn draw(run: &RunView, frame: Frame, style: Style) -> Vec<String> {
+    // Which results are out of date is worked out from the hashes of all outputs: too much for every frame.
+    marked(run, frame, style, &IndexMap::new())
+}
+
+/// All steps of a run as it stands, with what is out of date.
+pub(crate) fn at_rest(run: &RunView, now: Time, columns: usize, style: Style) -> Vec<String> {
+    let frame = Frame {
+        now,
+        tick: 0,
+        rows: usize::MAX,
+        columns: columns.saturating_add(1),
+    };
+    marked(run, frame, style, &run.stale())
+}
+
+fn marked(run: &RunView, frame: Frame, style: Style, stale: &IndexMap<String, Vec<String>>) -> Vec<String> {
     let branches = branches(run);
     let most = frame.rows.saturating_sub(SPARE_ROWS);
     let (shown, folded) = fit(&branches, most);
@@ -44,6 +61,7 @@ pub(crate) fn draw(run: &RunView, frame: Frame, style: Style) -> Vec<String> {
         .max();
     let pen = Pen {
         style,
+        stale,
         now: frame.now,
         tick: frame.tick,
         columns: frame.columns.saturating_sub(1),

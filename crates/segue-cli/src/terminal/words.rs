@@ -57,6 +57,40 @@ pub(crate) fn tokens(usage: &Usage) -> String {
     }
 }
 
+/// Tokens in a column that says so.
+pub(crate) fn bare_tokens(usage: &Usage) -> String {
+    tokens(usage).trim_end_matches(" tok").to_owned()
+}
+
+/// A length in bytes.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    let mut whole = bytes;
+    while whole >= 1_000_000 && unit + 1 < UNITS.len() {
+        whole /= 1000;
+        unit += 1;
+    }
+    match whole / 1000 {
+        thousands @ 0..100 => format!("{thousands}.{} {}", whole % 1000 / 100, UNITS[unit]),
+        thousands => format!("{thousands} {}", UNITS[unit]),
+    }
+}
+
+/// How long ago something was; days are the largest unit.
+pub(crate) fn ago(since: Duration) -> String {
+    match since.as_secs() {
+        0..5 => "just now".to_owned(),
+        secs @ 5..60 => format!("{secs} s ago"),
+        secs @ 60..3600 => format!("{} min ago", secs / 60),
+        secs @ 3600..86_400 => format!("{} h ago", secs / 3600),
+        secs => format!("{} ago", plural(secs / 86_400, "day")),
+    }
+}
+
 /// What was spent; nothing where no call was made.
 pub(crate) fn dollars(usage: &Usage, cost: &Cost) -> String {
     match usage.requests == 0 && cost.is_zero() {
@@ -150,6 +184,37 @@ mod tests {
             (7_260_000, "2 h 1 min"),
         ] {
             assert_eq!(duration(Duration::from_millis(ms)), text);
+        }
+    }
+
+    #[test]
+    fn lengths_have_the_unit_that_says_enough() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (4_149, "4.1 kB"),
+            (99_999, "99.9 kB"),
+            (123_456, "123 kB"),
+            (1_000_000, "1.0 MB"),
+            (5_300_000_000, "5.3 GB"),
+            (u64::MAX, "18446 PB"),
+        ] {
+            assert_eq!(super::bytes(bytes), text);
+        }
+    }
+
+    #[test]
+    fn times_ago_are_round() {
+        for (secs, text) in [
+            (0, "just now"),
+            (59, "59 s ago"),
+            (3599, "59 min ago"),
+            (7200, "2 h ago"),
+            (86_400, "1 day ago"),
+            (8_640_000, "100 days ago"),
+        ] {
+            assert_eq!(ago(Duration::from_secs(secs)), text);
         }
     }
 

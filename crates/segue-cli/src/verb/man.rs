@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::program::Program;
 
-/// Prints the page of segue, or writes one page for it and for each verb into a folder.
+/// Prints the page of segue, or writes one page for it and for each verb into a folder, also for the verbs of verbs.
 pub(crate) fn man(arguments: &ManArgs, program: &mut Program) -> Result<Exit, Problem> {
     let failed =
         |error: io::Error| Problem::new(ErrorKind::Internal, format!("cannot write the manual: {error}"));
@@ -24,23 +24,24 @@ pub(crate) fn man(arguments: &ManArgs, program: &mut Program) -> Result<Exit, Pr
         return Ok(Exit::Done);
     };
     fs::create_dir_all(folder).map_err(failed)?;
-    let verbs: Vec<Command> = command
-        .get_subcommands()
-        .filter(|verb| verb.get_name() != "help")
-        .cloned()
-        .collect();
-    let mut pages = vec![("segue.1".to_owned(), command)];
-    for verb in verbs {
-        let name = format!("segue-{}", verb.get_name());
-        pages.push((format!("{name}.1"), verb.name(name)));
-    }
-    for (name, command) in pages {
+    let mut pages = Vec::new();
+    take_apart("segue", command, &mut pages);
+    for command in pages {
+        let path = folder.join(format!("{}.1", command.get_name()));
         let page = page(command).map_err(failed)?;
-        let path = folder.join(name);
         fs::write(&path, page).map_err(failed)?;
         program.screen.progress(&path.display().to_string());
     }
     Ok(Exit::Done)
+}
+
+/// A command under its full name, and behind it the verbs it has.
+fn take_apart(name: &str, command: Command, pages: &mut Vec<Command>) {
+    let verbs: Vec<Command> = command.get_subcommands().cloned().collect();
+    pages.push(command.name(name.to_owned()));
+    for verb in verbs.into_iter().filter(|verb| verb.get_name() != "help") {
+        take_apart(&format!("{name}-{}", verb.get_name()), verb, pages);
+    }
 }
 
 fn page(command: Command) -> io::Result<Vec<u8>> {

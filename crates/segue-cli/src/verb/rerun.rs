@@ -217,7 +217,7 @@ fn tell(preview: &RerunPreview, program: &Program) {
         definition_changed,
     } = preview;
     let cost = match cost {
-        Some(cost) => format!("about {}", cost),
+        Some(cost) => format!("about {cost}"),
         None => format!("cost unknown ({})", words::one_line(&unknown.join(", "))),
     };
     let changed = if *definition_changed {

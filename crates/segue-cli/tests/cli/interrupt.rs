@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 
 use crate::program::command;
 
+/// Sends a signal to a process.
 #[expect(clippy::disallowed_methods, reason = "the tests of a binary send it signals")]
-fn send(signal: &str, process: u32) {
+pub(crate) fn send(signal: &str, process: u32) {
     let sent = Command::new("kill")
         .args([signal, &process.to_string()])
         .status()

@@ -1,5 +1,6 @@
 //! The command line from outside: the real binary, its flags, its exit codes and every byte of its stdout.
 
+mod artifacts;
 mod check;
 mod demo;
 mod ends;
@@ -7,7 +8,14 @@ mod graph;
 mod init;
 mod inputs;
 mod interrupt;
+mod kept;
 mod plan;
 mod program;
+mod retain;
+mod runs_diff;
+mod runs_export;
+mod runs_list;
+mod runs_rm;
+mod runs_show;
 mod shapes;
 mod usage;

@@ -4,14 +4,16 @@ use serde_json::Value as Json;
 
 use crate::program::{segue, segue_in};
 
-fn schema(shape: &str) -> jsonschema::Validator {
+/// The schema that the binary prints for a shape.
+pub(crate) fn schema(shape: &str) -> jsonschema::Validator {
     let schema = segue(&["schema", shape]).exits(0).json();
     jsonschema::validator_for(&schema)
         .unwrap_or_else(|error| panic!("the schema of `{shape}` is none: {error}"))
 }
 
+/// Fails the test unless the value has the shape.
 #[track_caller]
-fn fits(schema: &jsonschema::Validator, value: &Json) {
+pub(crate) fn fits(schema: &jsonschema::Validator, value: &Json) {
     let errors: Vec<String> = schema
         .iter_errors(value)
         .map(|error| format!("{}: {error}", error.instance_path()))

@@ -107,8 +107,16 @@ fn completions_and_manual_are_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().display().to_string();
     segue(&["man", &path]).exits(0);
-    assert!(folder.path().join("segue-run.1").is_file());
-    assert!(folder.path().join("segue.1").is_file());
+    for page in [
+        "segue.1",
+        "segue-run.1",
+        "segue-runs.1",
+        "segue-runs-list.1",
+        "segue-artifacts-cat.1",
+    ] {
+        assert!(folder.path().join(page).is_file(), "{page}");
+    }
+    assert!(!folder.path().join("segue-runs-help.1").exists());
 }
 
 #[test]

@@ -234,6 +234,12 @@ impl RunView {
         &self.record.pipeline
     }
 
+    /// The content hash of the plan it is pinned to; empty before its first event.
+    #[must_use]
+    pub fn plan_hash(&self) -> &str {
+        &self.record.plan_hash
+    }
+
     /// Where it stands.
     #[must_use]
     pub fn status(&self) -> RunStatus {
