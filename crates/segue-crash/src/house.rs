@@ -15,8 +15,10 @@ use serde_json::{Value as Json, json};
 
 use crate::effects::Effects;
 
-/// How long a service takes.
-const LATENCY: Duration = Duration::from_millis(3);
+/// The variable that says how long a service takes for half of its work, in milliseconds.
+pub const LATENCY: &str = "SEGUE_CRASH_LATENCY_MS";
+/// How long it takes where nothing is said.
+const SOON: u64 = 3;
 /// The step whose first attempt the model refuses.
 const FLAKY: &str = "flaky";
 /// An output that is kept beside the log.
@@ -62,10 +64,10 @@ impl Model for Small {
             let key = &request.idempotency_key;
             self.0
                 .begin(key, &format!("{} {}", request.from.run, request.from.step));
-            tokio::time::sleep(LATENCY).await;
+            half().await;
             // Half of the answer is here.
             fail::point("K5");
-            tokio::time::sleep(LATENCY).await;
+            half().await;
             self.0.end(key);
             if request.from.step == FLAKY && request.from.attempt == 1 {
                 let mut failure = Failure::new(ErrorKind::Provider, "overloaded");
@@ -106,7 +108,7 @@ impl Tool for House {
             let key = cx.idempotency_key();
             self.effects
                 .begin(&key, &format!("{} {}", self.name, cx.run_id()));
-            tokio::time::sleep(LATENCY).await;
+            half().await;
             self.effects.end(&key);
             let text = format!("{} {:016x}", self.name, hash(&arguments.to_string()));
             Ok(match self.name {
@@ -116,6 +118,12 @@ impl Tool for House {
         }
         .boxed()
     }
+}
+
+/// Half of the time a service takes.
+async fn half() {
+    let said = std::env::var(LATENCY).ok().and_then(|text| text.parse().ok());
+    tokio::time::sleep(Duration::from_millis(said.unwrap_or(SOON))).await;
 }
 
 fn hash(value: &impl Hash) -> u64 {

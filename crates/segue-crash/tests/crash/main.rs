@@ -6,6 +6,7 @@ use std::path::Path;
 use segue_crash::site::{Place, Site};
 
 mod crowd;
+mod points;
 mod rounds;
 
 /// A site of its own for a test.

@@ -287,6 +287,7 @@ impl DurableRun for LocalRun {
                 self.questions -= u32::from(self.shared.questions.withdraw(unit));
             }
             Op::Abort(unit) => {
+                crate::fail::point("K18");
                 if let Some((_, _, state)) = self.attempts.iter().find(|(running, ..)| *running == unit) {
                     // An aborted attempt answers by itself, unless it blocks its thread.
                     state.abort();

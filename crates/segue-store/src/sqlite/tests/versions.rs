@@ -142,3 +142,47 @@ async fn a_version_nobody_released_is_refused() {
     let error = refused(Sqlite::at(&path).versions(gap).open());
     assert!(error.message.contains("schema 1"), "a step is missing: {error}");
 }
+
+/// The variable that says which file is migrated, by a process that is killed meanwhile.
+const MIGRATES: &str = "SEGUE_TEST_MIGRATES";
+
+/// On its own, and in the process that the next test kills.
+#[tokio::test]
+async fn a_file_is_migrated_where_it_stands() {
+    let (_folder, path) = match std::env::var_os(MIGRATES) {
+        Some(path) => (None, PathBuf::from(path)),
+        None => {
+            let (folder, path) = old().await;
+            (Some(folder), path)
+        }
+    };
+    drop(Sqlite::at(&path).versions(NEXT).open().unwrap());
+    assert_eq!(version(&path), 3);
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "what is killed is another process")]
+async fn k16_a_process_that_is_killed_during_a_migration_leaves_the_old_version_and_a_copy() {
+    let (_folder, path) = old().await;
+    let killed = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "sqlite::tests::versions::a_file_is_migrated_where_it_stands",
+        ])
+        .env(MIGRATES, &path)
+        .env(segue::testing::fail::VARIABLE, "K16=kill")
+        .output()
+        .unwrap();
+    assert_eq!(killed.status.code(), None, "{killed:?}");
+    let kept = fs::read_dir(path.with_file_name("backup")).unwrap();
+    let kept: Vec<PathBuf> = kept.map(|kept| kept.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1);
+    for file in [&path, &kept[0]] {
+        let store = Sqlite::open(file).unwrap();
+        assert_eq!(store.log(RunId::from_bits(5), 0, 9).await.unwrap().len(), 3);
+        assert_eq!(store.examine().await.unwrap(), [""; 0]);
+    }
+    // The next process migrates it.
+    drop(Sqlite::at(&path).versions(NEXT).open().unwrap());
+    assert_eq!(version(&path), 3);
+}
