@@ -147,6 +147,7 @@ fn is_busy(error: &Mishap) -> bool {
 async fn over(store: &Arc<dyn Store>) -> Result<u64, Mishap> {
     let query = RunQuery {
         status: vec![RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled],
+        limit: 500,
         ..RunQuery::default()
     };
     let mut over = 0;

@@ -16,7 +16,8 @@ use crate::process::{Gone, Process};
 
 /// The pipeline that is run again and again.
 pub const WORK: &str = include_str!("work.yaml");
-const CONFIG: &str = include_str!("segue.toml");
+/// What it costs.
+pub const CONFIG: &str = include_str!("segue.toml");
 /// What the address of a store in a file begins with.
 const SQLITE: &str = "sqlite:";
 /// Where artifacts are kept beside a store on a server.

@@ -164,7 +164,10 @@ impl Check<'_> {
     async fn all(&mut self, store: &Arc<dyn Store>) -> Result<(), segue::Error> {
         self.findings.extend(store.examine().await?);
         let runner = runner(store.clone(), &Effects::unseen()).build()?;
-        let mut query = RunQuery::default();
+        let mut query = RunQuery {
+            limit: 100,
+            ..RunQuery::default()
+        };
         loop {
             let page = store.runs(query.clone()).await?;
             for head in &page.items {

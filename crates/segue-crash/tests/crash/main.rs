@@ -3,15 +3,25 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use segue::store::RunQuery;
 use segue_crash::site::{Place, Site};
 
 mod crowd;
+mod disk;
 mod points;
 mod rounds;
 
 /// A site of its own for a test.
 fn site(place: Place) -> Site {
     Site::new(Path::new(env!("CARGO_BIN_EXE_segue-crash-worker")), place).expect("a folder")
+}
+
+/// All runs of a store that has few.
+fn all() -> RunQuery {
+    RunQuery {
+        limit: 100,
+        ..RunQuery::default()
+    }
 }
 
 /// Something is wrong: everything stays as it is, for somebody to look at.

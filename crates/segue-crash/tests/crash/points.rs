@@ -1,6 +1,5 @@
 //! Every named kill point, with what has to be true after the restart.
 
-use segue::store::RunQuery;
 use segue::view::{AttemptOutcome, CallStatus, RunView};
 use segue::{ErrorKind, RunStatus, usd};
 use segue_crash::effects::{Effects, Seen};
@@ -9,16 +8,10 @@ use segue_crash::process::Gone;
 use segue_crash::site::{Place, Site};
 use segue_crash::verdict::runner;
 
-use crate::site;
+use crate::{all, site};
 
 /// One call to a model.
-const ONE: &str = "
-version: 1
-name: one
-models: { house: { use: ollama/house } }
-agents: { writer: { model: house, instructions: Write., max_tokens: 50 } }
-steps: { write: { agent: writer, prompt: Go. } }
-";
+const ONE: &str = include_str!("one.yaml");
 /// A first attempt that fails.
 const TWICE: &str = "
 version: 1
@@ -120,11 +113,7 @@ impl Killed {
         let store = self.site.store().await.expect("a store");
         let findings = store.examine().await.expect("it can be read");
         assert_eq!(findings, [""; 0]);
-        let runs = store
-            .runs(RunQuery::default())
-            .await
-            .expect("it can be read")
-            .items;
+        let runs = store.runs(all()).await.expect("it can be read").items;
         assert_eq!(runs.len(), 1, "one request is one run");
         let runner = runner(store, &Effects::unseen()).build().expect("a runner");
         let run = runner.attach(runs[0].id).await.expect("it is there");
@@ -172,14 +161,7 @@ impl After {
 async fn k0_a_run_that_was_not_committed_does_not_exist() {
     let killed = Killed::at("K0", ONE);
     let store = killed.site.store().await.expect("a store");
-    assert!(
-        store
-            .runs(RunQuery::default())
-            .await
-            .expect("it can be read")
-            .items
-            .is_empty()
-    );
+    assert!(store.runs(all()).await.expect("it can be read").items.is_empty());
     drop(store);
     let after = killed.again().await.succeeded();
     assert_eq!(after.effect(), (1, 1));
