@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, StandingBudget};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::{Ids, QuestionId, RunId};
 use crate::model::Models;
@@ -344,19 +344,51 @@ impl RunnerBuilder {
         self
     }
 
+    /// A ceiling for the attempts that are at work at once in each run started here, whatever its definition or the call
+    /// says; at least 1. A run keeps the ceiling it was started with.
+    #[must_use]
+    pub fn max_parallel(mut self, attempts: u32) -> Self {
+        self.env.max_parallel = Some(attempts.max(1));
+        self
+    }
+
+    /// A limit on what calls of many runs spend together, over those that their definitions have. May be called several
+    /// times: a call falls under every budget whose filters fit it. With a store it holds over all runs of the store, in
+    /// whatever process, whose runners have it; without one over the runs of this process.
+    #[must_use]
+    pub fn standing_budget(mut self, budget: StandingBudget) -> Self {
+        self.env.standing.push(budget);
+        self
+    }
+
     /// The runner.
     ///
     /// # Errors
-    /// When a name is registered twice.
+    /// When a name is registered twice, of a standing budget too, or a standing budget cannot be one.
     pub fn build(self) -> Result<Runner, Error> {
-        self.env
-            .registry
-            .check()
-            .map_err(|failure| Error::new(None, failure))?;
+        let refuse = |failure: Failure| Error::new(None, failure);
+        self.env.registry.check().map_err(refuse)?;
+        check(&self.env.standing).map_err(refuse)?;
         let env = Arc::new(self.env);
         let desk = self
             .store
             .map(|store| Arc::new(Desk::new(env.clone(), store, self.settings, self.pipelines)));
         Ok(Runner { env, desk })
     }
+}
+
+/// # Errors
+/// When a standing budget cannot be one, or two have one name.
+fn check(standing: &[StandingBudget]) -> Result<(), Failure> {
+    for (at, budget) in standing.iter().enumerate() {
+        budget
+            .check()
+            .map_err(|error| Failure::new(ErrorKind::InvalidDefinition, error.to_string()))?;
+        if standing[..at].iter().any(|other| other.name() == budget.name()) {
+            let message = format!("there are two standing budgets `{}`", budget.name());
+            return Err(Failure::new(ErrorKind::InvalidDefinition, message)
+                .hint("their names tell their accounts apart; give each its own"));
+        }
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::resume::{Turn, resume};
 use super::session::{Ready, Session};
-use crate::clock::{self, Clock, Time};
+use crate::clock::{self, Time};
 use crate::error::Error;
 use crate::id::RunId;
 use crate::pipeline;
@@ -32,7 +32,6 @@ pub(crate) struct Desk {
     /// Pipelines of Rust whose runs can be taken up.
     pub(crate) pipelines: Vec<Arc<pipeline::Inner>>,
     live: Mutex<HashMap<RunId, Arc<Session>>>,
-    clock: Clock,
     turns: Option<Arc<Semaphore>>,
     /// Runs that wait for a turn here.
     queued: Mutex<HashSet<RunId>>,
@@ -82,7 +81,6 @@ impl Desk {
             settings,
             pipelines,
             live: Mutex::default(),
-            clock: Clock::start(),
             turns: settings.max_runs.map(|most| Arc::new(Semaphore::new(most))),
             owner: Mutex::default(),
             queued: Mutex::default(),
@@ -151,10 +149,9 @@ impl Desk {
         true
     }
 
-    /// Wall time now, for moments that other processes wait for. Follows virtual time, and the wall where it is ahead:
-    /// the machine may have slept.
+    /// Wall time now, for moments that other processes wait for.
     pub(crate) fn now(&self) -> Time {
-        self.clock.time().max(clock::wall())
+        self.env.now()
     }
 
     /// The session of a run, while this process works on it.
