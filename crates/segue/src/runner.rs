@@ -14,7 +14,7 @@ use crate::pipeline::{self, Pipeline};
 use crate::price::PriceBook;
 use crate::registry::Registry;
 use crate::run::{Environment, INLINE};
-use crate::store::Store;
+use crate::store::{Halt, Store};
 use crate::value::Data;
 use crate::view::RunStatus;
 
@@ -183,6 +183,51 @@ impl Runner {
         by: &str,
     ) -> Result<(), Error> {
         people::raise(self.desk()?, run, budget, limits, by).await
+    }
+
+    /// Stops all new calls to models and tools, of all runs of the store in whatever process, until [`Runner::unhalt`]: in
+    /// this one at once, in others as soon as they hear of it, a fraction of a second later. Calls that were sent come
+    /// back; calls that want to be made wait, and the deadlines of their attempts with them. No run is started or
+    /// recovered meanwhile. It outlives every process. Says who and why; a later halt replaces what an earlier one said.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), segue::Error> {
+    /// let runner = segue::Runner::builder().store(segue::store::MemoryStore::new()).build()?;
+    /// runner.halt("ann", Some("the bill looks wrong")).await?;
+    /// assert_eq!(runner.halted().await?.map(|halt| halt.by).as_deref(), Some("ann"));
+    /// runner.unhalt().await?;
+    /// assert_eq!(runner.halted().await?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the store cannot be written; in this process calls are stopped all the same. Kind `usage` without a store.
+    pub async fn halt(&self, by: &str, reason: Option<&str>) -> Result<(), Error> {
+        let desk = self.desk()?;
+        let halt = Halt {
+            by: by.to_owned(),
+            since: desk.now(),
+            reason: reason.map(str::to_owned),
+        };
+        Ok(desk.halt(Some(halt)).await?)
+    }
+
+    /// Ends a halt: calls that wait for that are made. Nothing changes where there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be written. Kind `usage` without a store.
+    pub async fn unhalt(&self) -> Result<(), Error> {
+        Ok(self.desk()?.halt(None).await?)
+    }
+
+    /// The halt that holds for all calls, if one does.
+    ///
+    /// # Errors
+    /// When the store cannot be read. Kind `usage` without a store.
+    pub async fn halted(&self) -> Result<Option<Halt>, Error> {
+        Ok(self.desk()?.look_for_halt().await?)
     }
 
     /// Takes up the unfinished runs of the store whose owner is dead: at once where that is proven, else when the owner

@@ -52,6 +52,8 @@ pub(super) async fn call(
         }
     };
     cx.written().await;
+    // It may have been told of a halt with that, or while it waited.
+    cx.unhalted(id).await;
     crate::fail::point("K3");
     let idempotency_key = hash_of(&json!([
         state.run.id.to_string(),

@@ -2,6 +2,7 @@
 
 mod basics;
 mod drift;
+mod halt;
 mod interrupt;
 mod people;
 mod raised_budgets;

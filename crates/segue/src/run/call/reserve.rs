@@ -71,6 +71,7 @@ impl<'a> Wish<'a> {
         let mut turn: Option<OwnedMutexGuard<()>> = None;
         let mut asking = None;
         loop {
+            self.cx.unhalted(self.id).await;
             let mut freed = pin!(run.env.budgets.freed.notified());
             freed.as_mut().enable();
             // Anew each time: a call that waits past midnight falls into the next day.
