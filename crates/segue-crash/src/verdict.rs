@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use segue::budget::limit::Amount;
 use segue::log::{EventKind, RunLog};
 use segue::money::Nanousd;
-use segue::store::{ArtifactQuery, MemoryStore, RunQuery, Store};
+use segue::store::{ArtifactQuery, HoldState, MemoryStore, RunQuery, Store};
 use segue::view::{CallStatus, CallView, RunView};
 use segue::{Pipeline, RunId, RunStatus, Runner};
 use serde_json::{Value as Json, json};
@@ -138,6 +138,7 @@ pub async fn check(
         seen,
         expected,
         tally: Tally::default(),
+        paid: [0; 2],
         started: HashMap::new(),
         findings: Vec::new(),
     };
@@ -155,6 +156,8 @@ struct Check<'a> {
     seen: &'a BTreeMap<String, Seen>,
     expected: &'a Undisturbed,
     tally: Tally,
+    /// What all runs have cost, as far as that is known, and what is uncertain.
+    paid: [u64; 2],
     /// How often a call was sent under a key, as the record says.
     started: HashMap<String, u64>,
     findings: Vec<String>,
@@ -174,7 +177,8 @@ impl Check<'_> {
                 let run = runner.attach(head.id).await?;
                 self.run(head.id, &run.log(), &run.view());
                 self.artifacts(store, head.id).await?;
-                if !store.holds(head.id).await?.is_empty() {
+                let holds = store.holds(head.id).await?;
+                if holds.iter().any(|hold| hold.state == HoldState::Reserved) {
                     self.find(head.id, "is over and still holds a part of a budget");
                 }
             }
@@ -184,6 +188,28 @@ impl Check<'_> {
             }
         }
         self.effects();
+        self.shared(store).await
+    }
+
+    /// What the runs have spent of the budget of their days together is what each says of itself.
+    async fn shared(&mut self, store: &Arc<dyn Store>) -> Result<(), segue::Error> {
+        let mut counted = [0; 2];
+        for account in store.accounts(None, usize::MAX).await? {
+            if account.reserved != [0; 3] {
+                let what = format!(
+                    "nothing is at work, and {} holds {:?}",
+                    account.key, account.reserved
+                );
+                self.findings.push(what);
+            }
+            counted[0] += account.spent[0];
+            counted[1] += account.uncertain[0];
+        }
+        let paid = self.paid;
+        if counted != paid {
+            let what = format!("runs say they spent {paid:?}, known and uncertain, and together {counted:?}");
+            self.findings.push(what);
+        }
         Ok(())
     }
 
@@ -193,6 +219,10 @@ impl Check<'_> {
 
     fn run(&mut self, run: RunId, log: &RunLog, view: &RunView) {
         self.tally.runs += 1;
+        let cost = view.cost();
+        for (sum, money) in self.paid.iter_mut().zip([cost.nanousd, cost.uncertain_nanousd]) {
+            *sum += money.nanos().unsigned_abs();
+        }
         let events = log.events();
         let gaps = events
             .iter()

@@ -1,20 +1,26 @@
 //! Budgets: the limits an author or operator sets on spending.
 //!
 //! A [`Budget`] only says what is allowed. The [`ledger`] keeps count and decides about each call;
-//! [`limit`] is how a limit and its standing are shown. None of it knows a run, a clock or a store:
-//! the caller opens an account for each budget and tells the ledger what happened.
+//! [`limit`] is how a limit and its standing are shown. None of it knows a run, reads a clock or asks a store:
+//! the caller opens an account for each budget and tells the ledger what happened. A [`StandingBudget`]
+//! is the operator's, over many runs.
 
 pub mod ledger;
 pub mod limit;
 
 mod account;
 mod slots;
+mod standing;
+pub(crate) mod window;
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::money::{MoneyError, Nanousd, optional_decimal};
+
+pub(crate) use standing::Caller;
+pub use standing::{StandingBudget, TimeZone, Utc};
 
 /// Limits on spending. All that are set hold together; what is not set is unlimited, and zero
 /// means no such spending at all.
@@ -260,6 +266,12 @@ pub enum BudgetError {
         "`allow_unpriced` needs a limit on `tokens` or `requests`, because `usd` cannot hold those calls"
     )]
     NothingLimitsUnpriced,
+    /// A standing budget that cannot be called so.
+    #[error("{} is no name of a budget: 1 to 64 characters, without spaces and `/`", crate::fault::quote(.0))]
+    Name(String),
+    /// A standing budget without any limit.
+    #[error("budget `{0}` limits nothing")]
+    NoLimit(String),
 }
 
 /// The spelling of the command line: `0.50`, `$0.50`, `usd=0.5,tokens=20000,requests=30` or `none`.

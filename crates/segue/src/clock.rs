@@ -17,13 +17,13 @@ pub struct Time(i64);
 impl Time {
     /// From microseconds since 1970-01-01 UTC.
     #[must_use]
-    pub fn from_micros(micros: i64) -> Self {
+    pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
     /// Microseconds since 1970-01-01 UTC.
     #[must_use]
-    pub fn micros(self) -> i64 {
+    pub const fn micros(self) -> i64 {
         self.0
     }
 

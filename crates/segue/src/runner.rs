@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, StandingBudget};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::{Ids, QuestionId, RunId};
 use crate::model::Models;
@@ -14,7 +14,7 @@ use crate::pipeline::{self, Pipeline};
 use crate::price::PriceBook;
 use crate::registry::Registry;
 use crate::run::{Environment, INLINE};
-use crate::store::Store;
+use crate::store::{Halt, Store};
 use crate::value::Data;
 use crate::view::RunStatus;
 
@@ -185,6 +185,51 @@ impl Runner {
         people::raise(self.desk()?, run, budget, limits, by).await
     }
 
+    /// Stops all new calls to models and tools, of all runs of the store in whatever process, until [`Runner::unhalt`]: in
+    /// this one at once, in others as soon as they hear of it, a fraction of a second later. Calls that were sent come
+    /// back; calls that want to be made wait, and the deadlines of their attempts with them. No run is started or
+    /// recovered meanwhile. It outlives every process. Says who and why; a later halt replaces what an earlier one said.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), segue::Error> {
+    /// let runner = segue::Runner::builder().store(segue::store::MemoryStore::new()).build()?;
+    /// runner.halt("ann", Some("the bill looks wrong")).await?;
+    /// assert_eq!(runner.halted().await?.map(|halt| halt.by).as_deref(), Some("ann"));
+    /// runner.unhalt().await?;
+    /// assert_eq!(runner.halted().await?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the store cannot be written; in this process calls are stopped all the same. Kind `usage` without a store.
+    pub async fn halt(&self, by: &str, reason: Option<&str>) -> Result<(), Error> {
+        let desk = self.desk()?;
+        let halt = Halt {
+            by: by.to_owned(),
+            since: desk.now(),
+            reason: reason.map(str::to_owned),
+        };
+        Ok(desk.halt(Some(halt)).await?)
+    }
+
+    /// Ends a halt: calls that wait for that are made. Nothing changes where there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be written. Kind `usage` without a store.
+    pub async fn unhalt(&self) -> Result<(), Error> {
+        Ok(self.desk()?.halt(None).await?)
+    }
+
+    /// The halt that holds for all calls, if one does.
+    ///
+    /// # Errors
+    /// When the store cannot be read. Kind `usage` without a store.
+    pub async fn halted(&self) -> Result<Option<Halt>, Error> {
+        Ok(self.desk()?.look_for_halt().await?)
+    }
+
     /// Takes up the unfinished runs of the store whose owner is dead: at once where that is proven, else when the owner
     /// has said nothing for the length of a lease while this runner watched. Call it again now and then.
     ///
@@ -344,19 +389,51 @@ impl RunnerBuilder {
         self
     }
 
+    /// A ceiling for the attempts that are at work at once in each run started here, whatever its definition or the call
+    /// says; at least 1. A run keeps the ceiling it was started with.
+    #[must_use]
+    pub fn max_parallel(mut self, attempts: u32) -> Self {
+        self.env.max_parallel = Some(attempts.max(1));
+        self
+    }
+
+    /// A limit on what calls of many runs spend together, over those that their definitions have. May be called several
+    /// times: a call falls under every budget whose filters fit it. With a store it holds over all runs of the store, in
+    /// whatever process, whose runners have it; without one over the runs of this process.
+    #[must_use]
+    pub fn standing_budget(mut self, budget: StandingBudget) -> Self {
+        self.env.standing.push(budget);
+        self
+    }
+
     /// The runner.
     ///
     /// # Errors
-    /// When a name is registered twice.
+    /// When a name is registered twice, of a standing budget too, or a standing budget cannot be one.
     pub fn build(self) -> Result<Runner, Error> {
-        self.env
-            .registry
-            .check()
-            .map_err(|failure| Error::new(None, failure))?;
+        let refuse = |failure: Failure| Error::new(None, failure);
+        self.env.registry.check().map_err(refuse)?;
+        check(&self.env.standing).map_err(refuse)?;
         let env = Arc::new(self.env);
         let desk = self
             .store
             .map(|store| Arc::new(Desk::new(env.clone(), store, self.settings, self.pipelines)));
         Ok(Runner { env, desk })
     }
+}
+
+/// # Errors
+/// When a standing budget cannot be one, or two have one name.
+fn check(standing: &[StandingBudget]) -> Result<(), Failure> {
+    for (at, budget) in standing.iter().enumerate() {
+        budget
+            .check()
+            .map_err(|error| Failure::new(ErrorKind::InvalidDefinition, error.to_string()))?;
+        if standing[..at].iter().any(|other| other.name() == budget.name()) {
+            let message = format!("there are two standing budgets `{}`", budget.name());
+            return Err(Failure::new(ErrorKind::InvalidDefinition, message)
+                .hint("their names tell their accounts apart; give each its own"));
+        }
+    }
+    Ok(())
 }

@@ -10,17 +10,22 @@
 
 mod decision;
 mod reservation;
+mod verdict;
 
 #[cfg(test)]
 mod case_tests;
 #[cfg(test)]
 mod model_tests;
 
+pub(crate) use decision::Answer;
 pub use decision::{Ask, Decision, Refusal, RefusalKind};
 pub use reservation::{Reservation, Settled, Truth, Uncertain};
+pub(crate) use verdict::Beside;
+
+use verdict::{Above, Verdict};
 
 use crate::budget::Budget;
-use crate::budget::account::{Account, Counts, Fit, fits, nanos, tightest};
+use crate::budget::account::{Account, Counts, nanos};
 use crate::budget::limit::{Amount, BudgetState, Unit};
 use crate::budget::slots::{Slot, Slots};
 use crate::money::Nanousd;
@@ -144,43 +149,45 @@ impl Ledger {
     /// # Errors
     /// When one of `accounts` is not open.
     pub fn reserve(&mut self, accounts: &[AccountId], ask: &Ask) -> Result<Decision, LedgerError> {
-        self.gather(accounts)?;
-        if ask.price.is_none()
-            && let Some(refusal) = self.unpriced()
-        {
-            return Ok(Decision::Refused(refusal));
-        }
-        let floor = self.floor(ask);
-        let wanted = match self.wanted(ask, floor) {
-            Ok(wanted) => wanted,
-            Err(refusal) => return Ok(Decision::Refused(refusal)),
-        };
+        Ok(match self.verdict(accounts, &[], ask)? {
+            Verdict::Grant { max_tokens, need } => Decision::Granted(self.hold(ask, max_tokens, need)),
+            Verdict::Wait(place) => Decision::Wait {
+                account: place.account().expect("nothing is beside the accounts"),
+            },
+            Verdict::Refuse(refusal) => Decision::Refused(refusal),
+        })
+    }
 
-        let need = ask.need(wanted);
-        let Some((blocking, _)) = self.path().find(|(_, account)| !fits(&need, &account.room())) else {
-            return Ok(Decision::Granted(self.hold(ask, wanted, need)));
-        };
-        if self
-            .path()
-            .all(|(_, account)| fits(&need, &account.room_once_settled()))
-        {
-            return Ok(Decision::Wait { account: blocking });
-        }
+    /// As [`Ledger::reserve`], where budgets beside the accounts have to have room too. What is granted is booked on the
+    /// accounts only: whoever keeps the others books it there.
+    ///
+    /// # Errors
+    /// When one of `accounts` is not open.
+    pub(crate) fn reserve_beside(
+        &mut self,
+        accounts: &[AccountId],
+        beside: &[Beside],
+        ask: &Ask,
+    ) -> Result<Answer<Reservation>, LedgerError> {
+        Ok(match self.verdict(accounts, beside, ask)? {
+            Verdict::Grant { max_tokens, need } => Answer::Granted(self.hold(ask, max_tokens, need)),
+            Verdict::Wait(place) => Answer::Wait {
+                beside: place.beside(),
+            },
+            Verdict::Refuse(refusal) => Answer::Refused(refusal),
+        })
+    }
 
-        let (blocking, _, now) = self.tightest(ask, Account::room);
-        if let Some(output) = now.output.filter(|output| *output >= floor) {
-            let output = output.min(wanted);
-            return Ok(Decision::Granted(self.hold(ask, output, ask.need(output))));
-        }
-        let (_, account, at_best) = self.tightest(ask, Account::room_once_settled);
-        if at_best.output >= Some(floor) {
-            return Ok(Decision::Wait { account: blocking });
-        }
-        Ok(Decision::Refused(Refusal {
-            kind: RefusalKind::Budget,
-            limit: account.reached(at_best.unit, Some(need[at_best.unit as usize])),
-            on_exceed: account.budget.on_exceed,
-        }))
+    /// What [`Ledger::reserve`] would decide, without booking anything.
+    ///
+    /// # Errors
+    /// When one of `accounts` is not open.
+    pub(crate) fn look(&mut self, accounts: &[AccountId], ask: &Ask) -> Result<Answer<()>, LedgerError> {
+        Ok(match self.verdict(accounts, &[], ask)? {
+            Verdict::Grant { .. } => Answer::Granted(()),
+            Verdict::Wait(_) => Answer::Wait { beside: None },
+            Verdict::Refuse(refusal) => Answer::Refused(refusal),
+        })
     }
 
     /// Books a reservation that was granted before, without asking whether it fits: for building
@@ -267,6 +274,15 @@ impl Ledger {
         }
     }
 
+    /// What a call that was made counts as: nano-dollars, tokens and requests.
+    pub(crate) fn counts(usage: &Usage, cost: Nanousd) -> [u64; 3] {
+        [
+            nanos(cost),
+            usage.total_tokens(),
+            usage.requests.max(Ask::REQUESTS),
+        ]
+    }
+
     /// The limits of an account.
     ///
     /// # Errors
@@ -322,69 +338,19 @@ impl Ledger {
         Ok(())
     }
 
-    fn path(&self) -> impl Iterator<Item = (AccountId, &Account)> {
-        self.path
-            .iter()
-            .map(|id| (*id, self.account(*id).expect("`gather` saw that it is open")))
-    }
-
-    fn unpriced(&self) -> Option<Refusal> {
-        let (_, account) = self
-            .path()
-            .find(|(_, account)| account.limits_money() && !account.budget.allow_unpriced)?;
-        let limit = match account.room_per_call() {
-            Some(room) if account.budget.usd.is_none() => account.reached_per_call(Unit::Usd, &room, None),
-            _ => account.reached(Unit::Usd, None),
+    fn verdict(
+        &mut self,
+        accounts: &[AccountId],
+        beside: &[Beside],
+        ask: &Ask,
+    ) -> Result<Verdict, LedgerError> {
+        self.gather(accounts)?;
+        let above = Above {
+            accounts: &self.accounts,
+            path: &self.path,
+            beside,
         };
-        Some(Refusal {
-            kind: RefusalKind::Unpriced,
-            limit,
-            on_exceed: account.budget.on_exceed,
-        })
-    }
-
-    /// The fewest output tokens the call may be cut to; what asks for less is not cut at all.
-    fn floor(&self, ask: &Ask) -> u64 {
-        let cutting = self.path().filter(|(_, account)| account.cuts_output());
-        let floor = cutting
-            .map(|(_, account)| u64::from(account.budget.min_tokens))
-            .max();
-        // A call that may not answer is of no use to anybody.
-        floor.unwrap_or_default().max(1).min(ask.max_tokens)
-    }
-
-    /// The output tokens asked for, cut to what the limits on single calls allow.
-    fn wanted(&self, ask: &Ask, floor: u64) -> Result<u64, Refusal> {
-        let limits = self
-            .path()
-            .filter_map(|(_, account)| Some((account, account.room_per_call()?)));
-        let tight = limits
-            .map(|(account, room)| (tightest(&room, ask), account, room))
-            .min_by_key(|(fit, ..)| *fit);
-        let Some((fit, account, room)) = tight else {
-            return Ok(ask.max_tokens);
-        };
-        match fit.output {
-            Some(output) if output >= floor => Ok(output.min(ask.max_tokens)),
-            _ => Err(Refusal {
-                kind: RefusalKind::Budget,
-                limit: account.reached_per_call(
-                    fit.unit,
-                    &room,
-                    Some(ask.need(ask.max_tokens)[fit.unit as usize]),
-                ),
-                on_exceed: account.budget.on_exceed,
-            }),
-        }
-    }
-
-    /// The account that leaves least for the call; the first of equals.
-    fn tightest(&self, ask: &Ask, room: impl Fn(&Account) -> Counts) -> (AccountId, &Account, Fit) {
-        let fits = self
-            .path()
-            .map(|(id, account)| (id, account, tightest(&room(account), ask)));
-        fits.min_by_key(|(_, _, fit)| *fit)
-            .expect("a call that does not fit has an account it does not fit")
+        Ok(above.decide(ask))
     }
 
     fn hold(&mut self, ask: &Ask, max_tokens: u64, need: Counts) -> Reservation {
@@ -432,14 +398,7 @@ impl Ledger {
             _ => None,
         };
         let hold = hold.ok_or(LedgerError::UnknownReservation)?;
-        let spent = match actual {
-            Some((usage, cost)) => [
-                nanos(cost),
-                usage.total_tokens(),
-                usage.requests.max(Ask::REQUESTS),
-            ],
-            None => Counts::default(),
-        };
+        let spent = actual.map_or(Counts::default(), |(usage, cost)| Self::counts(usage, cost));
         for id in &hold.accounts {
             let account = self
                 .accounts

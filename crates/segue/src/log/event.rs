@@ -86,6 +86,9 @@ pub enum EventKind {
         /// The key of the request that made it.
         #[serde(default)]
         request_key: Option<String>,
+        /// The schedule that started it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        schedule: Option<String>,
     },
     /// It began.
     #[serde(rename = "run.started")]
@@ -341,7 +344,7 @@ pub enum EventKind {
     CallWaiting {
         /// The call.
         call: CallId,
-        /// `budget rate_limit retry_after`.
+        /// `budget halted rate_limit retry_after`.
         reason: String,
     },
     /// It gave an answer.
@@ -469,13 +472,17 @@ pub enum EventKind {
         /// The artifact.
         artifact: ArtifactId,
     },
-    /// A budget is met for the first time in the run.
+    /// A budget is met for the first time in the run; one that runs share, for the first time in a window.
     #[serde(rename = "budget.opened")]
     BudgetOpened {
-        /// Which: `run`, `step:PATH`, `pipeline:PATH`.
+        /// Which: `run`, `step:PATH`, `pipeline:PATH`; of runs together `pipeline:NAME/day`, `budget:NAME/day`,
+        /// `budget:NAME/month`.
         name: String,
-        /// Its limits.
+        /// Its limits, as they hold for this run.
         budget: Budget,
+        /// The day or month that it is counted in, where runs share it: `2026-11-29`, `2026-11`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<String>,
     },
     /// A budget was raised.
     #[serde(rename = "budget.raised")]

@@ -129,6 +129,7 @@ impl Begun {
             parent: self.parent.clone(),
             definition: self.call.definition.clone(),
             request_key: self.call.request_key.clone(),
+            schedule: self.call.schedule.clone(),
         }
     }
 }

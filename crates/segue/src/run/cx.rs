@@ -21,7 +21,7 @@ use super::retrying::Retrying;
 use super::shared::{RunShared, lock};
 use crate::agent::Agent;
 use crate::error::{ErrorKind, Failure, Result, Spent, StepError};
-use crate::id::RunId;
+use crate::id::{CallId, RunId};
 use crate::log::Unit;
 use crate::log::{EventKind, KeptCall};
 use crate::plan::hash_of;
@@ -50,6 +50,8 @@ pub(crate) struct AttemptState {
     aborted: AtomicBool,
     /// Calls that were sent and have not come back.
     in_flight: AtomicU32,
+    /// Calls that wait for the end of a halt.
+    held_up: AtomicU32,
     pub(crate) signal: Signal,
     /// Made when there is something to keep: an instant step has nothing.
     kept: OnceLock<Box<Mutex<Kept>>>,
@@ -100,6 +102,7 @@ impl AttemptState {
             calls: AtomicU32::new(0),
             aborted: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
+            held_up: AtomicU32::new(0),
             signal: Signal::default(),
             kept: OnceLock::new(),
         })
@@ -145,6 +148,17 @@ impl AttemptState {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// A call waits for the end of a halt, for as long as what this gives is kept.
+    fn held_up(&self) -> HeldUp<'_> {
+        self.held_up.fetch_add(1, Ordering::AcqRel);
+        HeldUp(self)
+    }
+
+    /// Whether a call waits for the end of a halt.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.held_up.load(Ordering::Acquire) > 0
+    }
+
     pub(super) fn take_previous(&self) -> Option<Value> {
         lock(self.kept.get()?).previous.take()
     }
@@ -172,6 +186,15 @@ impl AttemptState {
         if !waits && self.calls.load(Ordering::Relaxed) > 0 {
             self.run.journals.drop(self.unit);
         }
+    }
+}
+
+/// A call of an attempt that waits for the end of a halt.
+struct HeldUp<'a>(&'a AttemptState);
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        self.0.held_up.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -482,9 +505,26 @@ impl Cx {
         let run = &self.state.run;
         let Some(recorder) = &run.recorder else { return };
         match recorder.flush(&run.log, Batch::default()).await {
+            Ok(committed) if committed.halted => drop(run.env.halted.send_replace(true)),
             Ok(_) => {}
             Err(_) => std::future::pending().await,
         }
+    }
+
+    /// Waits while the operator has stopped all new calls, of which this is one. The deadline of the attempt does not
+    /// pass meanwhile.
+    pub(super) async fn unhalted(&self, call: CallId) {
+        let halted = &self.state.run.env.halted;
+        if !*halted.borrow() {
+            return;
+        }
+        self.event(EventKind::CallWaiting {
+            call,
+            reason: "halted".into(),
+        });
+        let _held = self.state.held_up();
+        // The sender is at hand, so it is not closed.
+        let _ = halted.subscribe().wait_for(|halted| !halted).await;
     }
 
     /// Sees to it that what the step has written down is written soon, without waiting for it.

@@ -15,6 +15,7 @@ use super::op::{Done, End, Inputs, OpResult, Phase, StepCall};
 use super::program::{Act, Program};
 use super::shared::RunShared;
 use super::spill;
+use crate::clock;
 use crate::error::{ErrorKind, Failure, StepError, Why};
 
 /// An attempt under way. Ends by itself when its body ends, waits for a person, panics, is aborted, or is late.
@@ -99,7 +100,12 @@ impl Running {
         if let Some((limit, sleep)) = &mut self.limit {
             let limit = *limit;
             let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-            if sleep.as_mut().poll(cx).is_ready() {
+            while sleep.as_mut().poll(cx).is_ready() {
+                if self.state.is_held_up() {
+                    // Nobody but the operator is to blame: once the halt ends it has its time again.
+                    sleep.as_mut().reset(clock::now() + limit.max(clock::millis(1)));
+                    continue;
+                }
                 let path = self.state.path();
                 let attempt = self.state.attempt;
                 let message = format!(

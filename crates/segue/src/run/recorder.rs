@@ -5,6 +5,7 @@
 //! durable. A store that says somebody else has the run, or that is gone, stops the run here: nothing more is written,
 //! and whatever runs is aborted by the engine.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::value::RawValue;
@@ -13,11 +14,13 @@ use tokio::sync::{Notify, watch};
 use super::rest::StoredResult;
 use super::shared::lock;
 use crate::artifact::{Artifact, Media};
+use crate::budget::ledger::Ledger;
 use crate::id::{ArtifactId, CallId, Ids, RunId};
-use crate::log::{RunLog, stored};
+use crate::log::{EventKind, Record, RunLog, What, stored};
 use crate::store::{
-    Commit, Committed, Created, Document, Entry, KeptArtifact, LinkVersion, NewRun, QuestionChange,
-    Settlement, Standing, Store, StoreError, StoreErrorKind, UnitKey,
+    AccountKey, Amounts, Commit, Committed, Created, Decide, Document, Entry, Hold, HoldState, KeptArtifact,
+    LinkVersion, NewRun, Pending, QuestionChange, Settlement, Standing, Store, StoreError, StoreErrorKind,
+    UnitKey,
 };
 use crate::value::{SHORT, Value, ValueRef};
 
@@ -50,6 +53,11 @@ struct Inner {
     number: u64,
     seq: u64,
     effects: Effects,
+    /// Calls that hold something of budgets that runs share, and whether they were sent. What becomes of a hold goes with
+    /// the record of what became of its call.
+    held: BTreeMap<CallId, bool>,
+    /// The run is over, and that was handed over.
+    is_over: bool,
 }
 
 /// What goes with the next commit.
@@ -153,6 +161,8 @@ impl Recorder {
                 number,
                 seq,
                 effects: Effects::default(),
+                held: BTreeMap::new(),
+                is_over: false,
             }),
             stopped: watch::Sender::new(None),
         }
@@ -165,6 +175,48 @@ impl Recorder {
     /// Whether the run does not exist yet.
     pub(crate) fn is_new(&self) -> bool {
         lock(&self.inner).new.is_some()
+    }
+
+    /// Asks the store to set something aside for a call in budgets that runs share. `decide` is told how they stand.
+    pub(super) fn reserve(
+        &self,
+        call: CallId,
+        accounts: Vec<AccountKey>,
+        decide: Decide,
+    ) -> Pending<Option<Amounts>> {
+        let hold = Hold {
+            call,
+            run: self.run,
+            fence: lock(&self.inner).fence,
+            state: HoldState::Reserved,
+            amounts: Amounts::default(),
+        };
+        self.books.store.reserve(hold, accounts, decide)
+    }
+
+    /// A call holds something in the store: it is settled with the record of how the call ends. False when the run is
+    /// over, and no record follows.
+    pub(super) fn holds(&self, call: CallId) -> bool {
+        let inner = &mut *lock(&self.inner);
+        if !inner.is_over {
+            inner.held.insert(call, false);
+        }
+        !inner.is_over
+    }
+
+    /// Whether the run is over, and no record follows.
+    pub(super) fn is_over(&self) -> bool {
+        lock(&self.inner).is_over
+    }
+
+    /// Gives back what a call holds that was never sent, and of which there is no record.
+    pub(super) fn give_back(&self, call: CallId) {
+        // Handed over with this; whether it is done is not waited for.
+        drop(
+            self.books
+                .store
+                .settle(self.run, vec![(call, Settlement::Released)]),
+        );
     }
 
     /// Adds to what goes with the next commit.
@@ -233,11 +285,7 @@ impl Recorder {
         }
     }
 
-    fn submit(
-        &self,
-        log: &RunLog,
-        batch: Batch,
-    ) -> Result<Option<crate::store::Pending<Committed>>, Stopped> {
+    fn submit(&self, log: &RunLog, batch: Batch) -> Result<Option<Pending<Committed>>, Stopped> {
         if let Some(error) = &*self.stopped.borrow() {
             return Err(Stopped(error.clone()));
         }
@@ -328,8 +376,26 @@ impl Inner {
     fn seal(&mut self, log: &RunLog, batch: Batch) -> Result<(Entry, Effects), serde_json::Error> {
         let Batch { results, values } = batch;
         let at = log.clock().time();
-        let (events, body) =
-            log.seal(|events, records| (events, stored::write(at, &results, values, records)));
+        let (held, settled) = (&mut self.held, &mut self.effects.settled);
+        let (events, body) = log.seal(|events, records| {
+            let mut records = records.inspect(|record| {
+                if !held.is_empty() {
+                    settled.extend(settlement(held, record));
+                }
+            });
+            (events, stored::write(at, &results, values, &mut records))
+        });
+        let standing = self.effects.standing.as_ref();
+        if standing.is_some_and(|standing| standing.status.is_terminal()) {
+            self.is_over = true;
+            // Of what is still under way nobody will write down how it ends.
+            let left = std::mem::take(&mut self.held);
+            let left = left.into_iter().map(|(call, was_sent)| match was_sent {
+                true => (call, Settlement::Uncertain),
+                false => (call, Settlement::Released),
+            });
+            self.effects.settled.extend(left);
+        }
         let entry = Entry {
             number: self.number + 1,
             after: self.seq,
@@ -356,6 +422,36 @@ impl Effects {
             && self.unclaimed.is_empty()
             && !self.leaves
     }
+}
+
+/// What becomes of the hold of a call with this record, if it has one.
+fn settlement(held: &mut BTreeMap<CallId, bool>, record: &Record) -> Option<(CallId, Settlement)> {
+    let What::Other(event) = &record.what else {
+        return None;
+    };
+    let (call, settlement) = match &**event {
+        EventKind::CallStarted { call, .. } => {
+            if let Some(was_sent) = held.get_mut(call) {
+                *was_sent = true;
+            }
+            return None;
+        }
+        EventKind::CallSucceeded {
+            call, usage, cost, ..
+        }
+        | EventKind::CallFailed {
+            call, usage, cost, ..
+        } => {
+            let spent = match usage.requests {
+                0 => Settlement::Released,
+                _ => Settlement::Spent(Ledger::counts(usage, cost.nanousd)),
+            };
+            (*call, spent)
+        }
+        EventKind::CallUncertain { call, .. } => (*call, Settlement::Uncertain),
+        _ => return None,
+    };
+    held.remove(&call).map(|_| (call, settlement))
 }
 
 fn unwritable(error: serde_json::Error) -> StoreError {

@@ -6,14 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use super::journal::Interrupted;
 use super::op::{End, OpResult};
 use super::replay::Left;
-use super::shared::RunShared;
+use super::shared::{Held, RunShared};
 use crate::artifact::Artifact;
-use crate::budget::ledger::Reservation;
 use crate::error::{ErrorKind, Failure, Spent};
 use crate::id::CallId;
 use crate::log::{CallKind, EventKind, Record, Unit, What};
 use crate::money::{Cost, Nanousd};
-use crate::store::Settlement;
+use crate::store::{Hold, HoldState, Settlement};
 use crate::usage::Usage;
 
 /// Recoveries of a unit without progress after which it is given up: one that kills its process would do so for ever.
@@ -35,7 +34,7 @@ struct Open {
     kind: CallKind,
     tool: Option<String>,
     position: String,
-    reserved: Option<Reservation>,
+    reserved: Option<Held>,
     /// Its arguments, once it was sent.
     sent: Option<serde_json::Value>,
 }
@@ -125,7 +124,7 @@ impl<'a> Restoring<'a> {
                 let reserved = match kind {
                     CallKind::Tool => None,
                     CallKind::Model => {
-                        let accounts = self.shared.accounts(unit);
+                        let accounts = self.shared.above(unit).own;
                         let most = max_tokens_clamped_to.map_or(u64::MAX, u64::from);
                         let budgets = &self.shared.env.budgets;
                         let run = self.shared.id;
@@ -142,16 +141,18 @@ impl<'a> Restoring<'a> {
                 };
                 self.calls.insert(*call, open);
             }
+            EventKind::BudgetOpened {
+                name,
+                budget,
+                window: Some(window),
+            } => {
+                let budgets = &self.shared.env.budgets;
+                budgets.was_met(self.shared.id, name, *budget, window);
+            }
             EventKind::BudgetOpened { name, .. } => {
-                let met = self
-                    .shared
-                    .accounts(unit)
-                    .into_iter()
-                    .filter(|(_, known, _)| known == name);
-                self.shared
-                    .env
-                    .budgets
-                    .open(self.shared.id, &met.collect::<Vec<_>>())?;
+                let mut met = self.shared.above(unit).own;
+                met.retain(|(_, known, _)| known == name);
+                self.shared.env.budgets.open(self.shared.id, &met)?;
             }
             EventKind::CallStarted { call, request, .. } => {
                 if let Some(open) = self.calls.get_mut(call) {
@@ -196,8 +197,7 @@ impl<'a> Restoring<'a> {
                 media_type: media_type.clone(),
             }),
             EventKind::BudgetRaised { name, to, .. } => {
-                // Only an account that was met can have been raised.
-                let _ = self.shared.env.budgets.raise(self.shared.id, name, *to);
+                self.shared.env.budgets.was_raised(self.shared.id, name, *to);
             }
             _ => {}
         }
@@ -228,23 +228,23 @@ impl<'a> Restoring<'a> {
     }
 
     /// All records were taken: what was in flight is settled as far as that can be known, and written down. Attempts
-    /// that were begun too often without progress are given up instead of begun again.
-    pub(crate) fn finish(self, left: &mut Left) -> Vec<OpResult> {
+    /// that were begun too often without progress are given up instead of begun again. `holds` are what the run's calls
+    /// have set aside in budgets that runs share.
+    pub(crate) fn finish(self, left: &mut Left, holds: &[Hold]) -> Vec<OpResult> {
         let Self {
             shared,
             calls,
             begun,
             mut spent,
         } = self;
+        give_back_unknown(shared, &calls, holds);
         let mut calls: Vec<(CallId, Open)> = calls.into_iter().collect();
         calls.sort_by_key(|(call, _)| *call);
-        let mut settled = Vec::new();
         for (call, open) in calls {
             match open.kind {
                 CallKind::Model => {
                     let unit = open.unit;
-                    if let Some((settlement, lost)) = end_model_call(shared, call, open) {
-                        settled.push((call, settlement));
+                    if let Some(lost) = end_model_call(shared, call, open) {
                         spent.entry(unit).or_default().add(&lost);
                     }
                 }
@@ -254,9 +254,6 @@ impl<'a> Restoring<'a> {
                     spent.entry(unit).or_default().add(&lost);
                 }
             }
-        }
-        if let Some(recorder) = &shared.recorder {
-            recorder.with(|effects| effects.settled.extend(settled));
         }
         left.spent = spent;
         let mut given_up = Vec::new();
@@ -286,8 +283,23 @@ fn poisoned(shared: &RunShared, unit: Unit, attempt: u32, begun: u32) -> OpResul
     }
 }
 
+/// What calls hold in the store ends with the record of what became of them. A call that holds something and is not in
+/// the record was never sent: its process ended before it could write down that it was reserved.
+fn give_back_unknown(shared: &RunShared, calls: &HashMap<CallId, Open>, holds: &[Hold]) {
+    let Some(recorder) = &shared.recorder else {
+        return;
+    };
+    for hold in holds.iter().filter(|hold| hold.state == HoldState::Reserved) {
+        if calls.contains_key(&hold.call) {
+            recorder.holds(hold.call);
+        } else {
+            recorder.with(|effects| effects.settled.push((hold.call, Settlement::Released)));
+        }
+    }
+}
+
 /// A model call whose end nobody saw: one that was sent stays counted, one that was not is given back.
-fn end_model_call(shared: &RunShared, call: CallId, open: Open) -> Option<(Settlement, Spent)> {
+fn end_model_call(shared: &RunShared, call: CallId, open: Open) -> Option<Spent> {
     let reserved = open.reserved?;
     let unit = open.unit;
     if open.sent.is_some() {
@@ -298,7 +310,7 @@ fn end_model_call(shared: &RunShared, call: CallId, open: Open) -> Option<(Settl
                 .log
                 .note(unit, EventKind::CallUncertain { call, held_nanousd });
         });
-        return Some((Settlement::Uncertain, lost));
+        return Some(lost);
     }
     shared.env.budgets.release(reserved, || {
         let failure = Failure::new(
@@ -313,7 +325,7 @@ fn end_model_call(shared: &RunShared, call: CallId, open: Open) -> Option<(Settl
         };
         shared.log.note(unit, event);
     });
-    Some((Settlement::Released, Spent::default()))
+    Some(Spent::default())
 }
 
 /// A tool call whose end nobody saw.

@@ -12,7 +12,8 @@ use super::journal::Journals;
 use super::program::Program;
 use super::ready::{self, ReadyAgent};
 use super::recorder::Recorder;
-use crate::budget::Budget;
+use crate::budget::{Budget, StandingBudget};
+use crate::clock::{self, Clock, Time};
 use crate::error::Failure;
 use crate::id::{Ids, RandomIds, RunId};
 use crate::log::Unit;
@@ -26,12 +27,14 @@ use crate::settings::{Call, Resolved};
 use crate::tool::Tool;
 use crate::value::Value;
 
+mod above;
 mod budgets;
 mod questions;
 mod signals;
 mod standing;
 
-pub(crate) use budgets::{Budgets, Met, day_name};
+pub(crate) use above::Above;
+pub(crate) use budgets::{Budgets, Held, Met, SharedBudget};
 pub(crate) use questions::Questions;
 pub(crate) use signals::limits_of;
 pub(crate) use standing::is_empty;
@@ -62,9 +65,14 @@ pub(crate) struct Environment {
     pub(crate) resources: TypeMap,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) budgets: Budgets,
+    /// The operator's budgets over many runs.
+    pub(crate) standing: Vec<StandingBudget>,
+    /// Most attempts at once of every run, whatever its plan or call says.
+    pub(crate) max_parallel: Option<u32>,
     pub(crate) shelf: Shelf,
-    /// Whether the operator has stopped all new calls.
+    /// Whether the operator has stopped all new calls: set by what the store tells.
     pub(crate) halted: watch::Sender<bool>,
+    clock: Clock,
 }
 
 impl Environment {
@@ -76,9 +84,18 @@ impl Environment {
             resources: TypeMap::default(),
             ids: Arc::new(RandomIds),
             budgets: Budgets::default(),
+            standing: Vec::new(),
+            max_parallel: None,
             shelf: Shelf::default(),
             halted: watch::Sender::new(false),
+            clock: Clock::start(),
         }
+    }
+
+    /// Wall time now, for moments that other processes wait for and windows that they share. Follows virtual time, and
+    /// the wall where it is ahead: the machine may have slept.
+    pub(crate) fn now(&self) -> Time {
+        self.clock.time().max(clock::wall())
     }
 }
 
@@ -109,7 +126,7 @@ pub(crate) struct RunShared {
     /// Where the run outlives its process.
     pub(crate) recorder: Option<Arc<Recorder>>,
     /// When its first decision was made.
-    pub(crate) started: std::sync::OnceLock<crate::clock::Time>,
+    pub(crate) started: std::sync::OnceLock<Time>,
     /// What it takes over from earlier runs.
     pub(crate) reuse: Option<Arc<Reuse>>,
 }
@@ -208,42 +225,5 @@ impl RunShared {
             None => Some(self.program.clone()),
             Some(nested) => lock(&self.nested).get(nested as usize).cloned(),
         }
-    }
-
-    /// The accounts a call of this unit is reserved against, from the narrowest outwards.
-    pub(crate) fn accounts(&self, unit: Unit) -> Vec<(Unit, String, Budget)> {
-        let mut accounts = Vec::new();
-        let mut at = Some(unit);
-        while let Some(unit) = at {
-            let Some(scope) = self.log.scope(unit.scope) else {
-                break;
-            };
-            if unit.step < Unit::SCOPE {
-                let settings = self.settings(unit);
-                if let Some(budget) = settings.and_then(|settings| settings.budget) {
-                    let whole = unit.of_step();
-                    accounts.push((whole, format!("step:{}", scope.path(whole)), budget));
-                }
-            }
-            let whole = Unit {
-                scope: unit.scope,
-                step: Unit::SCOPE,
-                item: Unit::WHOLE,
-            };
-            let planned = if unit.scope == 0 {
-                self.budget.as_deref().copied()
-            } else {
-                scope.plan.run.budget
-            };
-            if let Some(budget) = planned {
-                let name = match unit.scope {
-                    0 => "run".to_owned(),
-                    _ => format!("pipeline:{}", scope.prefix.trim_end_matches('/')),
-                };
-                accounts.push((whole, name, budget));
-            }
-            at = scope.parent;
-        }
-        accounts
     }
 }

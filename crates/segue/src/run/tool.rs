@@ -146,7 +146,9 @@ impl Call<'_> {
             Some(limit) => Some(limit),
             None => (!self.tool.is_agent).then_some(TIMEOUT),
         };
-        let mut flight = self.reserve();
+        let id = CallId::new(&*self.state().run.env.ids);
+        self.cx.unhalted(id).await;
+        let mut flight = self.reserve(id);
         self.cx.event(EventKind::CallStarted {
             call: flight.id,
             idempotency_key: self.idempotency_key(),
@@ -191,9 +193,8 @@ impl Call<'_> {
         ]))
     }
 
-    fn reserve(&self) -> Flight<'_> {
+    fn reserve(&self, id: CallId) -> Flight<'_> {
         let state = self.state();
-        let id = CallId::new(&*state.run.env.ids);
         self.cx.event(EventKind::CallReserved {
             call: id,
             kind: CallKind::Tool,

@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use super::resume::{Turn, resume};
 use super::session::{Ready, Session};
-use crate::clock::{self, Clock, Time};
+use crate::clock::{self, Time};
 use crate::error::Error;
 use crate::id::RunId;
 use crate::pipeline;
 use crate::run::{Books, Environment, lock};
-use crate::store::{Beat, Owner, OwnerId, Place, Store, StoreError, StoreErrorKind};
+use crate::store::{Beat, Halt, Owner, OwnerId, Place, Store, StoreError, StoreErrorKind};
 
 /// How long an owner may say nothing before others may take over its runs, where nothing else is said.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
@@ -32,7 +32,6 @@ pub(crate) struct Desk {
     /// Pipelines of Rust whose runs can be taken up.
     pub(crate) pipelines: Vec<Arc<pipeline::Inner>>,
     live: Mutex<HashMap<RunId, Arc<Session>>>,
-    clock: Clock,
     turns: Option<Arc<Semaphore>>,
     /// Runs that wait for a turn here.
     queued: Mutex<HashSet<RunId>>,
@@ -82,7 +81,6 @@ impl Desk {
             settings,
             pipelines,
             live: Mutex::default(),
-            clock: Clock::start(),
             turns: settings.max_runs.map(|most| Arc::new(Semaphore::new(most))),
             owner: Mutex::default(),
             queued: Mutex::default(),
@@ -129,12 +127,42 @@ impl Desk {
         };
         let id = owner.id;
         self.store().enroll(owner).await?;
-        let halted = self.store().halted().await?.is_some();
-        self.env.halted.send_replace(halted);
+        self.look_for_halt().await?;
         *lock(&self.owner) = Some(id);
         let pulse = clock::spawn(pulse(Arc::downgrade(self), id));
         *lock(&self.pulse) = Some(pulse);
         Ok(id)
+    }
+
+    /// Whether the operator has stopped all new calls, as the store knows it now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn look_for_halt(&self) -> Result<Option<Halt>, StoreError> {
+        let halt = self.store().halted().await?;
+        self.tell_of_halt(halt.is_some());
+        Ok(halt)
+    }
+
+    /// Stops all new calls of the store, or lets them go on.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(crate) async fn halt(&self, halt: Option<Halt>) -> Result<(), StoreError> {
+        let is_halted = halt.is_some();
+        if is_halted {
+            // Here at once, even if the store takes its time.
+            self.tell_of_halt(true);
+        }
+        self.store().halt(halt).await?;
+        self.tell_of_halt(is_halted);
+        Ok(())
+    }
+
+    fn tell_of_halt(&self, is_halted: bool) {
+        self.env
+            .halted
+            .send_if_modified(|halted| std::mem::replace(halted, is_halted) != is_halted);
     }
 
     /// Leaves if nobody has anything to do; false when somebody has.
@@ -151,10 +179,9 @@ impl Desk {
         true
     }
 
-    /// Wall time now, for moments that other processes wait for. Follows virtual time, and the wall where it is ahead:
-    /// the machine may have slept.
+    /// Wall time now, for moments that other processes wait for.
     pub(crate) fn now(&self) -> Time {
-        self.clock.time().max(clock::wall())
+        self.env.now()
     }
 
     /// The session of a run, while this process works on it.
@@ -282,9 +309,7 @@ impl Desk {
     }
 
     fn heard(&self, beat: &Beat) {
-        self.env
-            .halted
-            .send_if_modified(|halted| std::mem::replace(halted, beat.halted) != beat.halted);
+        self.tell_of_halt(beat.halted);
         for run in &beat.signalled {
             self.poke(*run);
         }

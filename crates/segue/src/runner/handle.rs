@@ -145,12 +145,18 @@ impl<Out> RunHandle<Out> {
         }
     }
 
-    /// Where the run's budgets stand, as far as this process knows the run's log.
+    /// Where the run's budgets stand, as far as this process knows the run's log. Of a budget that runs share, such as
+    /// `pipeline:NAME/day` and `budget:NAME/day`, this is what the run itself has spent and holds of it in the present
+    /// window; how it stands with all runs is known to [`Store::accounts`](crate::store::Store::accounts).
     #[must_use]
     pub fn budgets(&self) -> Vec<BudgetState> {
         match &*lock(&self.known) {
             Known::Session(session) if session.ended().is_none() => {
-                session.shared.env.budgets.states(session.shared.id)
+                let shared = &session.shared;
+                match shared.env.budgets.shares(shared.id) {
+                    false => shared.env.budgets.states(shared.id),
+                    true => shared.log.view().budgets().collect(),
+                }
             }
             Known::Session(session) => session.shared.log.view().budgets().collect(),
             Known::Log(log) => log.view().budgets().collect(),

@@ -44,9 +44,17 @@ pub(crate) async fn launch<Out>(
         check_key(key).map_err(refused)?;
     }
     let presence = desk.sign_on().await?;
-    if *env.halted.borrow() {
-        let failure = Failure::new(ErrorKind::Halted, "all calls are halted, so no run is started")
-            .hint("`segue halt --off` lets them go on");
+    if *env.halted.borrow()
+        && let Some(halt) = desk.look_for_halt().await?
+    {
+        let why = halt
+            .reason
+            .map_or_else(String::new, |reason| format!(": {reason}"));
+        let message = format!(
+            "`{}` has halted all calls since {}{why}; no run is started",
+            halt.by, halt.since
+        );
+        let failure = Failure::new(ErrorKind::Halted, message).hint("`segue halt --off` lets them go on");
         return Err(refused(failure));
     }
     let turn = desk.try_turn();

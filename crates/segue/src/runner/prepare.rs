@@ -90,6 +90,13 @@ pub(crate) fn prepare(
         }
     };
     let id = RunId::new(&*env.ids);
+    let call = match env.max_parallel {
+        None => call,
+        ceiling => Arc::new(Call {
+            ceiling,
+            ..Call::clone(&call)
+        }),
+    };
     let parts = Parts {
         id,
         inner,
@@ -186,7 +193,10 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
     let agents = prepare_all(env, &call.models, &agents, models).map_err(refuse)?;
     let run = &plan.run;
     let start = RunStart {
-        max_parallel: call.max_parallel.unwrap_or(run.max_parallel),
+        max_parallel: call
+            .max_parallel
+            .unwrap_or(run.max_parallel)
+            .min(call.ceiling.unwrap_or(u32::MAX)),
         timeout: call.timeout.unwrap_or(run.timeout),
         overrides: overrides.clone(),
         seed: id.bits(),
@@ -352,6 +362,7 @@ fn body_of(pipeline: &str, input: &Value, call: &Call) -> String {
         .unwrap_or_default();
     let said = Call {
         request_key: None,
+        ceiling: None,
         ..call.clone()
     };
     hash_of(&serde_json::json!([pipeline, inputs, said]))

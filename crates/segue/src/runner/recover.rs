@@ -37,7 +37,7 @@ pub(crate) async fn recover(desk: &Arc<Desk>) -> Result<Recovered, Error> {
         more: false,
         silent: desk.bury_the_dead().await?,
     };
-    if desk.store().halted().await?.is_some() {
+    if desk.look_for_halt().await?.is_some() {
         return Ok(recovered);
     }
     let heads = desk.store().unfinished(desk.now(), BITE).await?;

@@ -250,6 +250,8 @@ impl Rerun {
         call.request_key = None;
         call.note.clone_from(&self.note);
         call.trigger = self.trigger;
+        call.schedule = None;
+        call.ceiling = None;
         call.labels.extend(self.labels);
         if let Some(CallBudget(budget)) = self.budget {
             call.budget = Some(budget);

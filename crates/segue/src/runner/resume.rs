@@ -223,7 +223,8 @@ async fn ready(
             fence: Some(fence),
         },
     );
-    let mut given = restoring.finish(&mut left);
+    let holds = desk.store().holds(run).await?;
+    let mut given = restoring.finish(&mut left, &holds);
     let goes_on = match decided {
         Some(Decision::Fail(answered)) => {
             let by = answered.by.clone();

@@ -348,6 +348,14 @@ impl<In, Out> Launch<In, Out> {
         self
     }
 
+    /// The schedule that starts it; budgets of the operator may be over the runs of one. Its trigger is `schedule` where
+    /// nothing else is said.
+    #[must_use]
+    pub fn schedule(mut self, name: impl Into<String>) -> Self {
+        self.start.call().schedule = Some(name.into());
+        self
+    }
+
     /// Where the definition came from, for example `file:research.yaml`; shown with the run.
     #[must_use]
     pub fn definition(mut self, from: impl Into<String>) -> Self {

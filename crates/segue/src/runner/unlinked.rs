@@ -12,7 +12,7 @@ use crate::log::{EventKind, ROOT, RunLog, Unit};
 use crate::money::Cost;
 use crate::question::QuestionStatus;
 use crate::run::{Batch, Recorder};
-use crate::store::{Claim, QuestionChange, Settlement};
+use crate::store::{Claim, HoldState, QuestionChange, Settlement};
 use crate::view::{CallStatus, RunStatus};
 
 /// Cancels a run without running it. False when somebody else works on it, or it is over.
@@ -66,6 +66,13 @@ pub(crate) async fn cancel(
                 held_nanousd,
             },
         );
+    }
+    // A call that holds something and was not sent never will be.
+    for hold in store.holds(run).await? {
+        let is_known = settled.iter().any(|(call, _)| *call == hold.call);
+        if hold.state == HoldState::Reserved && !is_known {
+            settled.push((hold.call, Settlement::Released));
+        }
     }
     let why = match reason {
         Some(reason) => format!("the run was cancelled by {by}: {reason}"),

@@ -34,6 +34,9 @@ pub(crate) struct Call {
     pub(crate) note: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trigger: Option<String>,
+    /// The schedule that starts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) schedule: Option<String>,
     /// Where the definition came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) definition: Option<String>,
@@ -43,6 +46,10 @@ pub(crate) struct Call {
     /// The key of the request, so that the same request is the same run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_key: Option<String>,
+    /// The most attempts at once that the runner which starts the run allows. Stored, because what the run decides
+    /// follows from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ceiling: Option<u32>,
 }
 
 impl Call {
@@ -54,7 +61,11 @@ impl Call {
 
     /// Who or what starts the run.
     pub(crate) fn trigger(&self) -> &str {
-        self.trigger.as_deref().unwrap_or("library")
+        match (&self.trigger, &self.schedule) {
+            (Some(trigger), _) => trigger,
+            (None, Some(_)) => "schedule",
+            (None, None) => "library",
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Budgets as the events of a run tell of them: opened with their limits, reserved against, settled, raised.
+//! Budgets as the events of a run tell of them: opened with their limits, reserved against, settled, raised. Of a budget
+//! that runs share this is what the run itself has spent and holds of it, in the window it was last met in.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ pub(super) struct Budgets {
 #[derive(Debug, Clone, PartialEq)]
 struct Standing {
     budget: Budget,
+    /// The window it is counted in, where runs share it.
+    window: Option<String>,
     spent: Counts,
     reserved: Counts,
     uncertain: Counts,
@@ -35,21 +38,30 @@ struct Counts {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Held {
-    budgets: Vec<String>,
+    /// Each with its window.
+    budgets: Vec<(String, Option<String>)>,
     counts: Counts,
 }
 
 impl Budgets {
     pub(super) fn apply(&mut self, kind: &EventKind) {
         match kind {
-            EventKind::BudgetOpened { name, budget } => {
-                let standing = Standing {
+            EventKind::BudgetOpened { name, budget, window } => {
+                let fresh = Standing {
                     budget: *budget,
+                    window: window.clone(),
                     spent: Counts::default(),
                     reserved: Counts::default(),
                     uncertain: Counts::default(),
                 };
-                self.open.entry(name.clone()).or_insert(standing);
+                match self.open.get_mut(name) {
+                    // Its limits were set anew.
+                    Some(standing) if standing.window == *window => standing.budget = *budget,
+                    Some(standing) => *standing = fresh,
+                    None => {
+                        self.open.insert(name.clone(), fresh);
+                    }
+                }
             }
             EventKind::BudgetRaised { name, to, .. } => {
                 if let Some(standing) = self.open.get_mut(name) {
@@ -69,14 +81,14 @@ impl Budgets {
                     tokens: *reserved_tokens,
                     requests: 1,
                 };
-                self.each(budgets, |standing| standing.reserved.add(counts));
-                self.held.insert(
-                    *call,
-                    Held {
-                        budgets: budgets.clone(),
-                        counts,
-                    },
-                );
+                let window = |name: &String| self.open.get(name).and_then(|standing| standing.window.clone());
+                let budgets = budgets.iter().map(|name| (name.clone(), window(name)));
+                let held = Held {
+                    budgets: budgets.collect(),
+                    counts,
+                };
+                self.each(&held.budgets, |standing| standing.reserved.add(counts));
+                self.held.insert(*call, held);
             }
             EventKind::CallSucceeded {
                 call, usage, cost, ..
@@ -127,10 +139,12 @@ impl Budgets {
         let Some(Held { budgets, counts }) = self.held.remove(&call) else {
             return;
         };
+        // One that used nothing at all was never sent.
+        let requests = u64::from(!spent.is_zero());
         let actual = Counts {
             nanos: u64::try_from(spent.cost.nanousd.nanos()).unwrap_or(0),
             tokens: spent.usage.total_tokens(),
-            requests: 1,
+            requests,
         };
         self.each(&budgets, |standing| {
             standing.reserved.sub(counts);
@@ -138,9 +152,10 @@ impl Budgets {
         });
     }
 
-    fn each(&mut self, names: &[String], mut change: impl FnMut(&mut Standing)) {
-        for name in names {
-            if let Some(standing) = self.open.get_mut(name) {
+    /// Changes budgets whose window is still the present one.
+    fn each(&mut self, budgets: &[(String, Option<String>)], mut change: impl FnMut(&mut Standing)) {
+        for (name, window) in budgets {
+            if let Some(standing) = self.open.get_mut(name).filter(|now| now.window == *window) {
                 change(standing);
             }
         }
@@ -184,6 +199,7 @@ mod tests {
         budgets.apply(&EventKind::BudgetOpened {
             name: "run".into(),
             budget: cents(10).into(),
+            window: None,
         });
         let calls: Vec<CallId> = (0..2).map(|_| CallId::new(&ids)).collect();
         for call in &calls {

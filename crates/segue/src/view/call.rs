@@ -41,7 +41,7 @@ pub struct CallView {
     pub ended: Option<Time>,
     /// From its start to the first token, in milliseconds.
     pub first_token_ms: Option<u64>,
-    /// How long it waited for a budget or a provider, in milliseconds.
+    /// How long it waited for a budget, a provider or the end of a halt, in milliseconds.
     pub wait_ms: u64,
     /// The same after a crash, so that a provider can tell a repeat.
     pub idempotency_key: Option<String>,
@@ -106,6 +106,8 @@ pub(crate) struct Calls {
     all: Vec<Held>,
     by_id: HashMap<CallId, usize>,
     by_step: HashMap<String, Vec<usize>>,
+    /// Calls that wait before anything is set aside for them, and since when.
+    early: HashMap<CallId, Time>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -229,7 +231,10 @@ impl Calls {
             started: None,
             ended: None,
             first_token_ms: None,
-            wait_ms: 0,
+            wait_ms: self
+                .early
+                .remove(call)
+                .map_or(0, |since| millis(since, event.time)),
             idempotency_key: None,
             request: None,
             response: None,
@@ -257,6 +262,12 @@ impl Calls {
 
     /// Takes an event about a call that has no outcome yet.
     pub(super) fn apply(&mut self, event: &Event) -> Option<Heard> {
+        if let EventKind::CallWaiting { call, .. } = &event.kind
+            && !self.by_id.contains_key(call)
+        {
+            self.early.entry(*call).or_insert(event.time);
+            return None;
+        }
         let held = self.open(event)?;
         let rate_limit_ms = held.stop_waiting(event.time);
         held.tell(event);
@@ -321,7 +332,7 @@ impl Held {
             EventKind::CallWaiting { reason, .. } => {
                 self.waiting = Some(Waiting {
                     since: event.time,
-                    is_for_provider: reason != "budget",
+                    is_for_provider: !matches!(reason.as_str(), "budget" | "halted"),
                 });
                 return;
             }

@@ -424,6 +424,7 @@ impl RunView {
                 key,
                 parent,
                 definition,
+                schedule,
                 ..
             } => {
                 record.pipeline.clone_from(pipeline);
@@ -431,6 +432,7 @@ impl RunView {
                 record.inputs.clone_from(inputs);
                 record.labels.clone_from(labels);
                 record.trigger.kind.clone_from(trigger);
+                record.trigger.schedule.clone_from(schedule);
                 record.models.clone_from(models);
                 record.note.clone_from(note);
                 record.key.clone_from(key);

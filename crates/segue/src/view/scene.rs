@@ -161,6 +161,7 @@ impl Scene {
             parent: None,
             definition: None,
             request_key: None,
+            schedule: None,
         };
         self.push(None, queued).push(
             None,

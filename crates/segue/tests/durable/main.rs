@@ -2,10 +2,14 @@
 
 mod basics;
 mod drift;
+mod halt;
 mod interrupt;
 mod people;
+mod raised_budgets;
 mod rerun;
 mod resume;
 mod runners;
+mod shared_budgets;
+mod standing;
 mod support;
 mod workspace;

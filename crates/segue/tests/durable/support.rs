@@ -127,6 +127,15 @@ pub(crate) fn with_model_as(model: impl Model) -> RunnerBuilder {
         .registry(Registry::new())
 }
 
+/// Virtual time: what a test measures is exact.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of a paused runtime is what is measured"
+)]
+pub(crate) fn now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// A store in memory.
 pub(crate) fn memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())

@@ -49,6 +49,27 @@ async fn max_parallel_of_a_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_runner_has_a_ceiling_for_the_attempts_of_a_run() {
+    for (ceiling, called, expected) in [
+        (1, None, 4),
+        (2, None, 2),
+        (2, Some(4), 2),
+        (2, Some(1), 4),
+        (9, None, 1),
+    ] {
+        let began = crate::now();
+        let runner = Runner::builder().max_parallel(ceiling).build().expect("a runner");
+        let run = runner.start(&four(None), 1);
+        let run = match called {
+            Some(attempts) => run.max_parallel(attempts),
+            None => run,
+        };
+        run.await.expect("it starts").done().await.expect("it runs");
+        assert_eq!(began.elapsed(), secs(expected), "{ceiling} {called:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn max_parallel_of_a_map() {
     let map = |items: Option<u32>| {
         Pipeline::define("map", |p, list: Out<Vec<u64>>| match items {

@@ -64,6 +64,21 @@ pub enum Decision {
     Refused(Refusal),
 }
 
+/// What is to become of a call that other budgets than those of the ledger hold too.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Answer<G> {
+    /// It may be made.
+    Granted(G),
+    /// It may fit once calls in flight have settled.
+    Wait {
+        /// Which budget has no room now, of those beside the accounts; none where it is an account.
+        beside: Option<usize>,
+    },
+    /// Waiting would not help.
+    Refused(Refusal),
+}
+
 /// A call that does not fit a budget, even with every other call settled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{limit}")]

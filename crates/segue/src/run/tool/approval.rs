@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::Call;
 use crate::error::{ErrorKind, Failure, Result};
+use crate::id::CallId;
 use crate::log::EventKind;
 use crate::plan::{ToolApproval, hash_of};
 use crate::question::{Approval, Ask, QuestionKind};
@@ -96,7 +97,7 @@ impl Call<'_> {
 
     /// Puts a refusal into the record.
     fn refused(&self, failure: Failure) -> Failure {
-        let mut flight = self.reserve();
+        let mut flight = self.reserve(CallId::new(&*self.state().run.env.ids));
         flight.landed = true;
         self.cx.event(EventKind::CallRefused {
             call: flight.id,

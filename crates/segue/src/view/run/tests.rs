@@ -506,7 +506,10 @@ fn a_wait_for_a_provider_is_told_from_one_for_a_budget() {
         call,
         reason: reason.to_owned(),
     };
-    scene.queued("diamond").started("top").reserved("top", 1, call);
+    // The first wait is over before anything is set aside.
+    scene.queued("diamond").started("top");
+    scene.push(Some("top"), waiting("halted")).wait(3);
+    scene.reserved("top", 1, call);
     scene
         .push(Some("top"), waiting("budget"))
         .wait(5)
@@ -521,7 +524,7 @@ fn a_wait_for_a_provider_is_told_from_one_for_a_budget() {
     );
     let run = RunView::replay(Some(diamond()), scene.events());
     assert_eq!(run.step("top").map(|step| step.wait_ms.rate_limit), Some(7));
-    assert_eq!(run.calls().map(|call| call.wait_ms).collect::<Vec<_>>(), [12]);
+    assert_eq!(run.calls().map(|call| call.wait_ms).collect::<Vec<_>>(), [15]);
     assert_eq!(run.cost().uncertain_nanousd, cents(4));
 }
 

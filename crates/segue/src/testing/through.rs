@@ -1,0 +1,115 @@
+//! Stores in front of another one: what they let through, and what they do beside that.
+
+use std::sync::Arc;
+
+use crate::store::{Store, StoreError};
+
+/// A store in front of another one.
+pub(super) trait Through: Send + Sync + 'static {
+    /// The store behind it.
+    fn behind(&self) -> &Arc<dyn Store>;
+
+    /// Whether it still answers what it is asked; else it never does.
+    fn reads(&self) -> bool {
+        true
+    }
+
+    /// Whether the next write is made; else it never is, and whoever asked for it waits for ever.
+    fn writes(&self) -> bool {
+        true
+    }
+
+    /// A write of this name was handed over to the store behind. An error is given instead of its answer.
+    ///
+    /// # Errors
+    /// What whoever asked for the write is told.
+    fn wrote(&self, _write: &'static str) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Makes something that is [`Through`] a store.
+macro_rules! through {
+    ($type:ty) => {
+        $crate::testing::through::through! { $type {
+            beat(owner: OwnerId) -> Beat;
+            news(owner: OwnerId) -> Beat;
+            owners() -> Vec<OwnerSeen>;
+            unfinished(now: Time, most: usize) -> Vec<Head>;
+            plan(hash: String) -> Option<StoredPlan>;
+            head(run: RunId) -> Option<Head>;
+            named(prefix: String, most: usize) -> Vec<RunId>;
+            runs(query: RunQuery) -> Page<Head>;
+            log(run: RunId, after: u64, most: usize) -> Vec<Entry>;
+            signals(run: RunId) -> Vec<Signal>;
+            question(question: QuestionId) -> Option<Question>;
+            questions(run: Option<RunId>, most: usize) -> Vec<Question>;
+            documents(pipeline: String, key: String) -> Vec<Document>;
+            workspaces(key: Option<String>) -> Vec<DocumentKey>;
+            artifacts(query: ArtifactQuery) -> Vec<KeptArtifact>;
+            link(pipeline: String, link: String) -> Vec<LinkVersion>;
+            referenced() -> BTreeSet<String>;
+            holds(run: RunId) -> Vec<Hold>;
+            accounts(name: Option<String>, most: usize) -> Vec<Account>;
+            halted() -> Option<Halt>;
+            examine() -> Vec<String>;
+        } {
+            enroll(owner: Owner) -> ();
+            bury(owner: OwnerId, beats: u64) -> bool;
+            leave(owner: OwnerId) -> ();
+            create(run: NewRun) -> Created;
+            claim(run: RunId, owner: OwnerId) -> Claim;
+            release(run: RunId, fence: u64) -> ();
+            commit(commit: Commit) -> Committed;
+            remove(run: RunId) -> bool;
+            signal(signal: SignalKind, run: RunId, at: Time) -> Signalled;
+            expire(question: QuestionId) -> bool;
+            reserve(hold: Hold, accounts: Vec<AccountKey>, decide: Decide) -> Option<Amounts>;
+            settle(run: RunId, calls: Vec<(CallId, Settlement)>) -> ();
+            halt(halt: Option<Halt>) -> ();
+        } }
+    };
+    ($type:ty { $($read:ident($($ra:ident: $rt:ty),*) -> $rr:ty;)* } { $($write:ident($($wa:ident: $wt:ty),*) -> $wr:ty;)* }) => {
+        const _: () = {
+            use std::collections::BTreeSet;
+
+            use futures_util::FutureExt;
+
+            use crate::clock::Time;
+            use crate::id::{CallId, QuestionId, RunId};
+            use crate::question::Question;
+            use crate::store::*;
+            use $crate::testing::through::Through;
+
+            impl Store for $type {
+                fn name(&self) -> String {
+                    self.behind().name()
+                }
+
+                fn blobs(&self) -> &dyn Blobs {
+                    self.behind().blobs()
+                }
+
+                $(fn $read(&self, $($ra: $rt),*) -> Pending<$rr> {
+                    match self.reads() {
+                        true => self.behind().$read($($ra),*),
+                        false => std::future::pending().boxed(),
+                    }
+                })*
+
+                $(fn $write(&self, $($wa: $wt),*) -> Pending<$wr> {
+                    if !self.writes() {
+                        return std::future::pending().boxed();
+                    }
+                    let pending = self.behind().$write($($wa),*);
+                    match self.wrote(stringify!($write)) {
+                        Ok(()) => pending,
+                        Err(error) => async move { pending.await.and(Err(error)) }.boxed(),
+                    }
+                })*
+            }
+        };
+    };
+}
+
+pub(super) use through;
