@@ -1,4 +1,4 @@
-//! The command line: `cargo xtask test [--only CHECK]… [--skip CHECK]…`.
+//! The command line: `cargo xtask test [--only CHECK]… [--skip CHECK]…` and `cargo xtask crash …`.
 
 use crate::checks::CHECKS;
 use crate::failure::{Failure, Result};
@@ -7,6 +7,8 @@ use crate::failure::{Failure, Result};
 #[derive(Debug, PartialEq)]
 pub(crate) enum Arguments {
     Test(Selection),
+    /// What the crash harness is told.
+    Crash(Vec<String>),
     Help,
 }
 
@@ -25,6 +27,7 @@ impl Arguments {
         let mut words = words;
         match words.next().as_deref() {
             Some("test") => {}
+            Some("crash") => return Ok(Self::Crash(words.collect())),
             None | Some("help" | "--help" | "-h") => return Ok(Self::Help),
             Some(other) => return Err(wrong(format!("unknown command `{other}`"))),
         }
@@ -58,7 +61,7 @@ impl Selection {
 /// The text of `--help`.
 pub(crate) fn help() -> String {
     let mut text =
-        "usage: cargo xtask test [--only CHECK]… [--skip CHECK]…\n\nchecks, in order:\n".to_owned();
+        "usage: cargo xtask test [--only CHECK]… [--skip CHECK]…\n       cargo xtask crash [ROUNDS] [--seed SEED] [--postgres]\n\nchecks, in order:\n".to_owned();
     for check in &CHECKS {
         text.push_str(&format!("  {:<9} {}\n", check.name, check.about));
     }

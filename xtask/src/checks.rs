@@ -92,7 +92,39 @@ fn fmt() -> Result<()> {
 }
 
 /// What no default feature builds and would go bad unseen.
-const FEATURES: &str = "segue-store/postgres-tls";
+const FEATURES: &str = "segue-store/postgres-tls,segue-crash/harness";
+
+/// The kill loop, with what it is told.
+///
+/// # Errors
+///
+/// What it found.
+pub(crate) fn crash(words: &[String]) -> Result<()> {
+    needs::install()?;
+    let build = [
+        "build",
+        "-p",
+        "segue-crash",
+        "--features",
+        "harness",
+        "--bins",
+        "--locked",
+    ];
+    run_program(cargo(&build))?;
+    let run = [
+        "run",
+        "-p",
+        "segue-crash",
+        "--features",
+        "harness",
+        "--bin",
+        "segue-crash",
+        "--quiet",
+        "--",
+    ];
+    let words = words.iter().map(String::as_str);
+    run_program(cargo(&run.into_iter().chain(words).collect::<Vec<_>>()))
+}
 
 fn clippy() -> Result<()> {
     run_program(cargo(&[

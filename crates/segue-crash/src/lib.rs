@@ -6,10 +6,12 @@
 //! against the ledger: nothing lost, nothing doubled, nothing paid for that nobody sees.
 //!
 //! [`rounds`] is the kill loop over one process at a time, [`crowd`] has several on one store, some killed, some stopped and
-//! continued.
+//! continued; a [`campaign`]
+//! is many of either.
 
 #![cfg(feature = "harness")]
 
+pub mod campaign;
 pub mod crowd;
 pub mod effects;
 pub mod house;

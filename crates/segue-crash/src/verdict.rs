@@ -53,6 +53,16 @@ pub struct Tally {
     pub resumed: u64,
 }
 
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.calls += other.calls;
+        self.uncertain += other.uncertain;
+        self.effects += other.effects;
+        self.resumed += other.resumed;
+    }
+}
+
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("\n"))

@@ -6,7 +6,6 @@ use std::path::Path;
 use segue::store::RunQuery;
 use segue_crash::site::{Place, Site};
 
-mod crowd;
 mod disk;
 mod points;
 mod rounds;

@@ -1,42 +1,42 @@
-//! The kill loop.
+//! The kill loop, and crowds.
 
-use segue_crash::rounds;
+use std::path::Path;
+
+use segue_crash::campaign::Campaign;
 use segue_crash::site::Place;
-use segue_crash::verdict::{check, undisturbed};
 
-use crate::{find, site};
-
-/// Rounds with the store in a file.
-const ROUNDS: u64 = 200;
-/// Rounds with the store on a server.
-const POSTGRES: u64 = 40;
+fn campaign(rounds: u64, seed: u64) -> Campaign {
+    Campaign {
+        worker: Path::new(env!("CARGO_BIN_EXE_segue-crash-worker")).to_owned(),
+        rounds,
+        seed,
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_rounds_of_kills() {
-    kill(Place::Sqlite, ROUNDS, 7).await;
+    let report = campaign(200, 7).kills(|_| Place::Sqlite, |_| {}).await;
+    let report = report.unwrap_or_else(|found| panic!("{found}"));
+    println!("{report}");
+    assert_eq!(report.tally.runs, 200);
+    assert!(report.done.killed > 100, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forty_rounds_of_kills_on_postgres() {
-    let address = segue_store::testing::cluster().database("rounds");
-    kill(Place::Postgres(address), POSTGRES, 8).await;
+    let place = |batch| Place::Postgres(segue_store::testing::cluster().database(&format!("kills_{batch}")));
+    let report = campaign(40, 8).kills(place, |_| {}).await;
+    let report = report.unwrap_or_else(|found| panic!("{found}"));
+    println!("{report}");
+    assert_eq!(report.tally.runs, 40);
+    assert!(report.done.killed > 20, "{report}");
 }
 
-async fn kill(place: Place, rounds: u64, seed: u64) {
-    let mut site = site(place);
-    let expected = undisturbed().await.expect("nobody disturbs it");
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut killed = 0;
-    for number in 0..rounds {
-        let kills = random.u64(1..=3);
-        let round = rounds::round(&site, number, kills, &mut random);
-        killed += round.unwrap_or_else(|found| find(&mut site, &found)).killed;
-    }
-    let store = site.store().await.expect("a store");
-    let seen = site.effects().expect("a ledger");
-    let tally = check(&store, &seen, &expected, 1..=1).await;
-    let tally = tally.unwrap_or_else(|found| find(&mut site, &found));
-    println!("{tally}; {killed} processes killed");
-    assert_eq!(tally.runs, rounds);
-    assert!(killed > rounds / 2, "only {killed} were killed");
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_rounds_of_four_some_killed_and_some_stopped() {
+    let report = campaign(50, 11).crowds(|_| Place::Sqlite, |_| {}).await;
+    let report = report.unwrap_or_else(|found| panic!("{found}"));
+    println!("{report}");
+    assert_eq!(report.tally.runs, 400);
+    assert!(report.done.killed > 20 && report.done.stopped > 20, "{report}");
 }
