@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use fastrand::Rng;
 
 use crate::crowd::{self, Disturbed};
+use crate::plant::Fault;
 use crate::rounds;
 use crate::site::{Place, Site};
 use crate::verdict::{Mishap, Tally, Undisturbed, check, undisturbed};
@@ -26,6 +27,8 @@ pub struct Campaign {
     pub rounds: u64,
     /// What everything random follows from.
     pub seed: u64,
+    /// A fault that has to be found.
+    pub fault: Option<Fault>,
 }
 
 /// What has been done so far, and what was seen.
@@ -74,6 +77,14 @@ impl fmt::Display for Found {
 
 impl std::error::Error for Found {}
 
+impl Found {
+    /// Where everything is kept.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
 impl Campaign {
     /// Kills one process after another, each time until its run is done.
     ///
@@ -85,9 +96,13 @@ impl Campaign {
         tell: impl Fn(&Report),
     ) -> Result<Report, Mishap> {
         let mut random = Rng::with_seed(self.seed);
-        self.batches(place, 1..=1, tell, |site, number, report| {
+        let batch = self.batch();
+        // Workers with a fault make their decisions themselves, and cannot know whether the effect was had.
+        let least = u64::from(self.fault.is_none());
+        self.batches(place, least..=1, tell, |site, number, report| {
             let kills = random.u64(1..=3);
-            let round = rounds::round(site, number, kills, &mut random)?;
+            let total = number % batch + 1;
+            let round = rounds::round(site, number, total, kills, &mut random)?;
             report.done.killed += round.killed;
             report.decided += round.decided;
             Ok(())
@@ -105,8 +120,9 @@ impl Campaign {
         tell: impl Fn(&Report),
     ) -> Result<Report, Mishap> {
         let mut random = Rng::with_seed(self.seed);
+        let batch = self.batch();
         self.batches(place, 0..=1, tell, |site, number, report| {
-            let (name, before) = (format!("round-{number}"), number % BATCH * SIZE as u64 * RUNS);
+            let (name, before) = (format!("round-{number}"), number % batch * SIZE as u64 * RUNS);
             let disturbances = random.u64(2..6);
             let done = crowd::round(site, (&name, SIZE, RUNS), before, disturbances, &mut random)?;
             report.done.killed += done.killed;
@@ -114,6 +130,11 @@ impl Campaign {
             Ok(())
         })
         .await
+    }
+
+    /// Rounds at one site. A fault is to be found soon.
+    fn batch(&self) -> u64 {
+        if self.fault.is_some() { 1 } else { BATCH }
     }
 
     async fn batches(
@@ -126,8 +147,9 @@ impl Campaign {
         let expected = undisturbed().await?;
         let mut report = Report::default();
         while report.rounds < self.rounds {
-            let mut site = Site::new(&self.worker, place(report.rounds / BATCH))?;
-            let last = self.rounds.min(report.rounds + BATCH);
+            let mut site =
+                Site::new(&self.worker, place(report.rounds / self.batch()))?.with_fault(self.fault);
+            let last = self.rounds.min(report.rounds + self.batch());
             while report.rounds < last {
                 if let Err(error) = round(&site, report.rounds, &mut report) {
                     return Err(self.found(&mut site, &error).into());

@@ -18,6 +18,7 @@ use serde_json::{Value as Json, json};
 
 use crate::effects::{self, Effects};
 use crate::house;
+use crate::plant::Fault;
 use crate::process::{Process, Teller};
 use crate::site::{self, Site};
 use crate::verdict::{self, Mishap};
@@ -44,7 +45,9 @@ pub struct Part {
 }
 
 impl Part {
-    fn arguments(&self) -> Vec<String> {
+    /// What a worker is told on its command line.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
         let Self {
             name,
             begins: (from, count),
@@ -94,9 +97,10 @@ pub fn work(effects: &Effects) -> ExitCode {
 
 async fn help(part: &Part, store: &str, effects: &Effects) -> Result<(), Mishap> {
     let effects = effects.clone().aloud();
-    let store = site::open(store).await?;
+    let fault = Fault::of_this_process()?;
+    let store = Fault::in_front_of(fault, site::open(store).await?);
     let runner = verdict::runner(store.clone(), &effects).lease(LEASE).build()?;
-    let pipeline = verdict::pipeline(&effects)?;
+    let pipeline = verdict::pipeline(&effects, fault)?;
     let (from, count) = part.begins;
     for number in from..from + count {
         let begin = || async {

@@ -6,6 +6,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::plant::Fault;
+
 /// The variable that tells a worker where its effects are written down.
 pub const VARIABLE: &str = "SEGUE_CRASH_EFFECTS";
 
@@ -14,6 +16,8 @@ pub const VARIABLE: &str = "SEGUE_CRASH_EFFECTS";
 pub struct Effects {
     path: Option<PathBuf>,
     aloud: bool,
+    /// What is added to a key, where somebody wants to see that this is found.
+    odd: String,
 }
 
 /// How often something happened under one key.
@@ -34,6 +38,10 @@ impl Effects {
         Self {
             path: std::env::var_os(VARIABLE).map(PathBuf::from),
             aloud: false,
+            odd: match Fault::of_this_process() {
+                Ok(Some(Fault::Keys)) => format!("-{}", std::process::id()),
+                _ => String::new(),
+            },
         }
     }
 
@@ -43,6 +51,7 @@ impl Effects {
         Self {
             path: None,
             aloud: false,
+            odd: String::new(),
         }
     }
 
@@ -54,12 +63,12 @@ impl Effects {
 
     /// Something begins to happen under a key.
     pub fn begin(&self, key: &str, what: &str) {
-        self.line(&format!("begin {key} {what}\n"));
+        self.line(&format!("begin {key}{} {what}\n", self.odd));
     }
 
     /// It has happened.
     pub fn end(&self, key: &str) {
-        self.line(&format!("end {key}\n"));
+        self.line(&format!("end {key}{}\n", self.odd));
     }
 
     /// A line is written by one call, so it is there as a whole or not at all, whoever else writes.

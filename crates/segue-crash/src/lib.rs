@@ -7,7 +7,7 @@
 //!
 //! [`rounds`] is the kill loop over one process at a time, [`crowd`] has several on one store, some killed, some stopped and
 //! continued; a [`campaign`]
-//! is many of either.
+//! is many of either. A harness that finds nothing may be blind: the faults of [`plant`] are built in, and each has to be found.
 
 #![cfg(feature = "harness")]
 
@@ -15,6 +15,7 @@ pub mod campaign;
 pub mod crowd;
 pub mod effects;
 pub mod house;
+pub mod plant;
 pub mod process;
 pub mod rounds;
 pub mod site;

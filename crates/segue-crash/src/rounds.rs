@@ -3,12 +3,11 @@
 use std::fmt;
 use std::io;
 
-use fastrand::Rng;
-use segue::RunId;
-
+use crate::crowd::Part;
 use crate::house;
 use crate::process::Gone;
 use crate::site::Site;
+use fastrand::Rng;
 
 /// Fail points a process reaches at most before it is done.
 const POINTS: u64 = 140;
@@ -66,19 +65,22 @@ enum Death {
 struct Client<'a> {
     site: &'a Site,
     key: String,
+    /// Runs of the site, with this one.
+    total: u64,
     /// Its id, once a process has said it.
     run: Option<String>,
     round: Round,
 }
 
-/// One round: up to `kills` processes are killed before one may finish.
+/// One round: up to `kills` processes are killed before one may finish. With its run there are `total` at the site.
 ///
 /// # Errors
 /// What did not go as promised.
-pub fn round(site: &Site, number: u64, kills: u64, random: &mut Rng) -> Result<Round, Trouble> {
+pub fn round(site: &Site, number: u64, total: u64, kills: u64, random: &mut Rng) -> Result<Round, Trouble> {
     let mut client = Client {
         site,
         key: format!("round-{number}"),
+        total,
         run: None,
         round: Round::default(),
     };
@@ -109,19 +111,8 @@ impl Client<'_> {
 
     /// One process; true when the run is done.
     fn process(&mut self, death: Death, by_id: bool) -> Result<bool, Trouble> {
-        let known = self.run.clone();
-        let arguments = match known.as_deref().filter(|_| by_id) {
-            Some(run) => vec!["resume", run, "--no-input", "--output", "ndjson"],
-            None => vec![
-                "run",
-                "work.yaml",
-                "--no-input",
-                "--output",
-                "ndjson",
-                "--request-key",
-                &self.key,
-            ],
-        };
+        let arguments = self.arguments(by_id);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let gone = match death {
             Death::Never => self.site.run(&arguments, None)?,
             Death::Point(point) => self.site.run(&arguments, Some(&point))?,
@@ -147,9 +138,30 @@ impl Client<'_> {
         }
     }
 
+    /// The command line of the next process.
+    fn arguments(&self, by_id: bool) -> Vec<String> {
+        if self.site.fault().is_some() {
+            let part = Part {
+                name: self.key.clone(),
+                begins: (0, 1),
+                total: self.total,
+            };
+            return part.arguments();
+        }
+        let words: &[&str] = match self.run.as_deref().filter(|_| by_id) {
+            Some(run) => &["resume", run],
+            None => &["run", "work.yaml", "--request-key", &self.key],
+        };
+        let told = ["--no-input", "--output", "ndjson"];
+        words.iter().chain(&told).map(|&word| word.to_owned()).collect()
+    }
+
     /// What was said of the run stays true.
     fn learn(&mut self, gone: &Gone) -> Result<(), Trouble> {
         let said = gone.stdout.iter().find_map(|line| {
+            if let Some(run) = line.strip_prefix("began ") {
+                return Some(run.to_owned());
+            }
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
             line["run"].as_str().map(str::to_owned)
         });
@@ -186,10 +198,4 @@ fn had_its_effect(site: &Site, run: &str) -> io::Result<bool> {
         .effects()?
         .values()
         .any(|seen| seen.what == what && seen.ended > 0))
-}
-
-/// The id of a run, from its text.
-#[must_use]
-pub fn id(text: &str) -> Option<RunId> {
-    text.parse().ok()
 }

@@ -12,6 +12,7 @@ use segue_store::artifacts::{self, Options};
 use segue_store::{Postgres, Sqlite};
 
 use crate::effects::{self, Seen};
+use crate::plant::{self, Fault};
 use crate::process::{Gone, Process};
 
 /// The pipeline that is run again and again.
@@ -28,6 +29,7 @@ pub struct Site {
     folder: tempfile::TempDir,
     worker: PathBuf,
     place: Place,
+    fault: Option<Fault>,
 }
 
 /// Where the store is.
@@ -52,7 +54,20 @@ impl Site {
             folder,
             worker: worker.to_owned(),
             place,
+            fault: None,
         })
+    }
+
+    /// Gives its workers a fault; they are of the library then, and not of the command line.
+    #[must_use]
+    pub fn with_fault(self, fault: Option<Fault>) -> Self {
+        Self { fault, ..self }
+    }
+
+    /// The fault of its workers.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
     }
 
     /// Leaves everything where it is, for somebody to look at.
@@ -108,6 +123,10 @@ impl Site {
             .env(effects::VARIABLE, self.ledger())
             .env_remove(fail::VARIABLE)
             .env("NO_COLOR", "1");
+        match self.fault {
+            Some(fault) => command.env(plant::VARIABLE, fault.to_string()),
+            None => command.env_remove(plant::VARIABLE),
+        };
         if let Some(fails) = fails {
             command.env(fail::VARIABLE, fails);
         }

@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 
 use crate::effects::{Effects, Seen};
 use crate::house;
-use crate::site::WORK;
+use crate::plant::Fault;
 
 /// What is compared with: a run that nobody disturbs.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,8 +91,8 @@ impl fmt::Display for Tally {
 ///
 /// # Errors
 /// When it is none.
-pub fn pipeline(effects: &Effects) -> Result<Pipeline<Json, Json>, Mishap> {
-    let files = BTreeMap::from([("work.yaml".to_owned(), WORK.to_owned())]);
+pub fn pipeline(effects: &Effects, fault: Option<Fault>) -> Result<Pipeline<Json, Json>, Mishap> {
+    let files = BTreeMap::from([("work.yaml".to_owned(), Fault::work(fault))]);
     let loaded = segue::file::load_from(
         &files,
         "work.yaml",
@@ -122,7 +122,7 @@ pub fn runner(store: Arc<dyn Store>, effects: &Effects) -> segue::RunnerBuilder 
 pub async fn undisturbed() -> Result<Undisturbed, Mishap> {
     let effects = Effects::unseen();
     let runner = runner(Arc::new(MemoryStore::new()), &effects).build()?;
-    let run = runner.start(&pipeline(&effects)?, json!({})).await?;
+    let run = runner.start(&pipeline(&effects, None)?, json!({})).await?;
     let done = run.done().await?;
     let view = run.view();
     Ok(Undisturbed {

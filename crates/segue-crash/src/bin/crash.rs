@@ -62,6 +62,7 @@ async fn campaign(asked: &Asked) -> Result<(), Mishap> {
         worker: beside(&std::env::current_exe()?),
         rounds: asked.rounds,
         seed: asked.seed,
+        fault: None,
     };
     let crowds = Campaign {
         rounds: asked.rounds.div_ceil(CROWDS),

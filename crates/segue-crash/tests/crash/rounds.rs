@@ -1,8 +1,11 @@
 //! The kill loop, and crowds.
 
+use std::cell::Cell;
 use std::path::Path;
 
-use segue_crash::campaign::Campaign;
+use segue::testing::Plant;
+use segue_crash::campaign::{Campaign, Found, Report};
+use segue_crash::plant::Fault;
 use segue_crash::site::Place;
 
 fn campaign(rounds: u64, seed: u64) -> Campaign {
@@ -10,6 +13,7 @@ fn campaign(rounds: u64, seed: u64) -> Campaign {
         worker: Path::new(env!("CARGO_BIN_EXE_segue-crash-worker")).to_owned(),
         rounds,
         seed,
+        fault: None,
     }
 }
 
@@ -39,4 +43,47 @@ async fn fifty_rounds_of_four_some_killed_and_some_stopped() {
     println!("{report}");
     assert_eq!(report.tally.runs, 400);
     assert!(report.done.killed > 20 && report.done.stopped > 20, "{report}");
+}
+
+/// Rounds in which a fault that is built in has to be found.
+const FIND: u64 = 80;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_that_is_built_in_is_found() {
+    for fault in Fault::all() {
+        let campaign = Campaign {
+            fault: Some(fault),
+            ..campaign(FIND, 5)
+        };
+        let rounds = Cell::new(0);
+        let tell = |report: &Report| rounds.set(report.rounds);
+        let found = match fault.needs_a_crowd() {
+            true => campaign.crowds(|_| Place::Sqlite, tell).await,
+            false => campaign.kills(|_| Place::Sqlite, tell).await,
+        };
+        let Err(found) = found else {
+            panic!("nobody has noticed `{fault}` in {FIND} rounds");
+        };
+        let Some(found) = found.downcast_ref::<Found>() else {
+            panic!("`{fault}` was not looked for: {found}");
+        };
+        let said = found.to_string();
+        assert!(
+            clues(fault).iter().any(|clue| said.contains(clue)),
+            "`{fault}` is not what was found: {said}"
+        );
+        println!("{fault}: found in round {}", rounds.get() + 1);
+        std::fs::remove_dir_all(found.folder()).expect("nobody else needs it");
+    }
+}
+
+/// What may be said of a fault, among other things.
+fn clues(fault: Fault) -> &'static [&'static str] {
+    match fault {
+        Fault::Store(Plant::Early | Plant::Unfenced) | Fault::Keys => &["are on record"],
+        Fault::Store(Plant::Apart) => &["has lost its artifact"],
+        Fault::Store(Plant::Dangling) => &["has lost the bytes of", "are not in the artifact store"],
+        Fault::Store(Plant::Unreserved) => &["and together"],
+        Fault::Repeats => &["must not be repeated was had 2 times"],
+    }
 }

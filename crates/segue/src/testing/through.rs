@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::store::{Store, StoreError};
+use futures_util::FutureExt;
+
+use crate::store::{AccountKey, Amounts, Blobs, Commit, Committed, Decide, Hold, Pending, Store, StoreError};
 
 /// A store in front of another one.
 pub(super) trait Through: Send + Sync + 'static {
@@ -19,12 +21,48 @@ pub(super) trait Through: Send + Sync + 'static {
         true
     }
 
+    /// Where bytes are kept.
+    fn blobs_behind(&self) -> &dyn Blobs {
+        self.behind().blobs()
+    }
+
+    /// Hands over a transition.
+    fn commit_behind(&self, commit: Commit) -> Pending<Committed> {
+        self.behind().commit(commit)
+    }
+
+    /// Hands over a reservation.
+    fn reserve_behind(
+        &self,
+        hold: Hold,
+        accounts: Vec<AccountKey>,
+        decide: Decide,
+    ) -> Pending<Option<Amounts>> {
+        self.behind().reserve(hold, accounts, decide)
+    }
+
     /// A write of this name was handed over to the store behind. An error is given instead of its answer.
     ///
     /// # Errors
     /// What whoever asked for the write is told.
     fn wrote(&self, _write: &'static str) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+/// Makes a write of this name, unless it is one that is never made.
+pub(super) fn write<T: Send + 'static>(
+    through: &impl Through,
+    name: &'static str,
+    make: impl FnOnce() -> Pending<T>,
+) -> Pending<T> {
+    if !through.writes() {
+        return std::future::pending().boxed();
+    }
+    let pending = make();
+    match through.wrote(name) {
+        Ok(()) => pending,
+        Err(error) => async move { pending.await.and(Err(error)) }.boxed(),
     }
 }
 
@@ -60,11 +98,9 @@ macro_rules! through {
             create(run: NewRun) -> Created;
             claim(run: RunId, owner: OwnerId) -> Claim;
             release(run: RunId, fence: u64) -> ();
-            commit(commit: Commit) -> Committed;
             remove(run: RunId) -> bool;
             signal(signal: SignalKind, run: RunId, at: Time) -> Signalled;
             expire(question: QuestionId) -> bool;
-            reserve(hold: Hold, accounts: Vec<AccountKey>, decide: Decide) -> Option<Amounts>;
             settle(run: RunId, calls: Vec<(CallId, Settlement)>) -> ();
             halt(halt: Option<Halt>) -> ();
         } }
@@ -87,7 +123,7 @@ macro_rules! through {
                 }
 
                 fn blobs(&self) -> &dyn Blobs {
-                    self.behind().blobs()
+                    self.blobs_behind()
                 }
 
                 $(fn $read(&self, $($ra: $rt),*) -> Pending<$rr> {
@@ -98,15 +134,16 @@ macro_rules! through {
                 })*
 
                 $(fn $write(&self, $($wa: $wt),*) -> Pending<$wr> {
-                    if !self.writes() {
-                        return std::future::pending().boxed();
-                    }
-                    let pending = self.behind().$write($($wa),*);
-                    match self.wrote(stringify!($write)) {
-                        Ok(()) => pending,
-                        Err(error) => async move { pending.await.and(Err(error)) }.boxed(),
-                    }
+                    $crate::testing::through::write(self, stringify!($write), || self.behind().$write($($wa),*))
                 })*
+
+                fn commit(&self, commit: Commit) -> Pending<Committed> {
+                    $crate::testing::through::write(self, "commit", || self.commit_behind(commit))
+                }
+
+                fn reserve(&self, hold: Hold, accounts: Vec<AccountKey>, decide: Decide) -> Pending<Option<Amounts>> {
+                    $crate::testing::through::write(self, "reserve", || self.reserve_behind(hold, accounts, decide))
+                }
             }
         };
     };
