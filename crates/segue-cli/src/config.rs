@@ -11,9 +11,11 @@ use segue::money::Nanousd;
 
 use crate::problem::Problem;
 
+mod budgets;
 mod keys;
 mod read;
 
+pub(crate) use budgets::OperatorBudget;
 pub(crate) use keys::{KEYS, schema};
 pub(crate) use read::{Found, Layer};
 

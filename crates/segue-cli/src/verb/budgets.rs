@@ -3,11 +3,13 @@
 
 use segue::budget::limit::{Amount, BudgetState, Unit};
 use segue::store::{Account, Head, RunQuery};
-use segue::{Budget, ErrorKind, RunStatus};
+use segue::{Budget, RunStatus, Time};
 use serde_json::{Map, Value as Json, json};
 
 use crate::arguments::{Budgets, BudgetsArgs, SetBudget};
 use crate::attend::Attend;
+use crate::clock;
+use crate::config::OperatorBudget;
 use crate::desk::{self, Desk};
 use crate::exit::Exit;
 use crate::naming::{self, unread};
@@ -22,6 +24,8 @@ use crate::verb::answer::who;
 
 /// Runs whose budgets are looked up: each needs its log.
 const RUNS: usize = 100;
+/// Questions of a run that are looked at for the budget it waits for.
+const QUESTIONS: usize = 100;
 /// Accounts that are shown, the newest windows first.
 const ACCOUNTS: usize = 200;
 
@@ -54,10 +58,14 @@ struct Line {
     reserved: Amount,
     uncertain: Amount,
     on_exceed: Option<Json>,
+    /// When it begins anew.
+    resets: Option<Time>,
 }
 
 async fn list(desk: &Desk, program: &mut Program) -> Result<Exit, Problem> {
-    let mut lines = shared(desk.store.accounts(None, ACCOUNTS).await.map_err(unread)?);
+    let mut accounts = desk.store.accounts(None, ACCOUNTS).await.map_err(unread)?;
+    let mut lines = standing(&desk.project.config.budgets()?, &mut accounts);
+    lines.extend(shared(accounts));
     let query = RunQuery {
         status: vec![RunStatus::Queued, RunStatus::Running, RunStatus::Waiting],
         ..RunQuery::newest(RUNS)
@@ -71,17 +79,27 @@ async fn list(desk: &Desk, program: &mut Program) -> Result<Exit, Problem> {
 
 async fn set(desk: &Desk, arguments: &SetBudget, program: &mut Program) -> Result<Exit, Problem> {
     let limits = limits(&arguments.budget)?;
-    let run = match naming::find(&*desk.store, &arguments.name).await {
-        Ok(run) => run,
-        Err(problem) if problem.failure().kind == ErrorKind::NotFound => return Err(problem),
-        Err(problem) => {
-            return Err(problem
-                .hint("the limits of a budget that runs share stand in `segue.toml`, under `[[budget]]`"));
-        }
-    };
+    let known = desk.project.config.budgets()?;
+    if let Some(budget) = known.iter().find(|budget| budget.name == arguments.name) {
+        let (name, origin) = (&budget.name, &budget.origin);
+        let limits = segue::fault::quote(&arguments.budget);
+        return Err(
+            Problem::usage(format!("the limits of budget `{name}` stand in {origin}"))
+                .hint("change them there: they hold from the next command on")
+                .hint(format!(
+                    "`segue budgets set RUN {}` lets one run go beyond them",
+                    limits.trim_matches('`')
+                )),
+        );
+    }
+    let run = naming::find(&*desk.store, &arguments.name).await?;
     let before = desk.runner.attach(run).await?;
     let (seen, status) = (before.view().last_seq(), before.view().status());
-    desk.runner.raise_budget(run, "run", limits, &who()).await?;
+    // Where it waits for a budget, that one is meant.
+    let open = desk.store.questions(Some(run), QUESTIONS).await.map_err(unread)?;
+    let met = open.iter().find_map(|question| question.budget.as_ref());
+    let budget = met.map_or("run", |limit| limit.name.as_str());
+    desk.runner.raise_budget(run, budget, limits, &who()).await?;
     let mut exit = Exit::Done;
     if status == RunStatus::Waiting {
         // It goes on, here if nobody else has it.
@@ -128,41 +146,100 @@ async fn own(desk: &Desk, head: &Head) -> Result<Vec<Line>, Problem> {
         reserved: state.reserved,
         uncertain: state.uncertain,
         on_exceed: Some(json!(state.on_exceed)),
+        resets: None,
     };
     Ok(run.budgets().into_iter().map(line).collect())
 }
 
-/// The accounts of budgets that runs share: what was counted, by unit.
-fn shared(accounts: Vec<Account>) -> Vec<Line> {
+/// The operator's budgets in the present windows; their accounts are taken out.
+fn standing(budgets: &[OperatorBudget], accounts: &mut Vec<Account>) -> Vec<Line> {
     let mut lines = Vec::new();
-    for account in accounts {
-        let (name, period) = match account.key.name.rsplit_once('/') {
-            Some((name, period)) => (name.to_owned(), Some(period.to_owned())),
-            None => (account.key.name.clone(), None),
+    for budget in budgets {
+        let (scope, whose) = (scope_of(budget), budget.over());
+        let whose = if whose.is_empty() {
+            "all calls".to_owned()
+        } else {
+            whose
         };
-        for (at, unit) in Unit::ALL.into_iter().enumerate() {
-            let [spent, reserved, uncertain] =
-                [account.spent[at], account.reserved[at], account.uncertain[at]];
-            if spent == 0 && reserved == 0 && uncertain == 0 {
-                continue;
+        for (key, limits, resets) in budget.standing().accounts(clock::now()) {
+            let known = accounts.iter().find(|account| account.key == key).cloned();
+            let account = known.unwrap_or_else(|| Account::new(key));
+            let limited = [
+                limits.usd.map(Amount::Usd),
+                limits.tokens.map(Amount::Tokens),
+                limits.requests.map(Amount::Requests),
+            ];
+            for (at, limit) in limited
+                .into_iter()
+                .enumerate()
+                .filter(|(_, limit)| limit.is_some())
+            {
+                lines.push(Line {
+                    name: budget.name.clone(),
+                    scope: scope.clone(),
+                    whose: whose.clone(),
+                    limit,
+                    on_exceed: Some(json!(budget.on_exceed)),
+                    resets: Some(resets),
+                    ..counted(&account, at)
+                });
             }
-            lines.push(Line {
-                name: name.clone(),
-                scope: json!({"kind": "shared"}),
-                whose: "all runs it is over".to_owned(),
-                unit,
-                period: period.clone(),
-                window: Some(account.key.window.clone()),
-                limit: None,
-                spent: Amount::new(unit, spent),
-                // As for runs: what is left is the limit without what is spent and reserved.
-                reserved: Amount::new(unit, reserved.saturating_add(uncertain)),
-                uncertain: Amount::new(unit, uncertain),
-                on_exceed: None,
-            });
+            accounts.retain(|other| other.key.name != account.key.name);
         }
     }
     lines
+}
+
+fn scope_of(budget: &OperatorBudget) -> Json {
+    json!({
+        "kind": "standing", "pipeline": budget.pipeline,
+        "label": budget.label.as_ref().map(|(name, value)| format!("{name}={value}")),
+        "model": budget.model, "agent": budget.agent, "schedule": budget.schedule,
+        "origin": budget.origin.to_string(),
+    })
+}
+
+/// The other accounts that runs share, of pipelines with limits by day for example: what was counted in the newest window.
+fn shared(accounts: Vec<Account>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut names: Vec<String> = Vec::new();
+    for account in accounts {
+        if names.contains(&account.key.name) {
+            continue;
+        }
+        let lines_of = (0..Unit::ALL.len()).map(|at| counted(&account, at));
+        lines.extend(lines_of.filter(|line| {
+            let nothing = Amount::new(line.unit, 0);
+            line.spent != nothing || line.reserved != nothing
+        }));
+        names.push(account.key.name);
+    }
+    lines
+}
+
+/// What an account has of a unit.
+fn counted(account: &Account, at: usize) -> Line {
+    let unit = Unit::ALL[at];
+    let (name, period) = match account.key.name.rsplit_once('/') {
+        Some((name, period)) => (name.to_owned(), Some(period.to_owned())),
+        None => (account.key.name.clone(), None),
+    };
+    let [spent, reserved, uncertain] = [account.spent[at], account.reserved[at], account.uncertain[at]];
+    Line {
+        name,
+        scope: json!({"kind": "shared"}),
+        whose: "the runs it is over".to_owned(),
+        unit,
+        period,
+        window: Some(account.key.window.clone()),
+        limit: None,
+        spent: Amount::new(unit, spent),
+        // As for runs: what is left is the limit without what is spent and reserved.
+        reserved: Amount::new(unit, reserved.saturating_add(uncertain)),
+        uncertain: Amount::new(unit, uncertain),
+        on_exceed: None,
+        resets: None,
+    }
 }
 
 fn write(lines: &[Line], program: &mut Program) {
@@ -183,6 +260,7 @@ fn write(lines: &[Line], program: &mut Program) {
         numbers("uncertain"),
         numbers("limit"),
         column("beyond it"),
+        column("begins anew"),
     ]);
     for line in lines {
         let none_of = |amount: Amount| match amount == Amount::new(line.unit, 0) {
@@ -199,6 +277,7 @@ fn write(lines: &[Line], program: &mut Program) {
             none_of(line.uncertain),
             line.limit.map(|limit| limit.to_string()).unwrap_or_default(),
             beyond.to_owned(),
+            line.resets.map(|at| at.to_string()).unwrap_or_default(),
         ]);
     }
     match table.is_empty() {
@@ -223,6 +302,7 @@ impl Line {
         say("reserved", json!(self.reserved));
         say("uncertain", json!(self.uncertain));
         say("on_exceed", json!(self.on_exceed));
+        say("resets", json!(self.resets));
         Json::Object(object)
     }
 }

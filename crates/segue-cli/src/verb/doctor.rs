@@ -118,7 +118,8 @@ impl Found {
             .files()
             .map(|path| path.display().to_string())
             .collect();
-        self.checks.push(match project.prices() {
+        let budgets = project.config.budgets();
+        self.checks.push(match project.prices().and(budgets) {
             Err(problem) => Check::problem("configuration", &problem),
             Ok(_) if files.is_empty() => Check::good("configuration", "no file; the defaults hold"),
             Ok(_) => Check::good("configuration", files.join(", ")),
@@ -137,6 +138,18 @@ impl Found {
             self.settings.push(json!({
                 "name": key.path, "value": value, "origin": setting.origin.to_string(),
                 "is_default": setting.origin == Origin::Default,
+            }));
+        }
+        for budget in project.config.budgets().into_iter().flatten() {
+            let over = budget.over();
+            let over = if over.is_empty() {
+                "all calls".to_owned()
+            } else {
+                over
+            };
+            self.settings.push(json!({
+                "name": format!("budget.{}", budget.name), "value": over, "origin": budget.origin.to_string(),
+                "is_default": false,
             }));
         }
     }

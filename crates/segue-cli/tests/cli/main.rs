@@ -20,5 +20,6 @@ mod runs_list;
 mod runs_rm;
 mod runs_show;
 mod shapes;
+mod standing;
 mod status;
 mod usage;
