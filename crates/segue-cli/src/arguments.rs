@@ -4,9 +4,15 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+mod operator;
 pub(crate) mod runs;
 
 use runs::{ArtifactsArgs, RunsArgs};
+
+pub(crate) use operator::{
+    Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, SetBudget, StatusArgs,
+    WriteDocument,
+};
 
 /// Multi-agent pipelines: check them, plan them, draw them, run them.
 ///
@@ -124,6 +130,16 @@ pub(crate) enum Verb {
     Runs(RunsArgs),
     /// List, print and save what runs left behind
     Artifacts(ArtifactsArgs),
+    /// Show where each step of a workspace stands
+    Status(StatusArgs),
+    /// List, print or write the results of a workspace
+    Documents(DocumentsArgs),
+    /// Show budgets, or set that of a run
+    Budgets(BudgetsArgs),
+    /// Stop all new model and tool calls, or let them go on
+    Halt(HaltArgs),
+    /// Look whether everything here is as it should be
+    Doctor(DoctorArgs),
     /// Draw a pipeline
     Graph(GraphArgs),
     /// Print the JSON Schema of pipeline files, or of what segue writes
@@ -471,6 +487,18 @@ pub(crate) enum Shape {
     Rm,
     /// What the verbs of `artifacts` write with --json
     Artifacts,
+    /// What `status KEY --json` writes
+    Status,
+    /// What `status --json` writes without a key
+    Overview,
+    /// What `documents --json` writes
+    Documents,
+    /// What `budgets --json` writes
+    Budgets,
+    /// What `halt --json` writes
+    Halt,
+    /// What `doctor --json` writes
+    Doctor,
     /// What any verb writes with --json when it could not do its work
     Error,
 }

@@ -11,9 +11,11 @@ use segue::money::Nanousd;
 
 use crate::problem::Problem;
 
+mod budgets;
 mod keys;
 mod read;
 
+pub(crate) use budgets::OperatorBudget;
 pub(crate) use keys::{KEYS, schema};
 pub(crate) use read::{Found, Layer};
 
@@ -30,7 +32,6 @@ pub(crate) struct Config {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Text(String),
-    Texts(Vec<String>),
     Count(u64),
     /// In bytes.
     Size(u64),
@@ -152,7 +153,6 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Text(text) => f.write_str(text),
-            Value::Texts(texts) => f.write_str(&texts.join(", ")),
             Value::Count(count) => write!(f, "{count}"),
             Value::Size(bytes) if bytes % 1024 == 0 => write!(f, "{}KiB", bytes / 1024),
             Value::Size(bytes) => write!(f, "{bytes}B"),

@@ -56,6 +56,12 @@ impl Desk {
         if let Some(runs) = config.count("limits.max_runs") {
             builder = builder.max_runs(usize::try_from(runs).unwrap_or(usize::MAX));
         }
+        if let Some(attempts) = config.count("limits.max_parallel") {
+            builder = builder.max_parallel(u32::try_from(attempts).unwrap_or(u32::MAX));
+        }
+        for budget in config.budgets()? {
+            builder = builder.standing_budget(budget.standing());
+        }
         if let Some(bytes) = config.count("limits.output_inline") {
             builder = builder.output_inline(usize::try_from(bytes).unwrap_or(usize::MAX));
         }

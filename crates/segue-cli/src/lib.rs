@@ -30,6 +30,7 @@ mod flags;
 mod follow;
 mod holes;
 mod inputs;
+mod keyed;
 mod naming;
 mod output;
 mod paper;

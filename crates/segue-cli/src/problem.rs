@@ -97,6 +97,11 @@ impl Problem {
         self
     }
 
+    /// What it is.
+    pub(crate) fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
     /// Says it on stderr.
     pub(crate) fn print(&self, screen: Screen) {
         if let Some(rendered) = &self.rendered {

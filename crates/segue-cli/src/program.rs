@@ -31,6 +31,14 @@ pub(crate) struct Program {
     pub(crate) output: Output,
 }
 
+impl Program {
+    /// A way on, beside the result.
+    pub(crate) fn hint(&self, hint: &str) {
+        let screen = self.screen;
+        screen.progress(&format!("{} {hint}", screen.style().cyan("hint:")));
+    }
+}
+
 /// The command line with what a program registers by name; reads the arguments of the process.
 pub fn main(registry: Registry) -> ExitCode {
     main_with(registry, Models::offline())
@@ -134,6 +142,11 @@ fn dispatch(
         Verb::Rerun(arguments) => verb::rerun::rerun(&arguments, program),
         Verb::Runs(arguments) => verb::runs::runs(&arguments, program),
         Verb::Artifacts(arguments) => verb::artifacts::artifacts(&arguments, program),
+        Verb::Status(arguments) => verb::status::status(&arguments, program),
+        Verb::Documents(arguments) => verb::documents::documents(&arguments, program),
+        Verb::Budgets(arguments) => verb::budgets::budgets(&arguments, program),
+        Verb::Halt(arguments) => verb::halt::halt(&arguments, program),
+        Verb::Doctor(arguments) => verb::doctor::doctor(&arguments, program),
         Verb::Graph(arguments) => verb::graph::graph(&arguments, program),
         Verb::Schema(arguments) => verb::schema::schema(&arguments, program),
         Verb::Init(arguments) => verb::init::init(&arguments, program),

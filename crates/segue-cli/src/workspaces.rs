@@ -38,9 +38,9 @@ pub(crate) async fn find(desk: &Desk, key: &str, pipeline: Option<&str>) -> Resu
             return Err(Problem::new(ErrorKind::NotFound, message));
         }
     }
-    let workspace = match known.as_slice() {
+    let pipeline = match known.as_slice() {
         [] => return Ok(None),
-        [one] => one,
+        [one] => one.pipeline.clone(),
         several => {
             let mut problem = Problem::usage(format!(
                 "several pipelines have the key {}",
@@ -52,7 +52,16 @@ pub(crate) async fn find(desk: &Desk, key: &str, pipeline: Option<&str>) -> Resu
             return Err(problem);
         }
     };
-    let documents = store.documents(workspace.pipeline.clone(), key.to_owned()).await;
+    of(desk, &pipeline, key).await
+}
+
+/// The workspace of a pipeline and a key; none where no run has worked in it.
+///
+/// # Errors
+/// When the store cannot be read, or this program cannot run the pipeline.
+pub(crate) async fn of(desk: &Desk, pipeline: &str, key: &str) -> Result<Option<Found>, Problem> {
+    let store = &*desk.store;
+    let documents = store.documents(pipeline.to_owned(), key.to_owned()).await;
     let documents = documents.map_err(naming::unread)?;
     let Some(run) = last_run(&documents) else {
         return Ok(None);

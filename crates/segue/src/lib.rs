@@ -30,6 +30,7 @@ extern crate self as segue;
 
 mod agent;
 pub mod artifact;
+pub mod audit;
 pub mod budget;
 mod clock;
 mod error;

@@ -35,6 +35,7 @@ mod signal;
 
 pub use account::{Account, AccountKey, Amounts, Decide, Hold, HoldState, Settlement};
 pub use artifact::{ArtifactQuery, KeptArtifact, LinkVersion};
+pub(crate) use blobs::hex;
 pub use blobs::{BlobReader, BlobWriter, Blobs, MemoryBlobs};
 pub use commit::{Commit, Committed, Entry, QuestionChange, UnitKey};
 pub use document::{Document, DocumentKey};

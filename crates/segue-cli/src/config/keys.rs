@@ -113,6 +113,73 @@ pub(crate) const KEYS: &[Key] = &[
         None,
         "Dollars for a million input tokens written to the provider's cache.",
     ),
+    key(
+        "budget.[].name",
+        Takes::Text,
+        None,
+        "Tells it from other budgets, and names its accounts.",
+    ),
+    key(
+        "budget.[].pipeline",
+        Takes::Text,
+        None,
+        "Only calls of this pipeline, also nested in another.",
+    ),
+    key(
+        "budget.[].label",
+        Takes::Text,
+        None,
+        "Only calls of runs with this label: name=value.",
+    ),
+    key(
+        "budget.[].model",
+        Takes::Text,
+        None,
+        "Only calls to this model: provider/model, or as an agent asks for it.",
+    ),
+    key("budget.[].agent", Takes::Text, None, "Only calls of this agent."),
+    key(
+        "budget.[].schedule",
+        Takes::Text,
+        None,
+        "Only calls of runs that this schedule started.",
+    ),
+    key(
+        "budget.[].usd_per_day",
+        Takes::Money,
+        None,
+        "Most dollars in a day.",
+    ),
+    key(
+        "budget.[].tokens_per_day",
+        Takes::Count(0, 1_000_000_000_000),
+        None,
+        "Most tokens in a day, input and output together.",
+    ),
+    key(
+        "budget.[].requests_per_day",
+        Takes::Count(0, 1_000_000_000),
+        None,
+        "Most model calls in a day, free ones included.",
+    ),
+    key(
+        "budget.[].usd_per_month",
+        Takes::Money,
+        None,
+        "Most dollars in a calendar month.",
+    ),
+    key(
+        "budget.[].timezone",
+        Takes::Text,
+        Some("UTC"),
+        "Where its days and months begin, such as Europe/Berlin.",
+    ),
+    key(
+        "budget.[].on_exceed",
+        Takes::Words(&["fail", "pause"]),
+        Some("fail"),
+        "What becomes of a call that does not fit: it fails, or its run waits until somebody raises the limit.",
+    ),
 ];
 
 /// The key at a path, where a `*` stands for any name.
@@ -165,6 +232,7 @@ pub(crate) fn schema() -> Json {
         for (depth, part) in parts.iter().enumerate() {
             let slot = match *part {
                 "*" => &mut at["additionalProperties"],
+                "[]" => &mut at["items"],
                 part => &mut at["properties"][part],
             };
             if depth + 1 == parts.len() {
@@ -172,7 +240,10 @@ pub(crate) fn schema() -> Json {
                 break;
             }
             if !slot.is_object() {
-                *slot = object();
+                *slot = match parts[depth + 1] {
+                    "[]" => json!({"type": "array"}),
+                    _ => object(),
+                };
             }
             at = slot;
         }

@@ -108,6 +108,9 @@ impl Layer {
                 values: BTreeMap::new(),
                 origin: Origin::File(self.path.clone(), *line),
             });
+            if let Origin::File(_, first) = &mut table.origin {
+                *first = (*first).min(*line);
+            }
             table.values.insert(field.clone(), value.clone());
         }
         found

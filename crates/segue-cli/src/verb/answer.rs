@@ -156,7 +156,7 @@ async fn typed(question: &Question, program: &Program) -> Result<Json, Problem> 
 }
 
 /// Who answers, as the record has it.
-fn who() -> String {
+pub(crate) fn who() -> String {
     let named = ["USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok());

@@ -42,6 +42,12 @@ pub(crate) fn schema(arguments: &SchemaArgs, program: &mut Program) -> Result<Ex
         Shape::Export => include_str!("schema/export.json"),
         Shape::Rm => include_str!("schema/rm.json"),
         Shape::Artifacts => include_str!("schema/artifacts.json"),
+        Shape::Status => include_str!("schema/status.json"),
+        Shape::Overview => include_str!("schema/overview.json"),
+        Shape::Documents => include_str!("schema/documents.json"),
+        Shape::Budgets => include_str!("schema/budgets.json"),
+        Shape::Halt => include_str!("schema/halt.json"),
+        Shape::Doctor => include_str!("schema/doctor.json"),
         Shape::Error => include_str!("schema/error.json"),
     };
     program.output.object(&whole(read(text)));

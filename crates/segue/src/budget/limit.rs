@@ -50,7 +50,8 @@ impl Amount {
     }
 
     /// `count` of `unit`, where money is counted in nano-dollars and stops at [`Nanousd::MAX`].
-    pub(crate) fn new(unit: Unit, count: u64) -> Self {
+    #[must_use]
+    pub fn new(unit: Unit, count: u64) -> Self {
         match unit {
             Unit::Usd => Self::Usd(
                 i64::try_from(count)

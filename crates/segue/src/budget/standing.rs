@@ -234,8 +234,9 @@ impl StandingBudget {
                 .is_none_or(|(name, value)| (caller.label)(name) == Some(value))
     }
 
-    /// Its accounts in the windows of a moment, each with its limits and when it begins anew.
-    pub(crate) fn accounts(&self, at: Time) -> impl Iterator<Item = (AccountKey, Budget, Time)> {
+    /// Its accounts in the windows of a moment, each with its limits and when it begins anew: at most one for the day and
+    /// one for the month.
+    pub fn accounts(&self, at: Time) -> impl Iterator<Item = (AccountKey, Budget, Time)> {
         let limits = |usd, tokens, requests| Budget {
             usd,
             tokens,

@@ -237,7 +237,7 @@ impl RunLog {
 }
 
 /// Turns one record into its events.
-pub(super) fn expand(
+pub(crate) fn expand(
     run: RunId,
     record: &Record,
     scopes: &[ScopeInfo],

@@ -76,6 +76,21 @@ impl What {
             What::ReadyAndStarted => 3,
         }
     }
+
+    /// Whether it is the outcome of its unit, of which there is one.
+    pub(crate) fn is_outcome(&self) -> bool {
+        match self {
+            What::Succeeded(..) => true,
+            What::Other(kind) => matches!(
+                **kind,
+                EventKind::StepFailed { .. }
+                    | EventKind::StepSkipped { .. }
+                    | EventKind::StepCancelled { .. }
+                    | EventKind::StepReused(_)
+            ),
+            _ => false,
+        }
+    }
 }
 
 /// What is known of a run when it begins. Its events are made when somebody reads: the hash of a plan and the JSON of an

@@ -89,6 +89,11 @@ impl Values {
         });
     }
 
+    /// Where the values are that are not here.
+    pub(crate) fn elsewhere(&self) -> impl Iterator<Item = &ValueRef> {
+        self.0.iter().filter_map(|listed| listed.value.stored_at())
+    }
+
     /// The value at a place.
     ///
     /// # Errors
@@ -160,23 +165,14 @@ pub(crate) fn read<R: DeserializeOwned>(
             "it has version {v}, and this release reads version {VERSION}"
         )));
     }
-    let BodyIn {
-        at,
-        vals,
-        results,
-        records,
-    } = serde_json::from_slice(body)?;
-    let values = Values(
-        vals.into_iter()
-            .map(|value| Listed::of(value.into_value()))
-            .collect(),
-    );
-    let at = Time::from_micros(at);
-    let records = records
-        .into_iter()
-        .map(|record| record.into_record(at, &values, pinned, scopes))
-        .collect::<Result<_, _>>()?;
-    Ok((results, values, records))
+    let body: BodyIn<R> = serde_json::from_slice(body)?;
+    let values = body.vals.into_iter().map(|value| Listed::of(value.into_value()));
+    let values = Values(values.collect());
+    let at = Time::from_micros(body.at);
+    let records = body.records.into_iter();
+    let records = records.map(|record| record.into_record(at, &values, pinned, scopes));
+    let records = records.collect::<Result<_, _>>()?;
+    Ok((body.results, values, records))
 }
 
 #[derive(Serialize)]
@@ -547,7 +543,7 @@ impl<'a> StoredRecord<'a> {
             StoredWhat::Reuse(reuse) => What::Reuse(Arc::new(reuse.into_reuse(values)?)),
         };
         Ok(Record {
-            at: Time::from_micros(at.micros() + self.t),
+            at: Time::from_micros(at.micros().saturating_add(self.t)),
             unit: self.u,
             what,
         })

@@ -243,6 +243,10 @@ impl Recorder {
             if let Some(standing) = effects.standing {
                 new.head.standing = standing;
             }
+            if effects.leaves {
+                // It is over as it begins, because it takes over everything: nobody has to hold it.
+                new.owner = None;
+            }
             self.books.store.create(*new)
         };
         match pending.await? {

@@ -9,7 +9,6 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
 use crate::log::{EventKind, ROOT, RunLog, Unit};
-use crate::money::Cost;
 use crate::question::QuestionStatus;
 use crate::run::{Batch, Recorder};
 use crate::store::{Claim, HoldState, QuestionChange, Settlement};
@@ -54,10 +53,8 @@ pub(crate) async fn cancel(
     );
     // Nobody knows what became of calls in flight; they stay counted.
     let mut settled = Vec::new();
-    let mut cost = *view.cost();
     for call in view.calls().filter(|call| call.status == CallStatus::Running) {
         let held_nanousd = call.reserved_nanousd;
-        cost += Cost::uncertain(held_nanousd);
         settled.push((call.id, Settlement::Uncertain));
         log.note(
             path(&call.step),
@@ -67,6 +64,7 @@ pub(crate) async fn cancel(
             },
         );
     }
+    let spent = log.view().spent();
     // A call that holds something and was not sent never will be.
     for hold in store.holds(run).await? {
         let is_known = settled.iter().any(|(call, _)| *call == hold.call);
@@ -85,12 +83,12 @@ pub(crate) async fn cancel(
     let mut standing = head.standing.clone();
     standing.status = RunStatus::Cancelled;
     standing.error = Some((error.kind, error.message.clone()));
-    standing.cost = cost;
+    (standing.usage, standing.cost) = (spent.usage, spent.cost);
     standing.wakes = None;
     let end = EventKind::RunCancelled {
         error: Arc::new(error),
-        usage: *view.usage(),
-        cost,
+        usage: spent.usage,
+        cost: spent.cost,
     };
     log.note(ROOT, end);
     let ended = log.view();

@@ -372,6 +372,7 @@ impl Held {
             }
             EventKind::CallUncertain { held_nanousd, .. } => {
                 view.status = CallStatus::Uncertain;
+                view.usage.requests = 1;
                 view.cost = Cost::uncertain(*held_nanousd);
             }
             _ => return,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use schemars::JsonSchema;
+use segue::audit::Audit;
 use segue::{
     Agent, Cx, IntoStep, Pipeline, Registry, RunStatus, RunView, Runner, StepError, StepStatus, from_fn,
 };
@@ -192,6 +193,13 @@ async fn run_with_losses(inline: usize, losses: &[u64]) -> Ended {
             .untyped(),
     };
     let text = output(&run).await;
+    let audit = Audit::of(store.clone()).deep().all(|_| ()).await;
+    let audit = audit.expect("it reads");
+    assert_eq!(
+        audit.findings,
+        [],
+        "after losses before {losses:?} the record holds together"
+    );
     run.refresh().await.expect("it is read");
     let view = run.view();
     assert_eq!(view.status(), RunStatus::Succeeded);

@@ -292,18 +292,7 @@ impl Batch {
 
 /// The unit whose outcome a record is.
 fn outcome((unit, what): &(Unit, What)) -> Option<UnitKey> {
-    let is_outcome = match what {
-        What::Succeeded(..) => true,
-        What::Other(kind) => matches!(
-            **kind,
-            EventKind::StepFailed { .. }
-                | EventKind::StepSkipped { .. }
-                | EventKind::StepCancelled { .. }
-                | EventKind::StepReused(_)
-        ),
-        _ => false,
-    };
-    is_outcome.then_some(UnitKey {
+    what.is_outcome().then_some(UnitKey {
         scope: unit.scope,
         step: unit.step,
         item: unit.item,
