@@ -1,6 +1,5 @@
 //! The real binary is killed again and again, and nothing is lost, doubled or paid for unseen.
 
-use std::fmt::Display;
 use std::path::Path;
 
 use segue::store::RunQuery;
@@ -21,10 +20,4 @@ fn all() -> RunQuery {
         limit: 100,
         ..RunQuery::default()
     }
-}
-
-/// Something is wrong: everything stays as it is, for somebody to look at.
-fn find(site: &mut Site, found: &dyn Display) -> ! {
-    site.keep();
-    panic!("{found}\nin {}", site.folder().display())
 }

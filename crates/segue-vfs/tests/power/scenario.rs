@@ -112,6 +112,8 @@ pub(crate) fn new_run(run: u128) -> NewRun {
         expects: Vec::new(),
         documents: Vec::new(),
         questions: Vec::new(),
+        outcomes: Vec::new(),
+        artifacts: Vec::new(),
     }
 }
 
@@ -193,6 +195,7 @@ fn document() -> Document {
         updated: Time::from_micros(0),
         cost: Default::default(),
         running: None,
+        empty: false,
     }
 }
 
