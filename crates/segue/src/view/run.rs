@@ -5,6 +5,7 @@
 //! are made from it. It never asks the run itself, and takes events in any order without complaint: what it does not
 //! understand it leaves out.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 mod place;
 mod progress;
@@ -39,7 +40,7 @@ use crate::error::{Failure, Spent};
 use crate::id::{ArtifactId, RunId};
 use crate::log::{Event, EventKind};
 use crate::money::Cost;
-use crate::plan::Plan;
+use crate::plan::{Plan, hash_of};
 use crate::question::Question;
 use crate::usage::Usage;
 use crate::value::Value;
@@ -167,8 +168,13 @@ impl RunView {
     pub fn record(&self) -> RunRecord {
         let own = |at| self.steps.view(at);
         let stale = self.stale();
+        let inputs = OnceCell::new();
         let marked = |step: &StepView| {
             let mut step = step.clone();
+            if step.input_hash.is_none() && step.started.is_some() {
+                let inputs = inputs.get_or_init(|| hash_of(&self.record.inputs));
+                step.input_hash = Some(self.input_hash(&step, inputs));
+            }
             if let Some(because) = stale.get(&step.path) {
                 step.stale = true;
                 step.stale_because.clone_from(because);
@@ -191,6 +197,16 @@ impl RunView {
                 .collect(),
             ..self.record.clone()
         }
+    }
+
+    /// What a step was made from: the inputs of the run, and the outputs of the steps it waited for.
+    fn input_hash(&self, step: &StepView, inputs: &str) -> String {
+        let output = |name: &String| {
+            let needed = self.step(name);
+            (name.clone(), needed.and_then(|needed| needed.output_hash.get()).into())
+        };
+        let outputs: serde_json::Map<String, Json> = step.needs.iter().map(output).collect();
+        hash_of(&json!({"inputs": inputs, "outputs": outputs}))
     }
 
     /// The steps whose results were made from something that has changed since, each with what has changed.

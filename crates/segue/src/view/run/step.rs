@@ -50,7 +50,7 @@ pub struct StepView {
     pub output_ref: Option<ValueRef>,
     /// Content hash of the output.
     pub output_hash: OutputHash,
-    /// Content hash of what went in.
+    /// Hash of the inputs of the run and the outputs of the steps it waited for, once it has begun.
     pub input_hash: Option<String>,
     /// Its attempts, in order.
     pub attempts: Vec<AttemptView>,

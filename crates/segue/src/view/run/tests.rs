@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, FailedStep, Failure};
 use crate::id::{CountingIds, QuestionId};
 use crate::log::{EventKind, Resolution};
 use crate::money::{Cost, cents};
-use crate::plan::{Action, Each, Kind, OnFailure, Plan};
+use crate::plan::{Action, Each, Kind, OnFailure, Plan, hash_of};
 use crate::question::{Question, QuestionKind, QuestionStatus};
 use crate::usage::Usage;
 use crate::value::Value;
@@ -86,7 +86,7 @@ fn a_finished_run_has_the_published_shape() {
         "ready": "2026-03-01T07:00:00.002Z", "started": "2026-03-01T07:00:00.005Z",
         "ended": "2026-03-01T07:00:00.009Z", "duration_ms": 4,
         "wait_ms": {"queue": 3, "rate_limit": 0, "backoff": 0, "person": 0},
-        "output": "text", "output_ref": null, "output_hash": crate::Value::json("text".into()).content_hash(), "input_hash": null,
+        "output": "text", "output_ref": null, "output_hash": crate::Value::json("text".into()).content_hash(), "input_hash": hash_of(&json!({"inputs": hash_of(&json!({"topic": "tea"})), "outputs": {}})),
         "attempts": [{"attempt": 1, "started": "2026-03-01T07:00:00.005Z", "ended": "2026-03-01T07:00:00.009Z",
             "outcome": "succeeded", "error": null, "reason": null, "resolution": "succeeded", "retry_in_ms": null,
             "idempotency_key": null, "usage": usage(0), "cost": cost(0, "0.00"), "calls": [], "partial": null}],
