@@ -19,7 +19,7 @@ pub(crate) struct Check {
 }
 
 /// All checks; the cheap ones first.
-pub(crate) const CHECKS: [Check; 7] = [
+pub(crate) const CHECKS: [Check; 8] = [
     Check {
         name: "needs",
         about: "what the tests need is installed (`needs.toml`)",
@@ -49,6 +49,11 @@ pub(crate) const CHECKS: [Check; 7] = [
         name: "test",
         about: "unit, integration and documentation tests",
         run: test,
+    },
+    Check {
+        name: "build",
+        about: "the binary as it is shipped, without what only tests need",
+        run: build,
     },
     Check {
         name: "docs",
@@ -148,6 +153,10 @@ fn test() -> Result<()> {
         FEATURES,
         "--locked",
     ]))
+}
+
+fn build() -> Result<()> {
+    run_program(cargo(&["build", "-p", "segue-cli", "--locked"]))
 }
 
 fn docs() -> Result<()> {

@@ -33,6 +33,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// When nobody has said anything for so long, whoever is stopped may go on.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// How much a crowd may say, all together, before its work has to be done: many times what it says.
+const MOST: u64 = 3_000;
+
 /// What a worker of a crowd is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -282,9 +285,18 @@ impl Crowd<'_> {
 
     fn disturb(&mut self, mut left: u64, random: &mut Rng) -> io::Result<()> {
         let mut pause = random.u64(1..40);
+        let mut heard = 0;
         while self.members.iter().any(|member| !member.is_gone) {
             match self.said.1.recv_timeout(SILENCE) {
-                Ok(said) => self.hear(&said)?,
+                Ok(said) => {
+                    heard += 1;
+                    if heard > MOST {
+                        let message =
+                            format!("the crowd does not come to an end: it has said {heard} things");
+                        return Err(io::Error::other(message));
+                    }
+                    self.hear(&said)?;
+                }
                 Err(RecvTimeoutError::Timeout) => self.go_on(|_| true),
                 Err(RecvTimeoutError::Disconnected) => break,
             }

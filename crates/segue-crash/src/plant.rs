@@ -49,6 +49,12 @@ impl Fault {
         self == Self::Store(Plant::Unfenced)
     }
 
+    /// The fail point at which it shows, and how often that is reached, where it is too rare to wait for.
+    #[must_use]
+    pub fn shows_at(self) -> Option<(&'static str, u64)> {
+        (self == Self::Repeats).then_some(("K7", 4))
+    }
+
     /// A store with the fault, if it is one of the store.
     #[must_use]
     pub fn in_front_of(this: Option<Self>, store: Arc<dyn Store>) -> Arc<dyn Store> {

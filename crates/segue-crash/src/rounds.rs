@@ -5,6 +5,7 @@ use std::io;
 
 use crate::crowd::Part;
 use crate::house;
+use crate::plant::Fault;
 use crate::process::Gone;
 use crate::site::Site;
 use fastrand::Rng;
@@ -85,7 +86,11 @@ pub fn round(site: &Site, number: u64, total: u64, kills: u64, random: &mut Rng)
         round: Round::default(),
     };
     for _ in 0..kills {
+        let shows_at = site.fault().and_then(Fault::shows_at);
         let death = match random.bool() {
+            _ if let Some((point, times)) = shows_at => {
+                Death::Point(format!("{point}@{}=kill", random.u64(1..=times)))
+            }
             true => Death::Point(format!("*@{}=kill", random.u64(1..=POINTS))),
             false => Death::Line(random.usize(0..LINES)),
         };

@@ -6,7 +6,7 @@ use segue::view::{SkipWhy, StepView, draw};
 use segue::{Event, EventKind, RunView, StepStatus};
 
 use super::style::Style;
-use super::{row, words};
+use super::words;
 
 /// The line for what just happened, if a person wants to read it. The view has taken the event already.
 pub(crate) fn line(event: &Event, run: &RunView, style: Style) -> Option<String> {
@@ -84,7 +84,7 @@ fn again(path: &str, attempt: u32, why: &str, ms: u64, style: Style) -> String {
 /// Attempts, time, items, tokens and dollars of a step that ended.
 fn how(step: &StepView) -> String {
     let mut parts = Vec::new();
-    let tries = row::tries(step);
+    let tries = step.tries();
     if tries > 1 {
         parts.push(format!("after {tries} attempts"));
     }

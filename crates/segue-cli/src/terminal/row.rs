@@ -14,15 +14,6 @@ use crate::paper::short;
 /// Items that are drawn one by one; more become a bar.
 const MAX_ITEMS_DRAWN: usize = 24;
 
-/// How often a step was tried: an attempt that is begun again after a crash is the same one.
-pub(crate) fn tries(step: &StepView) -> u32 {
-    step.attempts
-        .iter()
-        .map(|attempt| attempt.attempt)
-        .max()
-        .unwrap_or(0)
-}
-
 /// Shapes of a step that runs, one after another.
 const TURNING: [&str; 4] = ["◐", "◓", "◑", "◒"];
 
@@ -110,7 +101,7 @@ impl Pen<'_> {
     /// What it is doing, or what came of it.
     fn about(&self, run: &RunView, step: &StepView, room: usize) -> String {
         let style = self.style;
-        let tried = match tries(step) {
+        let tried = match step.tries() {
             0 | 1 => String::new(),
             tries if step.status.is_settled() => format!("{tries} attempts · "),
             tries => format!("attempt {tries} · "),

@@ -2,9 +2,9 @@
 //! halted. Asks the store a bounded number of things, however many runs it has.
 
 use segue::question::QuestionKind;
-use segue::store::{Halt, Head, RunQuery};
+use segue::store::{Halt, Head, RunQuery, Store};
 use segue::view::WorkspaceStatus;
-use segue::{Question, RunStatus};
+use segue::{Question, RunId, RunStatus};
 use serde_json::{Value as Json, json};
 
 use crate::desk::Desk;
@@ -28,6 +28,8 @@ const ROWS: usize = 20;
 struct Overview {
     halt: Option<Halt>,
     at_work: Vec<Head>,
+    /// Those whose process is dead.
+    left: Vec<RunId>,
     waiting: Vec<Head>,
     questions: Vec<Question>,
     workspaces: Vec<Seen>,
@@ -54,6 +56,11 @@ pub(crate) async fn show(desk: &Desk, program: &mut Program, pipeline: Option<&s
     }
     program.output.document(&overview.text(Paper::of(program)));
     let store = desk.project.store_flag();
+    if let Some(run) = overview.left.first() {
+        program.hint(&format!(
+            "`segue resume {run}{store}` goes on with what a dead process has left, and so does whatever runs something next"
+        ));
+    }
     if overview.halt.is_some() {
         program.hint(&format!("`segue halt --off{store}` lets calls go on"));
     }
@@ -103,7 +110,9 @@ async fn read(desk: &Desk, pipeline: Option<&str>) -> Result<Overview, Problem> 
             });
         }
     }
+    let left = left(store, &at_work.items).await?;
     Ok(Overview {
+        left,
         halt: store.halted().await.map_err(unread)?,
         at_work: at_work.items,
         waiting: waiting.items,
@@ -111,6 +120,22 @@ async fn read(desk: &Desk, pipeline: Option<&str>) -> Result<Overview, Problem> 
         workspaces: seen,
         total: all.len(),
     })
+}
+
+/// Which of the runs at work nobody works on.
+async fn left(store: &dyn Store, at_work: &[Head]) -> Result<Vec<RunId>, Problem> {
+    if at_work.is_empty() {
+        return Ok(Vec::new());
+    }
+    let owners = store.owners().await.map_err(unread)?;
+    let works = |head: &&Head| {
+        let owner = owners.iter().find(|seen| head.owner == Some(seen.owner.id));
+        owner.is_some_and(|seen| !seen.owner.place.is_dead())
+    };
+    let left = at_work.iter().filter(|head| !works(head));
+    // One that waits for its turn has nobody yet.
+    let left = left.filter(|head| head.owner.is_some() || head.standing.status == RunStatus::Running);
+    Ok(left.map(|head| head.id).collect())
 }
 
 /// How a workspace stands by the definition of its last run.
@@ -125,7 +150,7 @@ impl Overview {
         let run = |head: &Head| {
             json!({
                 "id": head.id, "pipeline": head.pipeline, "key": head.key, "status": head.standing.status,
-                "queued": head.queued, "started": head.standing.started, "trigger": head.trigger,
+                "left": self.left.contains(&head.id), "queued": head.queued, "started": head.standing.started, "trigger": head.trigger,
             })
         };
         let workspace = |seen: &Seen| {
@@ -199,7 +224,10 @@ impl Overview {
                 paper.id(&head.id.to_string()),
                 words::one_line(&head.pipeline),
                 head.key.clone().unwrap_or_default(),
-                head.standing.status.to_string(),
+                match self.left.contains(&head.id) {
+                    true => paper.style.yellow("left by its process"),
+                    false => head.standing.status.to_string(),
+                },
                 paper.moment(head.standing.started.unwrap_or(head.queued)),
             ]);
         }

@@ -80,7 +80,8 @@ async fn every_fault_that_is_built_in_is_found() {
 /// What may be said of a fault, among other things.
 fn clues(fault: Fault) -> &'static [&'static str] {
     match fault {
-        Fault::Store(Plant::Early | Plant::Unfenced) | Fault::Keys => &["are on record"],
+        Fault::Store(Plant::Early) | Fault::Keys => &["are on record"],
+        Fault::Store(Plant::Unfenced) => &["outcomes of", "was answered", "are on record", "come to an end"],
         Fault::Store(Plant::Apart) => &["has lost its artifact"],
         Fault::Store(Plant::Dangling) => &["has lost the bytes of", "are not in the artifact store"],
         Fault::Store(Plant::Unreserved) => &["and together"],

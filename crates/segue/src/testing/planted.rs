@@ -70,13 +70,16 @@ impl FromStr for Plant {
     }
 }
 
+/// Artifacts, and links that move to them.
+type Links = (Vec<KeptArtifact>, Vec<LinkVersion>);
+
 /// A store with a fault.
 pub struct Planted {
     inner: Arc<dyn Store>,
     plant: Plant,
     blobs: Late,
     /// What is written with the last transition, by run.
-    apart: Mutex<HashMap<RunId, (Vec<KeptArtifact>, Vec<LinkVersion>)>>,
+    apart: Mutex<HashMap<RunId, Links>>,
     later: Later,
 }
 

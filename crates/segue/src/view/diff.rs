@@ -209,7 +209,7 @@ fn step(a: &RunView, b: &RunView, path: &str, is_stale: bool) -> StepDiff {
         output,
         prompt,
         error,
-        attempts: [in_a, in_b].map(|step| step.map(|step| step.attempts.len() as u64)),
+        attempts: [in_a, in_b].map(|step| step.map(|step| u64::from(step.tries()))),
         cost_usd: pair(in_a, in_b),
         duration_ms: [in_a, in_b].map(|step| step.and_then(|step| step.duration_ms)),
     }

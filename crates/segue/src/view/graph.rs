@@ -401,7 +401,7 @@ fn note(view: &StepView) -> Option<String> {
     if !view.cost.is_zero() {
         parts.push(view.cost.to_string());
     }
-    match (view.attempts.len(), view.status.is_settled()) {
+    match (view.tries(), view.status.is_settled()) {
         (0 | 1, _) => {}
         (n, true) => parts.push(format!("{n} attempts")),
         (n, false) => parts.push(format!("attempt {n}")),

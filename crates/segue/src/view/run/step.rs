@@ -239,6 +239,16 @@ impl<'de> Deserialize<'de> for OutputHash {
 }
 
 impl StepView {
+    /// How often it was tried: an attempt that is begun again after a crash is the same one.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        self.attempts
+            .iter()
+            .map(|attempt| attempt.attempt)
+            .max()
+            .unwrap_or(0)
+    }
+
     pub(super) fn pending(path: String) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         Self {
