@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use segue::file::load_text;
 use segue::{Pipeline, Registry};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::FOLDER;
 use crate::programs::{command, output};
@@ -90,8 +90,7 @@ fn every_picture_in_it_is_what_its_command_prints() {
     }
 }
 
-/// A session: each command after the other in one place, with what it prints. A process that is killed is killed when it
-/// has said what the README shows of it.
+/// A session: each command after the other in one place, with what it prints.
 #[test]
 fn every_session_in_it_goes_as_it_is_shown() {
     let sessions = blocks("console");
@@ -125,20 +124,26 @@ fn every_session_in_it_goes_as_it_is_shown() {
     }
 }
 
-/// What a process says until it is killed, which is when it has said as many lines as are shown.
+/// What a process says until it is killed, in the middle of the call of the step that is shown last.
 fn killed_after(command: &mut Command, shown: &str) -> String {
+    let last = shown.lines().last().expect("something is shown");
+    let step = last.split_whitespace().nth(1).expect("a step runs");
     let mut process = command
-        .stdout(Stdio::null())
+        .args(["--output", "ndjson"])
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    let said = BufReader::new(process.stderr.take().expect("it was asked for"));
-    let said = said.lines().take(shown.lines().count());
-    let said = said.map(|line| line.expect("it says text") + "\n").collect();
+    let events = BufReader::new(process.stdout.take().expect("it was asked for"));
+    let is_sent = |event: &Json| event["type"] == "call.started" && event["step"] == step;
+    let mut events = events
+        .lines()
+        .map(|line| serde_json::from_str(&line.expect("events are text")).expect("events are JSON"));
+    assert!(events.any(|event| is_sent(&event)), "`{step}` makes no call");
     process.kill().expect("it can be killed");
-    let status = process.wait().expect("it is ours");
-    assert_eq!(status.code(), None, "it was killed before its end");
-    said
+    let killed = process.wait_with_output().expect("it is ours");
+    assert_eq!(killed.status.code(), None, "it was killed before its end");
+    String::from_utf8(killed.stderr).expect("it says text")
 }
 
 fn printed(output: Output) -> String {
