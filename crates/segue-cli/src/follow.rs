@@ -251,6 +251,12 @@ impl Following<'_> {
             screen.line("");
         }
         screen.progress(&report::last(view, screen.style()));
+        if view.status() == RunStatus::Succeeded {
+            let flag = self.store_flag.as_deref().unwrap_or_default();
+            if let Some(stale) = report::stale(view, flag, screen.style()) {
+                screen.progress(&stale);
+            }
+        }
         if view.status() == RunStatus::Waiting {
             for question in view.open_questions() {
                 let line = match &self.store_flag {

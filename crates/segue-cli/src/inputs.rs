@@ -118,7 +118,7 @@ pub(crate) fn fields(
         }
     }
     if reader.faults.has_errors() {
-        return Err(Problem::inputs(title, reader.faults));
+        return Err(Problem::answer(title, reader.faults));
     }
     for (name, schema) in declared {
         let filled = schema.default_value().cloned();

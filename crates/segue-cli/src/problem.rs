@@ -1,6 +1,6 @@
 //! Problems: why a verb could not do its work. Nothing was run; the exit code is 2.
 
-use segue::fault::{Faults, Paint, Source};
+use segue::fault::{Faults, Paint, Source, quote};
 use segue::file::Rejected;
 use segue::{Error, ErrorKind, Failure};
 
@@ -69,6 +69,16 @@ impl Problem {
             "{} input{plural} not fit pipeline `{pipeline}`; nothing was run",
             faults.total()
         );
+        Self::misfit(message, faults)
+    }
+
+    /// Fields of an answer that do not fit its question, all at once.
+    pub(crate) fn answer(title: &str, faults: Faults) -> Self {
+        let message = format!("the answer does not fit {}, which stays open", quote(title));
+        Self::misfit(message, faults)
+    }
+
+    fn misfit(message: String, faults: Faults) -> Self {
         let mut problem = Self::new(ErrorKind::InvalidInput, message);
         problem.failure.faults = serde_json::to_value(&faults).ok();
         problem.rendered = Some(Box::new(faults));

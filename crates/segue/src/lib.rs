@@ -22,7 +22,8 @@
 //! ```
 //!
 //! The way of the data: a definition ([`Pipeline`], or a pipeline file in [`mod@file`]) becomes a checked [`Plan`]; a run
-//! turns it into events ([`Event`]); views ([`view`]) are folds of plan and events.
+//! turns it into events ([`Event`]); views ([`view`]) are folds of plan and events. With a [`store`] a [`Runner`] keeps what
+//! happened: a run then outlives its process, waits for people, and can be run again from any of its steps.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

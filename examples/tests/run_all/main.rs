@@ -1,6 +1,7 @@
 //! Every program, every pipeline file and every snippet of the README is run, and what comes out is looked at.
 
 mod files;
+mod guides;
 mod programs;
 mod readme;
 

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use crate::{FOLDER, stems};
 
 /// Each program, and what it says in this order.
-const PROGRAMS: [(&str, &[&str]); 12] = [
+const PROGRAMS: [(&str, &[&str]); 14] = [
     (
         "budget",
         &[
@@ -31,6 +31,20 @@ const PROGRAMS: [(&str, &[&str]); 12] = [
     (
         "document_router",
         &["write: short (taken)", "write: long (taken)"],
+    ),
+    (
+        "durable",
+        &[
+            "## a process that is killed",
+            "writing under sha256:",
+            "## the next one",
+            "writing under sha256:",
+            "research  succeeded, attempts: 1",
+            "write     succeeded, attempts: 2",
+            "the run waits: Who gets it?",
+            "## whoever comes with the answer",
+            "a report from three sources on repair centres, sent to the board",
+        ],
     ),
     (
         "early_stop",
@@ -81,6 +95,21 @@ const PROGRAMS: [(&str, &[&str]); 12] = [
         ],
     ),
     ("repeat", &["improve[0]", "improve[7]", "A pipeline is a (0.80)"]),
+    (
+        "rerun",
+        &[
+            "stale: []",
+            "it would run usual, and take over prices, range, offer",
+            "prices  edited      [20,24]",
+            "usual   made        22",
+            "stale: [range, offer]",
+            "usual   taken over  22",
+            "our price is 22; others ask 20 to 24",
+            "stale: []",
+            "## the first run is what it was",
+            "our price is 318; others ask 20 to 910",
+        ],
+    ),
     (
         "research",
         &[
@@ -196,15 +225,23 @@ fn run(name: &str, arguments: &[&str]) -> String {
     said
 }
 
-/// Runs a program in the project's folder.
+/// Runs a program in the project's folder; of its runs nothing is left there.
 pub(crate) fn output(name: &str, arguments: &[&str]) -> Output {
+    let mut command = command(name);
+    let command = command.args(arguments).current_dir(Path::new(FOLDER).join(".."));
+    command
+        .env("SEGUE_STORE", "memory:")
+        .output()
+        .expect("the program starts")
+}
+
+/// A program, as a person runs it.
+pub(crate) fn command(name: &str) -> Command {
     #[expect(
         clippy::disallowed_methods,
         reason = "the programs are run as a person runs them"
     )]
-    let mut command = Command::new(program(name));
-    let command = command.args(arguments).current_dir(Path::new(FOLDER).join(".."));
-    command.output().expect("the program starts")
+    Command::new(program(name))
 }
 
 /// The file of a program. `cargo test` builds the programs beside the tests, but not when it is told which test to run.

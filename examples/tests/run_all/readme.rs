@@ -1,15 +1,16 @@
 //! The README's files load and run, its commands are carried out, its picture is what they print. Its Rust is a
 //! documentation test of this package.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use segue::file::load_text;
 use segue::{Pipeline, Registry};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::FOLDER;
-use crate::programs::output;
+use crate::programs::{command, output};
 
 const README: &str = include_str!("../../../README.md");
 const NOTICE: &str = include_str!("../../documents/notice.txt");
@@ -85,9 +86,95 @@ fn every_picture_in_it_is_what_its_command_prints() {
             .strip_prefix("$ segue ")
             .expect("a picture begins with its command");
         let output = segue(&arguments.split_whitespace().collect::<Vec<_>>());
-        let printed = [output.stderr, output.stdout].concat();
-        let printed = String::from_utf8(printed).expect("it prints text");
-        assert_eq!(lasting(&printed), lasting(shown));
+        assert_eq!(lasting(&printed(output)), lasting(shown));
+    }
+}
+
+/// A session: each command after the other in one place, with what it prints.
+#[test]
+fn every_session_in_it_goes_as_it_is_shown() {
+    let sessions = blocks("console");
+    assert!(!sessions.is_empty());
+    for session in sessions {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = format!("sqlite:{}", folder.path().join("store.db").display());
+        let mut place = Path::new(FOLDER).join("..");
+        for part in session.split("$ ").filter(|part| !part.is_empty()) {
+            let (line, shown) = part.split_once('\n').expect("a block ends with its line");
+            if let Some(folder) = line.strip_prefix("cd ") {
+                place.push(folder);
+                continue;
+            }
+            let line = line.strip_prefix("segue ").expect("nothing else is shown");
+            let (line, is_killed) = match line.split_once(" & ") {
+                Some((line, rest)) => (line, rest.ends_with("kill -9 $!")),
+                None => (line, false),
+            };
+            let mut command = command("own_command_line");
+            let command = command
+                .args(line.split_whitespace())
+                .current_dir(&place)
+                .env("SEGUE_STORE", &store);
+            let printed = match is_killed {
+                true => killed_after(command, shown),
+                false => printed(command.output().expect("the program starts")),
+            };
+            assert_eq!(lasting(&printed), lasting(shown));
+        }
+    }
+}
+
+/// What a process says until it is killed, in the middle of the call of the step that is shown last.
+fn killed_after(command: &mut Command, shown: &str) -> String {
+    let last = shown.lines().last().expect("something is shown");
+    let step = last.split_whitespace().nth(1).expect("a step runs");
+    let mut process = command
+        .args(["--output", "ndjson"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let events = BufReader::new(process.stdout.take().expect("it was asked for"));
+    let is_sent = |event: &Json| event["type"] == "call.started" && event["step"] == step;
+    let mut events = events
+        .lines()
+        .map(|line| serde_json::from_str(&line.expect("events are text")).expect("events are JSON"));
+    assert!(events.any(|event| is_sent(&event)), "`{step}` makes no call");
+    process.kill().expect("it can be killed");
+    let killed = process.wait_with_output().expect("it is ours");
+    assert_eq!(killed.status.code(), None, "it was killed before its end");
+    String::from_utf8(killed.stderr).expect("it says text")
+}
+
+fn printed(output: Output) -> String {
+    let printed = [output.stderr, output.stdout].concat();
+    String::from_utf8(printed).expect("it prints text")
+}
+
+/// The tests that the README names are there.
+#[test]
+fn every_test_it_names_exists() {
+    let mut sources = String::new();
+    let mut folders = vec![Path::new(FOLDER).join("../crates")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of the project") {
+            let path = entry.expect("an entry can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                sources.push_str(&std::fs::read_to_string(&path).expect("Rust is text"));
+            }
+        }
+    }
+    let promises: Vec<&str> = README.lines().filter(|line| line.starts_with("| P")).collect();
+    assert_eq!(promises.len(), 12);
+    for promise in promises {
+        let shown = promise.rsplit(" | ").next().unwrap_or_default();
+        let tests: Vec<&str> = shown.split('`').filter(|word| word.contains('_')).collect();
+        assert!(!tests.is_empty(), "nothing shows {promise}");
+        for test in tests {
+            assert!(sources.contains(&format!("fn {test}(")), "there is no `{test}`");
+        }
     }
 }
 

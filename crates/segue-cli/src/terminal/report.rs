@@ -7,6 +7,7 @@ use segue::{Budget, Failure, RunView};
 
 use super::style::Style;
 use super::words;
+use crate::project::quoted;
 
 /// The first line: run, pipeline, models, budget.
 pub(crate) fn first(run: &RunView, budget: Option<&Budget>, style: Style) -> String {
@@ -114,6 +115,21 @@ pub(crate) fn last(run: &RunView, style: Style) -> String {
     parts.push(counts(run));
     parts.push(spending(run));
     format!("{shape}  {}", style.dim(&parts.join(" · ")))
+}
+
+/// What was built on something that has changed since, and the way to make it again.
+pub(crate) fn stale(run: &RunView, store_flag: &str, style: Style) -> Option<String> {
+    let steps: Vec<String> = run.stale().keys().map(|step| words::one_line(step)).collect();
+    let id = run.id()?.to_string();
+    let of = run.record().key.map_or(id, |key| quoted(&key));
+    (!steps.is_empty()).then(|| {
+        format!(
+            "{} {}\n{} `segue rerun {of} --stale{store_flag}` makes what is stale again",
+            style.yellow("~ stale:"),
+            steps.join(", "),
+            style.cyan("hint:"),
+        )
+    })
 }
 
 fn counts(run: &RunView) -> String {

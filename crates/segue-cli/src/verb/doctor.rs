@@ -376,7 +376,8 @@ impl Found {
         let said = self
             .settings
             .iter()
-            .filter(|setting| setting["is_default"] == false);
+            // That there is only one version of the format is no setting.
+            .filter(|setting| setting["is_default"] == false && setting["name"] != "version");
         let said: Vec<String> = said
             .map(|setting| {
                 let text = |key: &str| setting[key].as_str().unwrap_or_default().to_owned();

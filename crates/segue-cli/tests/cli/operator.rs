@@ -248,6 +248,14 @@ fn settings_are_told_with_where_they_come_from_and_keys_never() {
     assert_eq!(setting("limits.max_runs"), ("7".into(), "mine.toml:2".into()));
     assert_eq!(setting("store.url"), ("sqlite:here.db".into(), "--store".into()));
     assert_eq!(setting("store.durability"), ("full".into(), "default".into()));
+
+    project.write("segue.toml", "version = 1\n[limits]\nmax_runs = 8\n");
+    let said = project.segue(&["doctor"]).exits(0);
+    let (_, settings) = said
+        .stdout
+        .split_once("settings that are not the default:\n")
+        .expect("one is not");
+    assert!(settings.starts_with("  limits.max_runs = 8"), "{settings}");
 }
 
 #[test]
@@ -350,6 +358,12 @@ fn a_run_that_a_dead_process_held_is_told() {
     assert_eq!(overview["at_work"][0]["status"], "running");
     child.kill().expect("it can be killed");
     child.wait().expect("it ends");
+    let list = project.segue(&["runs", "list"]).exits(0);
+    assert!(
+        list.stdout.contains("◐ running") && !list.stdout.contains("0/0"),
+        "{}",
+        list.stdout
+    );
     let dead = project.json("doctor", &["doctor"], 1);
     let lines = crate::project::texts(&check(&dead, "owners")["lines"]);
     assert!(

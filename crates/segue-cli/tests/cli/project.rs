@@ -22,7 +22,7 @@ impl Project {
         let project = Self::empty();
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/strategist.yaml");
         let example = std::fs::read_to_string(example).expect("the example");
-        let model = "models: { m: [auto/large, auto/medium] }";
+        let model = "models: { m: { use: sim/script, file: strategist.script.yaml } }";
         assert!(example.contains(model), "the example has another model");
         let scripted = "models: { m: { use: sim/script, file: script.yaml } }";
         project.write("strategist.yaml", &example.replace(model, scripted));

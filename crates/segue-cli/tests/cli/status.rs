@@ -108,17 +108,17 @@ fn what_follows_from_a_result_that_changes_is_stale_until_it_is_made_again() {
         .exits(0);
     assert_eq!(states(&status(&project)), states(&before));
 
-    project
-        .segue(&[
-            "rerun",
-            "exp-7",
-            "--only",
-            "diagnostic",
-            "--note",
-            "be brief",
-            "-q",
-        ])
+    let said = project
+        .segue(&["rerun", "exp-7", "--only", "diagnostic", "--note", "be brief"])
         .exits(0);
+    assert!(
+        said.stderr.ends_with(
+            "~ stale: metrics, segment, channels, messaging, tactics\n\
+             hint: `segue rerun exp-7 --stale` makes what is stale again\n"
+        ),
+        "{}",
+        said.stderr
+    );
     let stale = status(&project);
     assert_eq!(
         states(&stale),
@@ -194,6 +194,47 @@ fn a_step_that_asks_shows_how_it_is_answered() {
         "{}",
         said.stdout
     );
+}
+
+/// What a waiting run has not come to is no work under way, and whoever begins the same is told to answer.
+#[test]
+fn a_run_that_waits_holds_its_steps_until_it_is_answered() {
+    let project = Project::strategist();
+    let all = ["run", "strategist.yaml", "--key", "exp-7", "--all"];
+    project.segue(&all).exits(3);
+    let states = states(&status(&project));
+    assert_eq!(
+        [&states[0], &states[1], &states[6]],
+        ["input waiting", "diagnostic pending", "tactics pending"]
+    );
+    let second = project.segue(&all).exits(2);
+    assert!(
+        second
+            .stderr
+            .contains("step `input` of `exp-7` is being run by run_"),
+        "{}",
+        second.stderr
+    );
+    assert!(
+        second
+            .stderr
+            .contains("hint: it waits for a person: answer it (`segue answer run_"),
+        "{}",
+        second.stderr
+    );
+    let wrong = project
+        .segue(&["answer", "last", "--set", "produkt=kits"])
+        .exits(2);
+    assert!(
+        wrong
+            .stderr
+            .contains("error: the answer does not fit `What is the experiment about?`, which stays open"),
+        "{}",
+        wrong.stderr
+    );
+    let brief = r#"{"product":"kits","goal":"200 orders","audience":null}"#;
+    project.segue(&["answer", "last", "--input", brief]).exits(0);
+    assert_eq!(status(&project)["all_done"], true);
 }
 
 #[test]

@@ -116,9 +116,13 @@ async fn instead<Out>(desk: Arc<Desk>, call: &Call, other: Created) -> Result<Ru
         Created::Running { step, run } => {
             let key = call.key.as_deref().unwrap_or_default();
             let message = format!("step `{step}` of `{key}` is being run by {run}");
-            let failure = Failure::new(ErrorKind::Conflict, message).hint(format!(
-                "wait for it (`segue resume {run}`), or cancel it (`segue cancel {run}`)"
-            ));
+            let open = desk.store().questions(Some(run), 1).await;
+            let way = match open.is_ok_and(|open| !open.is_empty()) {
+                true => format!("it waits for a person: answer it (`segue answer {run}`)"),
+                false => format!("wait for it (`segue resume {run}`)"),
+            };
+            let hint = format!("{way}, or cancel it (`segue cancel {run}`)");
+            let failure = Failure::new(ErrorKind::Conflict, message).hint(hint);
             Err(Error::new(Some(run), failure))
         }
         Created::Changed { step, current } => {

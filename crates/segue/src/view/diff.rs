@@ -130,6 +130,7 @@ impl RunDiff {
         stale.extend(b.stale().into_keys());
         let steps: Vec<StepDiff> = aligned(a, b)
             .into_iter()
+            .filter(|path| !is_elsewhere(a, path) && !is_elsewhere(b, path))
             .map(|path| step(a, b, path, stale.contains(path)))
             .collect();
         let first = steps.iter().find(|step| step.change != Change::Same);
@@ -149,6 +150,13 @@ impl RunDiff {
     pub fn is_same(&self) -> bool {
         self.inputs.is_empty() && self.definition.is_empty() && self.first_difference.is_none()
     }
+}
+
+/// Whether a run lacks what is at a path because it took over the whole that it is nested in: it is in the run that made that.
+fn is_elsewhere(run: &RunView, path: &str) -> bool {
+    let ends = path.match_indices(['/', '[']).map(|(at, _)| at);
+    let mut above = ends.filter_map(|end| run.step(&path[..end]));
+    run.step(path).is_none() && above.any(|step| step.reused_from.is_some())
 }
 
 /// The paths of both: those of `b` in their order, and each that only `a` has behind the one it follows there.

@@ -194,6 +194,8 @@ fn state(document: Option<&Document>, needs_are_there: bool, questions: &[Questi
         let asks = |question: &Question| question.run == run && is_in(&question.step, &document.step);
         return match questions.iter().any(asks) {
             true => WorkspaceState::Waiting,
+            // The run will make it, and has not come so far.
+            false if !needs_are_there => WorkspaceState::Pending,
             false => WorkspaceState::Running,
         };
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use schemars::JsonSchema;
+use segue::view::RunDiff;
 use segue::{
     Cx, ErrorKind, Pipeline, Registry, RunHandle, RunStatus, Runner, StepError, StepStatus, cents, from_fn,
 };
@@ -104,6 +105,9 @@ async fn from_a_step_on_everything_before_it_is_taken_over() {
         [("nested/x".into(), 1), ("nested/y".into(), 1), ("sum".into(), 1)]
     );
     let view = again.view();
+    // What is nested in a step that was taken over is no difference.
+    let diff = RunDiff::of(&first.view(), &view);
+    assert!(diff.is_same(), "{:?}", diff.first_difference);
     let parent = view.record().parent.clone().expect("it has one");
     assert_eq!((parent.run, parent.from.as_deref()), (first.id(), Some("sum")));
     assert_eq!(

@@ -167,7 +167,11 @@ fn row(head: &Head, paper: Paper) -> [String; 10] {
         paper.style.run_status(standing.status),
         paper.moment(standing.started.unwrap_or(head.queued)),
         time,
-        format!("{}/{}", words::count(done), words::count(total)),
+        // Nothing is counted before a run has come to rest for the first time.
+        match total {
+            0 => String::new(),
+            _ => format!("{}/{}", words::count(done), words::count(total)),
+        },
         words::bare_tokens(&standing.usage),
         words::dollars(&standing.usage, &standing.cost),
         trigger(head),
