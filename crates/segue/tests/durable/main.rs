@@ -5,6 +5,7 @@ mod drift;
 mod halt;
 mod interrupt;
 mod people;
+mod property;
 mod raised_budgets;
 mod rerun;
 mod resume;

@@ -14,7 +14,7 @@ use segue::{
     Usage, cents, from_fn, millis, usd,
 };
 
-use crate::support::{Remembering, bury_all, dying, memory, now, output, with_model, with_model_as};
+use crate::support::{Remembering, bury_all, dying, memory, now, output, paused, with_model, with_model_as};
 
 /// At the price of `with_model`, a token of output in nano-dollars.
 const OUT: i64 = 2_000;
@@ -120,15 +120,6 @@ pub(crate) async fn holds_nothing(store: &Arc<dyn Store>) {
     for (name, account) in accounts(store).await {
         assert_eq!(account.reserved, [0; 3], "{name}");
     }
-}
-
-fn paused(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime")
-        .block_on(test);
 }
 
 /// Runs of two processes, a fan of calls each, against one budget; gives how many calls were made.

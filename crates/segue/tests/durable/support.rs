@@ -136,6 +136,16 @@ pub(crate) fn now() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
 
+/// Runs a test in virtual time.
+pub(crate) fn paused<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime")
+        .block_on(test)
+}
+
 /// A store in memory.
 pub(crate) fn memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())

@@ -117,9 +117,10 @@ impl RunState {
         }
     }
 
-    /// Aborts the items of a map that are under way after one of them failed.
+    /// Aborts the items of a map that are under way after one of them failed. What is being aborted below them already
+    /// is waited for too.
     pub(super) fn abort_items(&mut self, unit: Unit) {
-        let mut pending = Vec::new();
+        let mut pending = self.take_dooms_below(unit);
         self.kill_below(unit, "another item of the map failed", &mut pending);
         if !pending.is_empty() {
             self.dooms.push(Doom {

@@ -1,5 +1,6 @@
 //! Cases that are written out: what the random ones found, or would find too rarely.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::strategy::{Just, Strategy, ValueTree};
@@ -10,10 +11,11 @@ use super::hand::price;
 use super::plans::{self, Case};
 use super::written::{LONG, function, program};
 use crate::error::{ErrorKind, Failure};
-use crate::log::What;
+use crate::log::{EventKind, What};
 use crate::plan::{Each, FailurePolicy, Kind, RunSettings, Step};
 use crate::question::Ask;
 use crate::run::op::{Done, End, Op, OpResult};
+use crate::run::program::Program;
 use crate::run::state::{ROOT, RunOutcome, RunState, Start, Unit};
 use crate::schema::Schema;
 use crate::settings::{Backoff, OnError, Settings};
@@ -53,7 +55,11 @@ struct Driven {
 
 impl Driven {
     fn new(steps: Vec<Step>, run: RunSettings, start: Start) -> Self {
-        let state = RunState::new(program(steps, run, None), Value::null(), start);
+        Self::of(program(steps, run, None), start)
+    }
+
+    fn of(program: Arc<Program>, start: Start) -> Self {
+        let state = RunState::new(program, Value::null(), start);
         let mut driven = Self {
             state,
             ops: Vec::new(),
@@ -88,6 +94,7 @@ impl Driven {
 fn shown(op: &Op) -> String {
     let name = |unit: &Unit| match (unit.step, unit.item) {
         (Unit::SCOPE, _) => "run".to_owned(),
+        (step, Unit::WHOLE) if unit.scope > 0 => format!("{}/{step}", unit.scope),
         (step, Unit::WHOLE) => format!("{step}"),
         (step, item) => format!("{step}[{item}]"),
     };
@@ -210,6 +217,73 @@ fn an_item_that_fails_takes_the_questions_and_waits_of_the_others_back() {
     assert!(matches!(run.state.outcome(), Some(RunOutcome::Failed(_))));
 }
 
+/// A map over two nested pipelines of two steps each, all four of which run: those of its first item are in scope 1.
+fn two_pipelines(policy: FailurePolicy) -> Driven {
+    let run = RunSettings {
+        failure: policy,
+        ..RunSettings::default()
+    };
+    let late = Settings::new().step_timeout(LONG);
+    let steps = vec![function("a", late, &[]), function("b", Settings::new(), &[])];
+    let steps = program(steps, run, None);
+    let map = program(vec![map(Settings::new())], RunSettings::default(), Some(steps));
+    let mut run = Driven::of(map, many(8));
+    run.ends(
+        step(0),
+        End::Did(Done::Expand(Value::list(vec![Value::null(); 2]))),
+    );
+    for item in 0..2 {
+        run.ends(step(0).item(item), End::Did(Done::Enter(Value::null())));
+    }
+    assert!(run.ops.contains(&"attempt 1 of 2/1".to_owned()), "{:?}", run.ops);
+    run
+}
+
+/// What the map said it used when it failed, which is to be all the run used.
+fn used_by_the_map(run: &mut Driven) -> u64 {
+    let mut records = Vec::new();
+    run.state.take_records(&mut records);
+    let of_map = records.iter().filter(|(unit, _)| *unit == step(0));
+    let used = of_map.filter_map(|(_, what)| match what {
+        What::Other(kind) => match &**kind {
+            EventKind::StepFailed { usage, .. } => Some(usage.requests),
+            _ => None,
+        },
+        _ => None,
+    });
+    let used: Vec<u64> = used.collect();
+    assert_eq!(used.len(), 1, "it fails once: {records:?}");
+    used[0]
+}
+
+#[test]
+fn a_map_that_fails_waits_for_what_its_items_were_aborting_already() {
+    let mut run = two_pipelines(FailurePolicy::FailFast);
+    let inner = Unit::whole;
+    assert_eq!(run.ends(inner(1, 0), failed(false)), ["release 1/0", "abort 1/1"]);
+    assert_eq!(run.ends(inner(2, 0), failed(false)), ["release 2/0", "abort 2/1"]);
+    // The second item has failed, and so will the map; the abort in the first one is still to come back.
+    assert!(run.ends(inner(2, 1), End::Aborted).is_empty());
+    assert!(run.state.outcome().is_none());
+    run.ends(inner(1, 1), End::Aborted);
+    assert!(matches!(run.state.outcome(), Some(RunOutcome::Failed(_))));
+    assert_eq!(used_by_the_map(&mut run), 7);
+}
+
+#[test]
+fn a_map_that_fails_waits_for_a_step_below_it_that_was_late() {
+    let mut run = two_pipelines(FailurePolicy::Continue);
+    let inner = Unit::whole;
+    assert_eq!(run.apply(OpResult::Deadline(inner(1, 0))), ["abort 1/0"]);
+    run.ends(inner(2, 0), failed(false));
+    assert_eq!(run.ends(inner(2, 1), failed(false)), ["abort 1/1"]);
+    run.ends(inner(1, 1), End::Aborted);
+    assert!(run.state.outcome().is_none());
+    run.ends(inner(1, 0), End::Aborted);
+    assert!(matches!(run.state.outcome(), Some(RunOutcome::Failed(_))));
+    assert_eq!(used_by_the_map(&mut run), 7);
+}
+
 #[test]
 fn an_incomplete_round_of_a_repeat_is_completed_and_the_next_one_begins() {
     let mut rounds = function("rounds", Settings::new(), &[]);
@@ -277,7 +351,7 @@ fn settings_of_the_call_that_name_no_reserve_fail_the_step() {
         .plan
         .resolve(0, Some(&Settings::new().on_error(OnError::Run("b".into()))));
     let start = Start {
-        overrides: vec![(0, std::sync::Arc::new(over))],
+        overrides: vec![(0, Arc::new(over))],
         ..many(1)
     };
     let mut state = RunState::new(plan, Value::null(), start);
