@@ -35,6 +35,20 @@ pub trait Model: Send + Sync + 'static {
 
     /// Answers one request. Dropping the future aborts the call.
     fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Failure>>;
+
+    /// What it remembers of a run, where its answers depend on that. No hosted model does.
+    fn memory(&self) -> Option<&dyn Memory> {
+        None
+    }
+}
+
+/// What a model remembers of the runs it has answered, which another process has to be told when it takes one up.
+pub trait Memory {
+    /// Nothing is remembered of this run.
+    fn forget(&self, run: &str);
+
+    /// This request was answered.
+    fn recall(&self, request: &Request);
 }
 
 /// One request to a model.

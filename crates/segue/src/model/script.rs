@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt};
 
-use super::{From, Model, Request, Response, Role};
+use super::{From, Memory, Model, Request, Response, Role};
 use crate::clock;
 use crate::error::{ErrorKind, Failure};
 use crate::fault::{Faults, quote};
@@ -116,8 +116,13 @@ impl Scripted {
 
     /// Notes a request and finds what answers it: a rule, with its number from 1.
     fn choose(&self, request: &Request, prompt: &str) -> Option<(usize, &Rule)> {
+        self.state().note(request);
+        self.count(request, prompt)
+    }
+
+    /// Finds what answers a request, and counts it.
+    fn count(&self, request: &Request, prompt: &str) -> Option<(usize, &Rule)> {
         let mut state = self.state();
-        state.note(request);
         for (at, rule) in self.rules.iter().enumerate() {
             if !rule.differences(&request.from, prompt).is_empty() {
                 continue;
@@ -196,6 +201,21 @@ impl Model for Scripted {
             answer::by_rule(number, rule, request).await
         }
         .boxed()
+    }
+
+    fn memory(&self) -> Option<&dyn Memory> {
+        Some(self)
+    }
+}
+
+/// How often a rule has answered in a run outlives the process.
+impl Memory for Scripted {
+    fn forget(&self, run: &str) {
+        self.state().used.remove(run);
+    }
+
+    fn recall(&self, request: &Request) {
+        self.count(request, &prompt(request));
     }
 }
 

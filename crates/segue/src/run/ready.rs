@@ -11,7 +11,7 @@ use super::shared::Environment;
 use super::tool::{AgentTool, BUILT_IN, built_in};
 use crate::error::{ErrorKind, Failure};
 use crate::log::ChosenModel;
-use crate::model::Chosen;
+use crate::model::{Chosen, Memory};
 use crate::pipeline::DefinedAgent;
 use crate::plan::{ModelRef, Plan, PlannedAgent, ToolApproval, ToolLimits, hash_of};
 use crate::schema::Schema;
@@ -45,6 +45,17 @@ pub(crate) struct ReadyTool {
 }
 
 impl ReadyAgent {
+    /// What its models remember of runs.
+    pub(super) fn memories(&self) -> impl Iterator<Item = &dyn Memory> {
+        self.models.iter().filter_map(|chosen| chosen.model.memory())
+    }
+
+    /// What one of its models remembers.
+    pub(super) fn memory_of(&self, model: &str) -> Option<&dyn Memory> {
+        let chosen = self.models.iter().find(|chosen| chosen.model.name() == model);
+        chosen.and_then(|chosen| chosen.model.memory())
+    }
+
     /// Whether it was made from exactly this.
     pub(super) fn is(&self, spec: &Arc<PlannedAgent>, own: &[Arc<dyn Tool>]) -> bool {
         let same_tools =

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::Deserialize;
+
 use super::journal::Interrupted;
 use super::op::{End, OpResult};
 use super::replay::Left;
@@ -11,7 +13,9 @@ use crate::artifact::Artifact;
 use crate::error::{ErrorKind, Failure, Spent};
 use crate::id::CallId;
 use crate::log::{CallKind, EventKind, Record, Unit, What};
+use crate::model::{From, Message, Request};
 use crate::money::{Cost, Nanousd};
+use crate::plan::ModelSettings;
 use crate::store::{Hold, HoldState, Settlement};
 use crate::usage::Usage;
 
@@ -33,6 +37,8 @@ struct Open {
     unit: Unit,
     kind: CallKind,
     tool: Option<String>,
+    /// The agent that makes it, its model, and the attempt.
+    by: (Option<String>, Option<String>, u32),
     position: String,
     reserved: Option<Held>,
     /// Its arguments, once it was sent.
@@ -40,6 +46,32 @@ struct Open {
 }
 
 impl Open {
+    /// Whoever answered it by what it remembers is told that it has.
+    fn was_answered(&self, shared: &RunShared) {
+        let (Some(name), Some(model), attempt) = &self.by else {
+            return;
+        };
+        let agent = shared.agents.values().find(|agent| agent.spec.name == *name);
+        let Some(memory) = agent.and_then(|agent| agent.memory_of(model)) else {
+            return;
+        };
+        let sent = self.sent.as_ref().and_then(|sent| sent.get("messages"));
+        let messages = sent.and_then(|messages| Vec::<Message>::deserialize(messages).ok());
+        memory.recall(&Request {
+            messages: messages.unwrap_or_default(),
+            output: None,
+            tools: Vec::new(),
+            settings: ModelSettings::default(),
+            idempotency_key: String::new(),
+            from: From {
+                run: shared.id.to_string(),
+                step: shared.log.path(self.unit),
+                agent: name.clone(),
+                attempt: *attempt,
+            },
+        });
+    }
+
     /// Whoever makes the tool call again has to know that it was under way.
     fn was_interrupted(&self, shared: &RunShared, call: CallId) {
         if let (CallKind::Tool, Some(tool), Some(arguments)) = (self.kind, &self.tool, &self.sent) {
@@ -57,6 +89,10 @@ impl Open {
 
 impl<'a> Restoring<'a> {
     pub(crate) fn new(shared: &'a RunShared) -> Self {
+        let run = shared.id.to_string();
+        for memory in shared.agents.values().flat_map(|agent| agent.memories()) {
+            memory.forget(&run);
+        }
         Self {
             shared,
             calls: HashMap::new(),
@@ -116,6 +152,9 @@ impl<'a> Restoring<'a> {
                 kind,
                 tool,
                 position,
+                agent,
+                model,
+                attempt,
                 reserved_nanousd,
                 reserved_tokens,
                 max_tokens_clamped_to,
@@ -135,6 +174,7 @@ impl<'a> Restoring<'a> {
                     unit,
                     kind: *kind,
                     tool: tool.clone(),
+                    by: (agent.clone(), model.clone(), *attempt),
                     position: position.clone(),
                     reserved,
                     sent: None,
@@ -213,6 +253,9 @@ impl<'a> Restoring<'a> {
                 cost: *cost,
             };
             self.spent.entry(unit).or_default().add(&spent);
+            if let Some(open) = self.calls.get(&call) {
+                open.was_answered(self.shared);
+            }
             self.settle(call, &spent);
         }
     }

@@ -58,6 +58,8 @@ pub struct RunView {
     questions: Questions,
     budgets: Budgets,
     now: Option<Time>,
+    /// Whether it is kept in a store, where others can go on with it.
+    is_kept: bool,
 }
 
 impl RunView {
@@ -74,6 +76,7 @@ impl RunView {
             questions: Questions::default(),
             budgets: Budgets::default(),
             now: None,
+            is_kept: false,
         }
     }
 
@@ -183,6 +186,7 @@ impl RunView {
         };
         RunRecord {
             steps: self.steps.below("").map(own).map(marked).collect(),
+            next: self.next(!stale.is_empty()),
             stale_steps: stale.keys().cloned().collect(),
             step_counts: self.step_counts(),
             failed_steps: self.failed_steps().map(str::to_owned).collect(),
@@ -199,11 +203,37 @@ impl RunView {
         }
     }
 
+    /// Command lines that go on from where it stands: answers, a re-run from what has failed, the mending of what is stale.
+    fn next(&self, is_stale: bool) -> Vec<String> {
+        let Some(run) = self.record.id.filter(|_| self.is_kept) else {
+            return Vec::new();
+        };
+        let mut next = Vec::new();
+        match self.record.status {
+            RunStatus::Waiting => {
+                let answer = |question: &Question| format!("segue answer {}", question.id);
+                next.extend(self.open_questions().map(answer));
+            }
+            RunStatus::Failed => {
+                let again = |step: &str| format!("segue rerun {run} --from {step}");
+                next.extend(self.failed_steps().map(again));
+            }
+            _ => {}
+        }
+        if is_stale && self.record.status.is_terminal() {
+            next.push(format!("segue rerun {run} --stale"));
+        }
+        next
+    }
+
     /// What a step was made from: the inputs of the run, and the outputs of the steps it waited for.
     fn input_hash(&self, step: &StepView, inputs: &str) -> String {
         let output = |name: &String| {
             let needed = self.step(name);
-            (name.clone(), needed.and_then(|needed| needed.output_hash.get()).into())
+            (
+                name.clone(),
+                needed.and_then(|needed| needed.output_hash.get()).into(),
+            )
         };
         let outputs: serde_json::Map<String, Json> = step.needs.iter().map(output).collect();
         hash_of(&json!({"inputs": inputs, "outputs": outputs}))
@@ -456,7 +486,8 @@ impl RunView {
                 record.definition.clone_from(definition);
                 record.queued = Some(at);
             }
-            EventKind::RunStarted { engine, .. } => {
+            EventKind::RunStarted { engine, owner, .. } => {
+                self.is_kept = owner.is_some();
                 record.engine.clone_from(engine);
                 record.started = Some(at);
                 self.go_on();

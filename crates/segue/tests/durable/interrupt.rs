@@ -122,6 +122,8 @@ async fn a_step_that_asks_waits_for_a_person() {
         let work = Work::default();
         let (runner, run) = interrupted_step(&work, Settings::new().on_interrupt(OnInterrupt::Ask)).await;
         let question = decision(&run).await;
+        let next = run.view().record().next;
+        assert_eq!(next, [format!("segue answer {}", question.id)]);
         assert_eq!(
             work.keys().len(),
             1,
@@ -161,6 +163,8 @@ async fn a_step_that_may_not_be_repeated_has_failed() {
     );
     assert_eq!(work.keys().len(), 1, "the failure is final");
     assert_eq!(run.view().status(), RunStatus::Failed);
+    let next = run.view().record().next;
+    assert_eq!(next, [format!("segue rerun {} --from work", run.id())]);
 }
 
 /// A tool of a class that never comes back the first time.
@@ -319,5 +323,43 @@ async fn its_limits_say_what_an_interruption_means() {
     assert!(
         told.contains("the process ended while tool `app.charge` was at work"),
         "{told}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_script_knows_in_the_next_process_how_often_its_rules_have_answered() {
+    let work = Work::default();
+    let agent = || Agent::<String>::new("writer").model("m");
+    let step = {
+        let work = work.clone();
+        from_fn(move |cx: Cx, text: String| {
+            let work = work.clone();
+            async move {
+                work.begin(cx.idempotency_key()).await;
+                Ok(text)
+            }
+        })
+    };
+    let pipeline = Pipeline::define("script", |p, prompt: Out<String>| {
+        let first = p.step("first", agent().as_step(|prompt: String| prompt), prompt);
+        let worked = p.step("work", step, first);
+        p.step("second", agent().as_step(|prompt: String| prompt), worked)
+    });
+    let pipeline: Pipeline<String, String> = pipeline.expect("a pipeline");
+    let build = |store: &Arc<dyn Store>| {
+        // Another process has a script of its own.
+        let models = Models::offline().with("m", Scripted::replies(["one", "two"]));
+        let runner = Runner::builder().store_in(store.clone()).models(models);
+        runner.register(&pipeline).build().expect("a runner")
+    };
+    let start = |runner: &Runner| -> BoxFuture<'_, segue::RunId> {
+        let launch = runner.start(&pipeline, "go".to_owned()).into_future();
+        Box::pin(async move { launch.await.expect("it starts").id() })
+    };
+    let (_runner, run) = interrupted(&work, &build, &start).await;
+    assert_eq!(
+        output(&run).await,
+        json!("two"),
+        "the first reply was given already"
     );
 }

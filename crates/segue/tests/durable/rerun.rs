@@ -503,6 +503,8 @@ async fn stale_steps_of_a_run_are_mended_by_the_next() {
     output(&only).await;
     let view = only.view();
     assert_eq!(view.record().stale_steps, ["b", "c"]);
+    let next = view.record().next;
+    assert_eq!(next, [format!("segue rerun {} --stale", only.id())]);
     let record = view.record();
     let because = |name: &str| record.steps[name].stale_because.clone();
     assert_eq!(
