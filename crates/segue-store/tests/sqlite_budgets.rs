@@ -8,7 +8,7 @@ use std::sync::Arc;
 use segue::budget::StandingBudget;
 use segue::model::Rule;
 use segue::store::Store;
-use segue::{Agent, Cx, ErrorKind, Models, Out, Pipeline, Runner, Scripted, from_fn};
+use segue::{Agent, Cx, ErrorKind, Models, Out, Pipeline, Runner, Scripted, Time, from_fn};
 use segue_store::Sqlite;
 
 const LIMIT: u64 = 10;
@@ -18,7 +18,9 @@ fn open(folder: &Path) -> Arc<dyn Store> {
 }
 
 fn runner(store: &Arc<dyn Store>, model: &Scripted) -> Runner {
-    Runner::builder()
+    // Noon of 2026-03-01: the day does not end while a test runs.
+    let noon = Time::from_micros(1_772_366_400_000_000);
+    segue::testing::begin_at(Runner::builder(), noon)
         .models(Models::offline().with("sim/small", model.clone().named("sim/small")))
         .store_in(store.clone())
         .standing_budget(StandingBudget::new("all").requests_per_day(LIMIT))

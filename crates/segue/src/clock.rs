@@ -69,10 +69,9 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that begins now.
+    /// A clock that begins at this wall time.
     #[must_use]
-    pub(crate) fn start() -> Self {
-        let wall = wall();
+    pub(crate) fn start(wall: Time) -> Self {
         Self {
             anchor: now(),
             wall,
@@ -80,12 +79,12 @@ impl Clock {
         }
     }
 
-    /// The clock of a run that began earlier and wrote last at `last`: it goes on from there, and never steps back.
+    /// The clock, at this wall time, of a run that began earlier and wrote last at `last`: it never steps back.
     #[must_use]
-    pub(crate) fn resume(began: Time, last: Time) -> Self {
+    pub(crate) fn resume(wall: Time, began: Time, last: Time) -> Self {
         Self {
             anchor: now(),
-            wall: wall().max(last),
+            wall: wall.max(last),
             began,
         }
     }
@@ -183,7 +182,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_clock_follows_virtual_time() {
-        let clock = Clock::start();
+        let clock = Clock::start(wall());
         let before = clock.time();
         sleep(secs(86_400)).await;
         assert_eq!(clock.time().since(before), secs(86_400));

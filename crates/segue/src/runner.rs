@@ -73,7 +73,7 @@ pub struct Runner {
 
 /// A runner in the making.
 pub struct RunnerBuilder {
-    env: Environment,
+    pub(crate) env: Environment,
     store: Option<Arc<dyn Store>>,
     settings: DeskSettings,
     pipelines: Vec<Arc<pipeline::Inner>>,

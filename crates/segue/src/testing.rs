@@ -13,3 +13,12 @@ pub use dying::Dying;
 pub use forgetful::Forgetful;
 pub use planted::{Plant, Planted};
 pub use watched::Watched;
+
+use crate::{RunnerBuilder, Time};
+
+/// A runner for which it is this time from now on, whatever the clock on the wall says: for tests of days and months.
+#[must_use]
+pub fn begin_at(mut builder: RunnerBuilder, time: Time) -> RunnerBuilder {
+    builder.env.begin_at(time);
+    builder
+}

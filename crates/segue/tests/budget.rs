@@ -10,7 +10,8 @@ use segue::price::{Price, PriceBook};
 use segue::question::{Question, QuestionKind};
 use segue::{
     Agent, Budget, Cx, Error, ErrorKind, Event, EventKind, IntoStep, Kept, Models, Nanousd, OnExceed, Out,
-    Outcome, Pipeline, Result, RunHandle, Runner, Scripted, Settings, Usage, cents, from_fn, millis, usd,
+    Outcome, Pipeline, Result, RunHandle, Runner, Scripted, Settings, Time, Usage, cents, from_fn, millis,
+    usd,
 };
 
 /// Dollars for a million tokens: so a token of input is 1,000 nano-dollars, and one of output 2,000.
@@ -44,7 +45,9 @@ fn runner(model: &Scripted) -> Runner {
         .with("openai/small", model.clone().named("openai/small"))
         .with("acme/secret", model.clone().named("acme/secret"));
     let prices = PriceBook::new(std::time::UNIX_EPOCH).with_override("openai/small", PRICE);
-    Runner::builder()
+    // Noon of 2026-03-01: the day does not end while a test runs.
+    let noon = Time::from_micros(1_772_366_400_000_000);
+    segue::testing::begin_at(Runner::builder(), noon)
         .models(models)
         .prices(prices)
         .build()

@@ -12,9 +12,24 @@ steps:
   draft: { agent: writer, prompt: Go. }
 "#;
 
-/// Two pipelines that make one call each, under this configuration. A budget's day ends at midnight in its zone, and no
-/// test is run then.
+/// A time zone where it is about noon: no day ends while a test runs there.
+#[expect(clippy::disallowed_methods, reason = "the binary reads the same clock")]
+fn noon() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let hour = now.expect("it is after 1970").as_secs() / 3600 % 24;
+    // The names of these zones say how far UTC is ahead of them.
+    match hour {
+        0..=12 => format!("Etc/GMT-{}", 12 - hour),
+        _ => format!("Etc/GMT+{}", hour - 12),
+    }
+}
+
+/// Two pipelines that make one call each, under this configuration, whose last budget is kept where it is noon.
 fn project(config: &str) -> Project {
+    let zone = match config.contains("[[budget]]") {
+        true => format!("timezone = \"{}\"\n", noon()),
+        false => String::new(),
+    };
     let project = Project::empty();
     project.write("small.yaml", SMALL);
     project.write(
@@ -27,7 +42,7 @@ fn project(config: &str) -> Project {
         "script.yaml",
         "version: 1\nscript:\n  - { reply: Fine., usage: { input_tokens: 10, output_tokens: 10 } }\n",
     );
-    project.write("segue.toml", config);
+    project.write("segue.toml", &format!("{config}{zone}"));
     project
 }
 

@@ -73,6 +73,8 @@ pub(crate) struct Environment {
     /// Whether the operator has stopped all new calls: set by what the store tells.
     pub(crate) halted: watch::Sender<bool>,
     clock: Clock,
+    /// Whether its own clock stands for the one on the wall.
+    apart: bool,
 }
 
 impl Environment {
@@ -88,14 +90,30 @@ impl Environment {
             max_parallel: None,
             shelf: Shelf::default(),
             halted: watch::Sender::new(false),
-            clock: Clock::start(),
+            clock: Clock::start(clock::wall()),
+            apart: false,
         }
     }
 
     /// Wall time now, for moments that other processes wait for and windows that they share. Follows virtual time, and
     /// the wall where it is ahead: the machine may have slept.
     pub(crate) fn now(&self) -> Time {
-        self.clock.time().max(clock::wall())
+        self.clock.time().max(self.wall())
+    }
+
+    /// What the clock on the wall says, for when a run begins and goes on.
+    pub(crate) fn wall(&self) -> Time {
+        if self.apart {
+            self.clock.time()
+        } else {
+            clock::wall()
+        }
+    }
+
+    /// It is this time now, whatever the wall says.
+    #[cfg(feature = "testing")]
+    pub(crate) fn begin_at(&mut self, time: Time) {
+        (self.clock, self.apart) = (Clock::start(time), true);
     }
 }
 

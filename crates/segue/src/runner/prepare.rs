@@ -97,6 +97,7 @@ pub(crate) fn prepare(
             ..Call::clone(&call)
         }),
     };
+    let clock = Clock::start(env.wall());
     let parts = Parts {
         id,
         inner,
@@ -104,8 +105,8 @@ pub(crate) fn prepare(
         call: call.clone(),
         models: None,
         log: Arc::new(match presence {
-            None => RunLog::new(id, Clock::start()),
-            Some(_) => RunLog::kept(id, Clock::start(), Vec::new(), Vec::new()),
+            None => RunLog::new(id, clock),
+            Some(_) => RunLog::kept(id, clock, Vec::new(), Vec::new()),
         }),
         recorder: None,
         reuse: reuse.clone(),

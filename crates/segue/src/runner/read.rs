@@ -114,7 +114,7 @@ impl Stored {
 
     /// Its log, for reading.
     pub(crate) fn into_log(self) -> Arc<RunLog> {
-        let clock = Clock::resume(self.head.queued, self.last_written());
+        let clock = Clock::resume(crate::clock::wall(), self.head.queued, self.last_written());
         let records = self.entries.into_iter().flat_map(|entry| entry.records);
         let log = RunLog::kept(self.head.id, clock, records.collect(), self.scopes);
         if self.head.standing.status.is_terminal() {

@@ -153,7 +153,7 @@ async fn ready(
         (run, head.pipeline.clone()),
         (fence, last_entry, head.last_seq),
     );
-    let clock = Clock::resume(head.queued, last_written);
+    let clock = Clock::resume(desk.env.wall(), head.queued, last_written);
     let parts = prepare::Parts {
         id: run,
         inner,

@@ -40,7 +40,8 @@ pub(crate) async fn cancel(
     ));
     let Stored { entries, scopes, .. } = stored;
     let written = entries.last().map_or(head.queued, |entry| entry.at);
-    let log = RunLog::kept(run, Clock::resume(head.queued, written), Vec::new(), scopes);
+    let clock = Clock::resume(desk.env.wall(), head.queued, written);
+    let log = RunLog::kept(run, clock, Vec::new(), scopes);
     log.fill(entries.into_iter().flat_map(|entry| entry.records));
     let view = log.view();
     let path = |step: &str| log.unit_of(step).unwrap_or(ROOT);

@@ -8,8 +8,8 @@ use segue::model::{Request, Response};
 use segue::price::{Price, PriceBook};
 use segue::question::Question;
 use segue::store::{MemoryStore, Store};
-use segue::testing::Dying;
-use segue::{Failure, Model, Models, Outcome, Registry, RunHandle, Runner, RunnerBuilder, usd};
+use segue::testing::{Dying, begin_at};
+use segue::{Failure, Model, Models, Outcome, Registry, RunHandle, Runner, RunnerBuilder, Time, usd};
 
 /// A model that answers what it was asked with the length of the text, and remembers every request by its key.
 #[derive(Clone, Default)]
@@ -116,9 +116,12 @@ pub(crate) fn with_model(model: &Remembering) -> RunnerBuilder {
     with_model_as(model.clone())
 }
 
+/// Noon of 2026-03-01, when every runner here begins: what a test does in less than half a day falls into one day.
+pub(crate) const NOON: Time = Time::from_micros(1_772_366_400_000_000);
+
 /// A runner builder with a model as `openai/small`, at a known price.
 pub(crate) fn with_model_as(model: impl Model) -> RunnerBuilder {
-    Runner::builder()
+    begin_at(Runner::builder(), NOON)
         .models(Models::offline().with("openai/small", model))
         .prices(
             PriceBook::new(std::time::UNIX_EPOCH)
