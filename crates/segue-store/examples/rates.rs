@@ -242,5 +242,7 @@ fn new(id: RunId) -> NewRun {
         expects: Vec::new(),
         documents: Vec::new(),
         questions: Vec::new(),
+        outcomes: Vec::new(),
+        artifacts: Vec::new(),
     }
 }
