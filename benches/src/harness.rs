@@ -144,7 +144,17 @@ pub fn measure(
     Ok(Measured { taken })
 }
 
-fn sample(runtime: &Runtime, contender: &dyn Contender, shape: &Arc<Shape>, effort: Effort) -> Result<Taken> {
+/// Prepares the runs of one contender, times them and checks them.
+///
+/// # Errors
+///
+/// As for [`measure`].
+pub fn sample(
+    runtime: &Runtime,
+    contender: &dyn Contender,
+    shape: &Arc<Shape>,
+    effort: Effort,
+) -> Result<Taken> {
     let inputs: Vec<u64> = (1..).take(effort.runs).collect();
     let runs = contender.prepare(shape, &inputs)?;
     let (outputs, taken) = runtime.block_on(runtime.spawn(timed(runs, effort.order)))??;
@@ -188,7 +198,11 @@ async fn at_once(runs: Vec<Run>, width: usize) -> Result<Vec<u64>> {
 }
 
 /// Processor time this process has used so far, over all threads.
-fn cpu_time() -> Result<Duration> {
+///
+/// # Errors
+///
+/// When the system does not tell.
+pub fn cpu_time() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
         .context("read the processor time")?
         .into())

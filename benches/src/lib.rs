@@ -7,19 +7,26 @@
 //!
 //! - [`shape`] says what is run, [`contender`] who runs it: [`floor`], [`peer_graph_flow`], [`peer_dagrs`], `segue_runs`.
 //! - [`harness`] interleaves and takes medians; [`workload`] lists what is promised and at which sizes.
-//! - [`memory`], [`start`], [`instructions`] and [`build`] measure whole processes.
+//! - `durable` measures runs that are kept, beside bare SQLite.
+//! - [`memory`], [`start`], [`instructions`], [`build`], `large` and `resume` measure whole processes.
 //! - [`table`] prints.
 
 pub mod build;
 pub mod contender;
+#[cfg(feature = "segue")]
+pub mod durable;
 pub mod floor;
 pub mod harness;
 pub mod instructions;
+#[cfg(feature = "segue")]
+pub mod large;
 pub mod memory;
 pub mod options;
 pub mod peer_dagrs;
 pub mod peer_graph_flow;
 pub mod program;
+#[cfg(feature = "segue")]
+pub mod resume;
 #[cfg(feature = "segue")]
 pub mod segue_runs;
 pub mod shape;

@@ -12,8 +12,9 @@ usage: cargo run --release -- [WORKLOAD…] [OPTIONS]
 Measures Segue beside bare tokio and its peers and prints one table of ratios.
 Built with `--no-default-features`, it measures the floor and the peers only.
 
-  WORKLOAD            W1 W2 W3 W4 W5 W7; all of them without one
-  --size N            only this size, may be repeated (W1: steps, W2: width, W4: branches, W5: waiting runs)
+  WORKLOAD            W1 W2 W3 W4 W5 W6 W7 W9 W11; all of them without one
+  --size N            only this size, may be repeated (W1: steps, W2: width, W4: branches, W5: waiting runs,
+                      W6: steps, runs at once and items, W11: unfinished runs)
   --only NAME         the floor and this contender: `graph-flow`, `dagrs` or `segue`
   --quick             few rounds, small sizes
   --rounds N          times every contender runs, from 1 [default: 15, with --quick 5]

@@ -40,6 +40,19 @@ pub fn path(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// A folder on the disk that this package is built on, gone with what this gives: the system's folder for temporary files
+/// is often no disk at all, where nothing that is durable can be measured.
+///
+/// # Errors
+///
+/// When it cannot be made.
+#[cfg(feature = "segue")]
+pub fn scratch() -> Result<tempfile::TempDir> {
+    let beside = std::env::current_exe().context("find this binary")?;
+    let folder = beside.parent().context("a binary is in a folder")?;
+    tempfile::tempdir_in(folder).context("make a folder for a store")
+}
+
 /// Runs the command to its end and returns what it printed to the standard output and to the standard error.
 ///
 /// # Errors

@@ -36,7 +36,12 @@ impl Contender for Segue {
     }
 }
 
-fn pipeline(shape: &Arc<Shape>) -> Result<Pipeline<u64, u64>> {
+/// The shape as a pipeline.
+///
+/// # Errors
+///
+/// When it is refused.
+pub fn pipeline(shape: &Arc<Shape>) -> Result<Pipeline<u64, u64>> {
     let pipeline = Pipeline::define("bench", |p, input| {
         let mut before: Vec<Out<u64>> = vec![input];
         for level in shape.levels() {

@@ -16,9 +16,15 @@ use crate::options::Options;
 use crate::shape::Shape;
 use crate::table::{Cell, Row, Table, Target};
 use crate::{build, instructions, memory, program, start};
+#[cfg(feature = "segue")]
+use crate::{
+    durable::{self, Workload},
+    large::{self, Way},
+    resume,
+};
 
 /// The workloads of the table, in its order.
-pub const NAMES: [&str; 6] = ["W1", "W2", "W3", "W4", "W5", "W7"];
+pub const NAMES: [&str; 9] = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9", "W11"];
 
 /// Steps between two looks at the clock: some milliseconds on the floor, so that a switch to another process weighs little.
 const STEPS: usize = 20_000;
@@ -42,7 +48,7 @@ pub fn table(options: &Options) -> Result<Table> {
         options,
         table: Table::default(),
     };
-    if ["W5", "W7"].iter().any(|name| options.wants(name)) {
+    if ["W5", "W7", "W9", "W11"].iter().any(|name| options.wants(name)) {
         program::build_all()?;
     }
     for name in NAMES.iter().filter(|name| options.wants(name)) {
@@ -55,7 +61,10 @@ pub fn table(options: &Options) -> Result<Table> {
                 bench.pipelines()?;
                 bench.waiting()?;
             }
-            _ => bench.start()?,
+            "W6" => bench.durable()?,
+            "W7" => bench.start()?,
+            "W9" => bench.large()?,
+            _ => bench.resume()?,
         }
     }
     Ok(bench.table)
@@ -285,6 +294,126 @@ impl Bench<'_> {
             cells: names.into_iter().zip(taken.into_iter().map(cell)).collect(),
             target: Target::TimesFloorAtMost(1.5),
         });
+        Ok(())
+    }
+
+    /// W6: runs that are kept, beside bare SQLite.
+    #[cfg(feature = "segue")]
+    fn durable(&mut self) -> Result<()> {
+        let workload = |shape: String, steps, map, runs, order, group| Workload {
+            shape,
+            steps,
+            map,
+            runs,
+            order,
+            group,
+        };
+        let mut workloads = Vec::new();
+        for steps in self.options.sizes(&[100, 1_000], 1_000) {
+            let shape = format!("kept: line of {steps}");
+            workloads.push(workload(shape, steps, false, 2_000 / steps, Order::InTurn, 1));
+        }
+        for width in self.options.sizes(&[100, 1_000], 1_000) {
+            let shape = format!("kept: 3 steps, {width} at once");
+            workloads.push(workload(shape, 3, false, 2_000, Order::AtOnce(width), 100));
+        }
+        for items in self.options.sizes(&[10_000], 1_000) {
+            let shape = format!("kept: map of {items}");
+            workloads.push(workload(shape, items, true, 1, Order::InTurn, 100));
+        }
+        for workload in workloads {
+            eprintln!("W6, {}", workload.shape);
+            let rates = durable::measure(&self.runtime, &workload, self.options.rounds)?;
+            let segue = Cell {
+                value: rates.segue / 1e3,
+                ratio: Some(rates.ratio),
+                cpu_ratio: Some(rates.cpu_ratio),
+            };
+            let least = if workload.group == 1 { 0.9 } else { 0.25 };
+            self.table.push(Row {
+                workload: "W6",
+                shape: workload.shape,
+                unit: "1,000 steps/s",
+                cells: vec![("floor", Cell::bare(rates.floor / 1e3)), ("segue", segue)],
+                target: Target::TimesFloorAtLeast(least),
+            });
+        }
+        Ok(())
+    }
+
+    /// W9: what large data costs in memory.
+    #[cfg(feature = "segue")]
+    fn large(&mut self) -> Result<()> {
+        let ways = [
+            (
+                "100 MB by reference, three kept steps",
+                Way::Reference,
+                100_000_000,
+            ),
+            (
+                "1 GB by reference, three kept steps",
+                Way::Reference,
+                1_000_000_000,
+            ),
+            ("100 MB as an output, three kept steps", Way::Value, 100_000_000),
+        ];
+        for (shape, way, bytes) in ways {
+            eprintln!("W9, {shape}");
+            let megabytes = |way| large::measure(way, bytes).map(|bytes| bytes as f64 / 1e6);
+            let mut cells = Vec::new();
+            if way == Way::Value {
+                cells.push(("floor", Cell::bare(megabytes(Way::ValueInMemory)?)));
+            }
+            cells.push(("segue", Cell::bare(megabytes(way)?)));
+            self.table.push(Row {
+                workload: "W9",
+                shape: shape.to_owned(),
+                unit: "MB of growth",
+                cells,
+                target: Target::AtMost(64.0),
+            });
+        }
+        let note = "W9: the floor of an output is the same run without a store";
+        self.table.note(note.to_owned());
+        Ok(())
+    }
+
+    /// W11: how soon what another process has left goes on.
+    #[cfg(feature = "segue")]
+    fn resume(&mut self) -> Result<()> {
+        for runs in self.options.sizes(&[100, 10_000], 1_000) {
+            eprintln!("W11, {runs} unfinished runs");
+            let resumed = resume::measure(runs, self.options.rounds.min(7))?;
+            self.table.push(Row {
+                workload: "W11",
+                shape: format!("start to first resumed step, {runs} unfinished"),
+                unit: "s",
+                cells: vec![("segue", Cell::bare(resumed.first))],
+                target: Target::AtMost(if runs <= 100 { 2.0 } else { 5.0 }),
+            });
+            self.table.note(format!(
+                "W11, {runs} unfinished: all of them go on after {:.3} s",
+                resumed.all
+            ));
+        }
+        Ok(())
+    }
+
+    /// Without the library there is nothing to measure.
+    #[cfg(not(feature = "segue"))]
+    fn durable(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Without the library there is nothing to measure.
+    #[cfg(not(feature = "segue"))]
+    fn large(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Without the library there is nothing to measure.
+    #[cfg(not(feature = "segue"))]
+    fn resume(&mut self) -> Result<()> {
         Ok(())
     }
 

@@ -46,7 +46,7 @@ pub(super) fn commit(writing: &mut Writing<'_>, commit: &Commit) -> Result<Commi
         workspace::move_documents(writing, key, &commit.documents, run)?;
         workspace::free(writing, key, &commit.unclaimed, run, over)?;
     }
-    close(writing, commit, number)
+    close(writing, commit, number, was_over)
 }
 
 /// The outcomes, each once.
@@ -70,9 +70,17 @@ pub(super) fn record(
 }
 
 /// Where the run stands from now on and whether it is given up; both in one row.
-fn close(writing: &mut Writing<'_>, commit: &Commit, number: i64) -> Result<Committed, Stop> {
+fn close(writing: &mut Writing<'_>, commit: &Commit, number: i64, was_over: bool) -> Result<Committed, Stop> {
     let signals = writing.is_signalled(number)?;
     let halted = writing.is_halted()?;
+    if commit.standing.is_none() && !commit.leaves && !was_over {
+        // Nearly every commit: nothing changes but the log.
+        return Ok(Committed {
+            signals,
+            left: false,
+            halted,
+        });
+    }
     let known = writing.known_run(commit.run)?;
     if let Some(standing) = &commit.standing {
         known.over = standing.status.is_terminal();

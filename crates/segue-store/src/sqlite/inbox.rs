@@ -25,7 +25,7 @@ struct Waiting {
 
 impl Inbox {
     /// Queues a request, before whoever makes it goes on.
-    pub(super) fn put(&self, job: Box<dyn Job>) {
+    pub(super) fn put(&self, mut job: Box<dyn Job>) {
         let mut waiting = self.lock();
         if waiting.closed {
             drop(waiting);
@@ -80,7 +80,7 @@ impl Inbox {
     /// What has arrived is never taken any more; whoever waits is told.
     pub(super) fn clear(&self) {
         let jobs = std::mem::take(&mut self.lock().jobs);
-        for job in jobs {
+        for mut job in jobs {
             job.tell(Some(closed()));
         }
     }

@@ -40,15 +40,17 @@ pub(super) trait Job: Send {
     /// Does it. An error concerns the whole transaction.
     fn run(&mut self, writing: &mut Writing<'_>) -> Result<Went, rusqlite::Error>;
 
-    /// Tells whoever waits what became of it: its own answer, or why there is none.
-    fn tell(self: Box<Self>, error: Option<StoreError>);
+    /// Tells whoever waits what became of it: its own answer, or why there is none. Once; what it was made of stays until
+    /// it is dropped.
+    fn tell(&mut self, error: Option<StoreError>);
 }
 
 struct Task<T, W> {
     kind: Kind,
     work: W,
     went: Option<Result<T, StoreError>>,
-    sender: oneshot::Sender<Result<T, StoreError>>,
+    /// Until it was told.
+    sender: Option<oneshot::Sender<Result<T, StoreError>>>,
 }
 
 /// A job and its answer.
@@ -62,7 +64,7 @@ where
         kind,
         work,
         went: None,
-        sender,
+        sender: Some(sender),
     };
     pace.sent();
     let answer = Answer {
@@ -104,14 +106,14 @@ where
         Ok(went)
     }
 
-    fn tell(self: Box<Self>, error: Option<StoreError>) {
-        let answer = match (error, self.went) {
+    fn tell(&mut self, error: Option<StoreError>) {
+        let answer = match (error, self.went.take()) {
             (Some(error), _) => Err(error),
             (None, Some(went)) => went,
             (None, None) => Err(closed()),
         };
         // Whoever asked may have stopped waiting; what was asked is done all the same.
-        let _ = self.sender.send(answer);
+        let _ = self.sender.take().map(|sender| sender.send(answer));
     }
 }
 

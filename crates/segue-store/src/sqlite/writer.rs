@@ -29,9 +29,10 @@ use crate::clock::now;
 /// Requests carried out together at most.
 const GROUP: usize = 2_000;
 
-/// How long requests are collected into one transaction at least; else as long as the disk takes for it, four times. So
-/// a slow disk is asked seldom, and with a fast one those who were answered go on while the next are written.
-const COLLECT: Duration = Duration::from_micros(200);
+/// How long requests that wait already are collected into one transaction at least; else as long as the disk takes for
+/// it, four times. So a slow disk is asked seldom, and with a fast one those who were answered go on while the next are
+/// written. Of a disk that takes 60 µs it leaves a twentieth of the time.
+const COLLECT: Duration = Duration::from_micros(1_000);
 
 /// How long nothing is tried after the disk was full or the file locked: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
@@ -463,9 +464,12 @@ impl Thread {
     /// Tells the first of what waits.
     fn tell(&mut self, count: usize, mut error: impl FnMut() -> Option<StoreError>) {
         self.pace.answered(count);
-        for job in self.jobs.drain(..count) {
+        for job in &mut self.jobs[..count] {
             job.tell(error());
         }
+        // What they were made of is freed afterwards: whoever is told sleeps, and those who are told while it wakes up
+        // need not be woken each by itself.
+        self.jobs.drain(..count);
     }
 
     fn tell_all(&mut self, error: impl FnMut() -> Option<StoreError>) {
@@ -476,7 +480,7 @@ impl Thread {
     fn refuse(&mut self, which: impl Fn(Kind) -> bool, error: &StoreError) {
         let refused: Jobs = self.jobs.extract_if(.., |job| which(job.kind())).collect();
         self.pace.answered(refused.len());
-        for job in refused {
+        for mut job in refused {
             job.tell(Some(error.clone()));
         }
     }

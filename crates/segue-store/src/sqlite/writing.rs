@@ -1,6 +1,6 @@
 //! Writing: the transaction that is open, and what every request that writes needs of it.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, PrepFlags, Statement, params};
 use segue::RunId;
 use segue::store::{Entry, OwnerId, StoreError};
 
@@ -33,18 +33,20 @@ impl<'c> Writing<'c> {
     /// Prepares the statements of the way that every commit takes.
     pub(super) fn new(connection: &'c Connection, kept: &'c mut Kept, apart: bool) -> rusqlite::Result<Self> {
         kept.forget();
+        // Kept for long: what they need is not taken from the little memory that SQLite has at hand for what is short.
+        let ready = |sql: &str| connection.prepare_with_flags(sql, PrepFlags::SQLITE_PREPARE_PERSISTENT);
         Ok(Self {
-            append: connection.prepare(
+            append: ready(
                 "INSERT INTO log (position, run, number, after, events, at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?,
-            outcome: connection.prepare("INSERT INTO outcomes (run, unit, item) VALUES (?1, ?2, ?3)")?,
-            insert_run: connection.prepare(super::create::INSERT_RUN)?,
-            insert_head: connection.prepare(super::create::INSERT_HEAD)?,
-            stand: connection.prepare(&super::commit::stand_sql(false))?,
-            stand_indexed: connection.prepare(&super::commit::stand_sql(true))?,
-            begin: connection.prepare("BEGIN IMMEDIATE")?,
-            commit: connection.prepare("COMMIT")?,
-            version: connection.prepare("PRAGMA data_version")?,
+            outcome: ready("INSERT INTO outcomes (run, unit, item) VALUES (?1, ?2, ?3)")?,
+            insert_run: ready(super::create::INSERT_RUN)?,
+            insert_head: ready(super::create::INSERT_HEAD)?,
+            stand: ready(&super::commit::stand_sql(false))?,
+            stand_indexed: ready(&super::commit::stand_sql(true))?,
+            begin: ready("BEGIN IMMEDIATE")?,
+            commit: ready("COMMIT")?,
+            version: ready("PRAGMA data_version")?,
             connection,
             kept,
             seen: None,
