@@ -140,13 +140,31 @@ impl RunLog {
 
     /// Appends what nobody but a store reads; nothing where there is none.
     pub(crate) fn keep(&self, unit: Unit, kept: impl FnOnce() -> KeptCall) {
+        self.end_call(unit, None, Some(kept));
+    }
+
+    /// A call has ended: what is told of that, and what it gave, are written down together. Between them nobody could
+    /// tell that it need not be made again.
+    pub(crate) fn end_call(
+        &self,
+        unit: Unit,
+        kind: Option<EventKind>,
+        kept: Option<impl FnOnce() -> KeptCall>,
+    ) {
+        let at = self.clock.time();
         let mut inner = self.lock();
-        if inner.sealed.is_none() || inner.ended {
+        if inner.ended {
             return;
         }
-        let what = What::Kept(Box::new(kept()));
-        let at = self.clock.time();
-        inner.records.push(Record { at, unit, what });
+        if let Some(kept) = kept.filter(|_| inner.sealed.is_some()) {
+            let what = What::Kept(Box::new(kept()));
+            inner.records.push(Record { at, unit, what });
+        }
+        if let Some(kind) = kind {
+            let what = What::Other(Box::new(kind));
+            inner.records.push(Record { at, unit, what });
+            self.tell(inner);
+        }
     }
 
     /// The scope with this number.

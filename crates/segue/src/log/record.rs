@@ -64,6 +64,17 @@ pub(crate) struct KeptCall {
     pub(crate) result: Result<Json, Box<Failure>>,
 }
 
+impl KeptCall {
+    /// What the call at a position gave.
+    pub(crate) fn of(position: &str, key: &str, result: &Result<Json, Failure>) -> Self {
+        Self {
+            position: position.to_owned(),
+            key: key.to_owned(),
+            result: result.clone().map_err(Box::new),
+        }
+    }
+}
+
 impl What {
     /// How many events it is.
     pub(crate) fn events(&self) -> u64 {

@@ -184,6 +184,7 @@ impl<'a> Artifacts<'a> {
             return Ok(());
         }
         let run = &state.run;
+        let whole = run.recorder.as_ref().map(|recorder| recorder.together());
         self.0.keep(&position, &key, Ok(Json::Null));
         let event = EventKind::ArtifactLinked {
             link: link.to_owned(),
@@ -203,6 +204,7 @@ impl<'a> Artifacts<'a> {
                 });
             }),
         }
+        drop(whole);
         self.0.written().await;
         Ok(())
     }
@@ -250,6 +252,7 @@ async fn saved(cx: &Cx, position: &str, key: &str, artifact: &Artifact) -> Resul
     let state = cx.state();
     let run = &state.run;
     run.saved.put(artifact);
+    let whole = run.recorder.as_ref().map(|recorder| recorder.together());
     cx.keep(position, key, Ok(serde_json::to_value(artifact)?));
     run.log.note(
         state.unit,
@@ -271,6 +274,7 @@ async fn saved(cx: &Cx, position: &str, key: &str, artifact: &Artifact) -> Resul
         };
         recorder.with(|effects| effects.artifacts.push(kept));
     }
+    drop(whole);
     cx.written().await;
     Ok(())
 }

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::cx::{AttemptState, Cx};
 use crate::error::{ErrorKind, Failure};
 use crate::id::CallId;
-use crate::log::EventKind;
+use crate::log::{EventKind, KeptCall};
 use crate::model::{Chosen, Request, Response};
 use crate::plan::hash_of;
 use crate::price::{PriceSource, Priced};
@@ -74,14 +74,11 @@ pub(super) async fn call(
     let mut flight = reserved.sent(priced, &request);
     let result = model.model.answer(&request).await;
     crate::fail::point("K6");
-    flight.landed(&result);
     // A failure is kept like an answer: a step that handled it must find it again.
-    let kept = result.as_ref().map_err(Failure::clone);
-    cx.keep(
-        position,
-        &key,
-        kept.map(|response| serde_json::to_value(response).unwrap_or(Json::Null)),
-    );
+    let given = result.as_ref().map_err(Failure::clone);
+    let given = given.map(|response| serde_json::to_value(response).unwrap_or(Json::Null));
+    flight.landed(&result, || KeptCall::of(position, &key, &given));
+    cx.remember(position, &key, given);
     cx.write_soon();
     if state.run.recorder.is_some() {
         // What is settled in the store is so from here on: whoever waits for that room finds it now.

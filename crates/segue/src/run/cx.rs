@@ -488,11 +488,13 @@ impl Cx {
 
     /// Keeps what the call at a position gave, for when the step goes on after an answer or in another process.
     pub(super) fn keep(&self, position: &str, key: &str, result: Result<Json, Failure>) {
-        self.state.run.log.keep(self.state.unit, || KeptCall {
-            position: position.to_owned(),
-            key: key.to_owned(),
-            result: result.clone().map_err(Box::new),
-        });
+        let kept = || KeptCall::of(position, key, &result);
+        self.state.run.log.keep(self.state.unit, kept);
+        self.remember(position, key, result);
+    }
+
+    /// Knows in this process what the call at a position gave; it is in the log with the end of the call.
+    pub(super) fn remember(&self, position: &str, key: &str, result: Result<Json, Failure>) {
         self.state
             .run
             .journals

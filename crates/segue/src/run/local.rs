@@ -220,6 +220,7 @@ impl LocalRun {
                     self.stop(*unit, Timer::Question);
                     self.questions -= 1;
                 }
+                self.hears(open);
                 open
             }
             OpResult::Expired(unit) => {
@@ -228,7 +229,10 @@ impl LocalRun {
                 self.questions -= u32::from(open);
                 open
             }
-            OpResult::Cancel { .. } => true,
+            OpResult::Cancel { .. } => {
+                self.hears(true);
+                true
+            }
         }
     }
 }

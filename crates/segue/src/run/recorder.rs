@@ -6,7 +6,7 @@
 //! and whatever runs is aborted by the engine.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, watch};
@@ -33,6 +33,8 @@ pub(crate) struct Recorder {
     run: RunId,
     pipeline: String,
     inner: Mutex<Inner>,
+    /// Held while things are put down that belong together, and while what was put down is handed over.
+    whole: Mutex<()>,
     stopped: watch::Sender<Option<StoreError>>,
 }
 
@@ -164,6 +166,7 @@ impl Recorder {
                 held: BTreeMap::new(),
                 is_over: false,
             }),
+            whole: Mutex::new(()),
             stopped: watch::Sender::new(None),
         }
     }
@@ -219,6 +222,12 @@ impl Recorder {
         );
     }
 
+    /// What is put down while this is held, in the log and beside it, is written together. Nothing is flushed meanwhile but
+    /// by [`Recorder::flush_whole`].
+    pub(crate) fn together(&self) -> MutexGuard<'_, ()> {
+        lock(&self.whole)
+    }
+
     /// Adds to what goes with the next commit.
     pub(crate) fn with(&self, change: impl FnOnce(&mut Effects)) {
         change(&mut lock(&self.inner).effects);
@@ -265,7 +274,18 @@ impl Recorder {
         log: &RunLog,
         batch: Batch,
     ) -> impl Future<Output = Result<Committed, Stopped>> + Send + use<> {
+        self.flush_whole(self.together(), log, batch)
+    }
+
+    /// The same, of what was put down together.
+    pub(crate) fn flush_whole(
+        self: &Arc<Self>,
+        whole: MutexGuard<'_, ()>,
+        log: &RunLog,
+        batch: Batch,
+    ) -> impl Future<Output = Result<Committed, Stopped>> + Send + use<> {
         let pending = self.submit(log, batch);
+        drop(whole);
         let this = self.clone();
         async move {
             match pending {

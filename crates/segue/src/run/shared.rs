@@ -36,6 +36,7 @@ mod standing;
 pub(crate) use above::Above;
 pub(crate) use budgets::{Budgets, Held, Met, SharedBudget};
 pub(crate) use questions::Questions;
+pub(in crate::run) use signals::Told;
 pub(crate) use signals::limits_of;
 pub(crate) use standing::is_empty;
 

@@ -13,7 +13,7 @@ use super::ready::ReadyTool;
 use crate::clock;
 use crate::error::{ErrorKind, Failure, Result, Spent, StepError, Why};
 use crate::id::CallId;
-use crate::log::{CallKind, EventKind};
+use crate::log::{CallKind, EventKind, KeptCall};
 use crate::money::{Cost, Nanousd};
 use crate::plan::hash_of;
 use crate::usage::Usage;
@@ -103,7 +103,12 @@ impl Call<'_> {
         let result = match self.after_interruption().await? {
             Some(result) => result,
             None => match self.fits_the_run() {
-                Ok(()) => self.tried().await?,
+                Ok(()) => {
+                    let result = self.tried().await?;
+                    self.cx.remember(&self.position, &self.key(), result.clone());
+                    self.cx.write_soon();
+                    return Ok(result);
+                }
                 Err(failure) => Err(failure),
             },
         };
@@ -129,7 +134,7 @@ impl Call<'_> {
     async fn tried(&self) -> Result<Result<Json, Failure>> {
         let mut tries = self.tool.limits.retries.unwrap_or(0);
         loop {
-            let failure = match self.once().await? {
+            let failure = match self.once(tries == 0).await? {
                 Ok(value) => return Ok(Ok(value)),
                 Err(failure) => failure,
             };
@@ -141,7 +146,7 @@ impl Call<'_> {
     }
 
     /// One try, in the record with how it ended.
-    async fn once(&self) -> Result<Result<Json, Failure>> {
+    async fn once(&self, is_last: bool) -> Result<Result<Json, Failure>> {
         let limit = match self.tool.limits.timeout {
             Some(limit) => Some(limit),
             None => (!self.tool.is_agent).then_some(TIMEOUT),
@@ -167,7 +172,15 @@ impl Call<'_> {
             }),
             None => Err(self.late(limit.unwrap_or_default())),
         };
-        flight.land(&result);
+        let is_over = match &result {
+            Ok(_) => true,
+            Err(failure) => is_last || !failure.retryable,
+        };
+        let key = self.key();
+        flight.land(
+            &result,
+            is_over.then_some(|| KeptCall::of(&self.position, &key, &result)),
+        );
         Ok(result)
     }
 
@@ -228,7 +241,7 @@ struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    fn land(&mut self, result: &Result<Json, Failure>) {
+    fn land(&mut self, result: &Result<Json, Failure>, kept: Option<impl FnOnce() -> KeptCall>) {
         self.landed = true;
         let usage = Usage {
             tool_calls: 1,
@@ -254,7 +267,7 @@ impl Flight<'_> {
                 cost,
             },
         };
-        self.state.run.log.note(self.state.unit, event);
+        self.state.run.log.end_call(self.state.unit, Some(event), kept);
     }
 }
 
@@ -262,7 +275,8 @@ impl Drop for Flight<'_> {
     fn drop(&mut self) {
         if !self.landed {
             let message = format!("tool `{}` was cut off with its attempt", self.name);
-            self.land(&Err(Failure::new(ErrorKind::Cancelled, message)));
+            let cut_off = Err(Failure::new(ErrorKind::Cancelled, message));
+            self.land(&cut_off, None::<fn() -> KeptCall>);
         }
     }
 }

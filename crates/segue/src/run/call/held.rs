@@ -8,7 +8,7 @@ use super::{never_sent, source};
 use crate::clock;
 use crate::error::{ErrorKind, Failure, Spent};
 use crate::id::CallId;
-use crate::log::EventKind;
+use crate::log::{EventKind, KeptCall};
 use crate::model::{Request, Response, tokens_of};
 use crate::money::{Cost, Nanousd};
 use crate::price::Priced;
@@ -88,7 +88,7 @@ pub(super) struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    pub(super) fn landed(&mut self, result: &Result<Response, Failure>) {
+    pub(super) fn landed(&mut self, result: &Result<Response, Failure>, kept: impl FnOnce() -> KeptCall) {
         let Some(held) = self.held.take() else {
             return;
         };
@@ -135,7 +135,7 @@ impl Flight<'_> {
             },
         };
         let run = &self.state.run;
-        let note = || run.log.note(self.state.unit, event);
+        let note = || run.log.end_call(self.state.unit, Some(event), Some(kept));
         run.env.budgets.settle(held, &usage, cost.nanousd, note);
     }
 

@@ -1,6 +1,7 @@
 //! What the local engine does where a run outlives its process: results and what follows from them become one commit,
 //! signals are taken up, and a run that only people can make go on is given up.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -14,7 +15,7 @@ use crate::run::drive::{Admitted, Lightening, Made, Noted};
 use crate::run::op::{Done, End, Op, OpResult};
 use crate::run::recorder::{Batch, Recorder, Stopped};
 use crate::run::rest::StoredResult;
-use crate::run::shared::RunShared;
+use crate::run::shared::{RunShared, Told};
 use crate::store::{StoreError, UnitKey};
 use crate::value::Value;
 
@@ -26,6 +27,10 @@ pub(super) struct Keeping {
     batch: Batch,
     /// Signals up to this number were taken up.
     taken: u64,
+    /// What those signals have sent the run that it has not looked at yet, in order.
+    sent: VecDeque<Sent>,
+    /// What it has looked at: is written down with what follows from it.
+    heard: Vec<Sent>,
     /// Where the run stands is to be written with the next commit: it goes on after a rest.
     goes_on: bool,
 }
@@ -37,6 +42,8 @@ impl Keeping {
             recorder,
             batch: Batch::default(),
             taken: 0,
+            sent: VecDeque::new(),
+            heard: Vec::new(),
             goes_on: false,
         }
     }
@@ -183,6 +190,9 @@ impl LocalRun {
             .then(|| shared.standing(state));
         let is_over = state.outcome().is_some();
         let batch = std::mem::take(&mut keeping.batch);
+        let heard = std::mem::take(&mut keeping.heard);
+        let whole = recorder.together();
+        Sent::write_down(heard, shared, &recorder);
         shared.log.append(records);
         self.change_questions(ops);
         recorder.with(|effects| {
@@ -197,7 +207,7 @@ impl LocalRun {
             // Whoever starts the run creates it with this, and learns what became of that.
             return Noted::Now;
         }
-        let flushed = recorder.flush(&self.shared.log, batch);
+        let flushed = recorder.flush_whole(whole, &self.shared.log, batch);
         let control = self.control.clone();
         Noted::Later(
             async move {
@@ -235,10 +245,27 @@ impl LocalRun {
                 continue;
             }
             keeping.taken = signal.number;
-            keeping.recorder.with(|effects| effects.taken.push(signal.number));
-            self.shared.take_signal(signal.kind, &self.control);
+            let recorder = keeping.recorder.clone();
+            let _whole = recorder.together();
+            match self.shared.take_signal(signal.kind, &self.control) {
+                Some(told) => keeping.sent.push_back(Sent {
+                    signal: signal.number,
+                    told: Some(told),
+                }),
+                None => recorder.with(|effects| effects.taken.push(signal.number)),
+            }
         }
         Ok(())
+    }
+
+    /// The run looks at what a signal has sent it; it may not count any more.
+    pub(super) fn hears(&mut self, counts: bool) {
+        if let Some(keeping) = &mut self.keeping
+            && let Some(mut sent) = keeping.sent.pop_front()
+        {
+            sent.told = sent.told.filter(|_| counts);
+            keeping.heard.push(sent);
+        }
     }
 
     /// Whether nobody answered an open question in time, where somebody else may have taken an answer.
@@ -264,12 +291,17 @@ impl LocalRun {
             return std::future::ready(Ok(true)).boxed();
         };
         let standing = self.shared.resting(state);
+        let (batch, heard) = (
+            std::mem::take(&mut keeping.batch),
+            std::mem::take(&mut keeping.heard),
+        );
+        let whole = keeping.recorder.together();
+        Sent::write_down(heard, &self.shared, &keeping.recorder);
         keeping.recorder.with(|effects| {
             effects.standing = Some(standing);
             effects.leaves = true;
         });
-        let batch = std::mem::take(&mut keeping.batch);
-        let flushed = keeping.recorder.flush(&self.shared.log, batch);
+        let flushed = keeping.recorder.flush_whole(whole, &self.shared.log, batch);
         let control = self.control.clone();
         async move {
             let committed = flushed.await?;
@@ -280,6 +312,25 @@ impl LocalRun {
             Ok(committed.left)
         }
         .boxed()
+    }
+}
+
+/// What a signal has sent the run.
+struct Sent {
+    signal: u64,
+    /// What is written down of it, where it still counts.
+    told: Option<Told>,
+}
+
+impl Sent {
+    /// A signal is taken up with what followed from it, and not before: else it would be lost with the process.
+    fn write_down(heard: Vec<Self>, shared: &RunShared, recorder: &Recorder) {
+        for Self { signal, told } in heard {
+            recorder.with(|effects| effects.taken.push(signal));
+            if let Some(told) = told {
+                told.write_down(shared, recorder);
+            }
+        }
     }
 }
 

@@ -3,16 +3,41 @@
 use super::RunShared;
 use crate::budget::Budget;
 use crate::error::Failure;
+use crate::id::QuestionId;
 use crate::log::{EventKind, ROOT, Unit};
 use crate::question::{Question, QuestionKind, QuestionStatus};
 use crate::run::local::Control;
 use crate::run::op::OpResult;
+use crate::run::recorder::Recorder;
 use crate::store::{QuestionChange, SignalKind};
 use crate::value::Value;
 
+/// What is written down of a signal that the run is sent, when it has looked at it.
+pub(in crate::run) struct Told {
+    event: Option<(Unit, EventKind)>,
+    /// A question that nobody else closes.
+    closed: Option<QuestionId>,
+}
+
+impl Told {
+    pub(in crate::run) fn write_down(self, run: &RunShared, recorder: &Recorder) {
+        if let Some((unit, event)) = self.event {
+            run.log.note(unit, event);
+        }
+        if let Some(question) = self.closed {
+            let closed = QuestionChange::Closed(question, QuestionStatus::Answered);
+            recorder.with(|effects| effects.questions.push(closed));
+        }
+    }
+}
+
 impl RunShared {
-    /// Takes up one signal.
-    pub(in crate::run) fn take_signal(&self, signal: SignalKind, control: &Control) {
+    /// Takes up one signal. Where the run is sent something, it gives what is written down when that was looked at.
+    pub(in crate::run) fn take_signal(&self, signal: SignalKind, control: &Control) -> Option<Told> {
+        let mut told = Told {
+            event: None,
+            closed: None,
+        };
         match signal {
             SignalKind::Answer {
                 question,
@@ -20,9 +45,8 @@ impl RunShared {
                 by,
                 via,
             } => {
-                let Some((unit, asked)) = self.questions.find(|open| open.id == question) else {
-                    return; // what asked has ended meanwhile
-                };
+                // What asked may have ended meanwhile.
+                let (unit, asked) = self.questions.find(|open| open.id == question)?;
                 if asked.kind == QuestionKind::Budget {
                     // It was checked when it was accepted.
                     if let Ok(limits) = limits_of(&answer) {
@@ -35,7 +59,7 @@ impl RunShared {
                     via: Some(via),
                     answer: answer.clone(),
                 };
-                self.log.note(unit, event);
+                told.event = Some((unit, event));
                 let value = Value::json(answer);
                 control.send(OpResult::Answered { unit, value, by });
             }
@@ -44,6 +68,7 @@ impl RunShared {
                 let unit = unit.map_or(ROOT, |(unit, _)| unit);
                 self.log
                     .note(unit, EventKind::QuestionRefused { question, by, errors });
+                return None;
             }
             SignalKind::Cancel { by, reason } => control.send(OpResult::Cancel { by, reason }),
             SignalKind::Raise { budget, limits, by } => {
@@ -64,24 +89,21 @@ impl RunShared {
                     _ => budget,
                 };
                 self.raise(&name, limits, &by);
-                if let Some((unit, asked)) = waits {
-                    let answer = serde_json::to_value(limits).unwrap_or_default();
-                    let event = EventKind::QuestionAnswered {
-                        question: asked.id,
-                        by: by.clone(),
-                        via: Some("budget".into()),
-                        answer: answer.clone(),
-                    };
-                    self.log.note(unit, event);
-                    if let Some(recorder) = &self.recorder {
-                        let closed = QuestionChange::Closed(asked.id, QuestionStatus::Answered);
-                        recorder.with(|effects| effects.questions.push(closed));
-                    }
-                    let value = Value::json(answer);
-                    control.send(OpResult::Answered { unit, value, by });
-                }
+                let (unit, asked) = waits?;
+                let answer = serde_json::to_value(limits).unwrap_or_default();
+                let event = EventKind::QuestionAnswered {
+                    question: asked.id,
+                    by: by.clone(),
+                    via: Some("budget".into()),
+                    answer: answer.clone(),
+                };
+                told.event = Some((unit, event));
+                told.closed = Some(asked.id);
+                let value = Value::json(answer);
+                control.send(OpResult::Answered { unit, value, by });
             }
         }
+        Some(told)
     }
 
     /// Nobody waits any more for an answer to the question of a unit, if it has one.
