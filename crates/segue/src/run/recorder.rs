@@ -6,6 +6,7 @@
 //! and whatever runs is aborted by the engine.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::value::RawValue;
@@ -35,6 +36,8 @@ pub(crate) struct Recorder {
     inner: Mutex<Inner>,
     /// Held while things are put down that belong together, and while what was put down is handed over.
     whole: Mutex<()>,
+    /// The last entry that is known to outlive the process.
+    durable: AtomicU64,
     stopped: watch::Sender<Option<StoreError>>,
 }
 
@@ -167,6 +170,7 @@ impl Recorder {
                 is_over: false,
             }),
             whole: Mutex::new(()),
+            durable: AtomicU64::new(number),
             stopped: watch::Sender::new(None),
         }
     }
@@ -261,6 +265,7 @@ impl Recorder {
         match pending.await? {
             Created::New { fence } => {
                 lock(&self.inner).fence = fence;
+                self.durable.fetch_max(1, Ordering::AcqRel);
                 Ok(Begun::New)
             }
             other => Ok(Begun::Other(other)),
@@ -290,8 +295,11 @@ impl Recorder {
         async move {
             match pending {
                 Ok(None) => Ok(Committed::default()),
-                Ok(Some(pending)) => {
+                Ok(Some((number, pending))) => {
                     let committed = pending.await.map_err(|error| this.stop(error));
+                    if committed.is_ok() {
+                        this.durable.fetch_max(number, Ordering::AcqRel);
+                    }
                     crate::fail::point("K9");
                     this.books.changed.notify_waiters();
                     committed
@@ -309,12 +317,15 @@ impl Recorder {
         }
     }
 
-    fn submit(&self, log: &RunLog, batch: Batch) -> Result<Option<Pending<Committed>>, Stopped> {
+    /// None where there is nothing to hand over and nothing under way: what somebody else has handed over a moment ago
+    /// has to be waited for as well, and a commit of nothing comes after it.
+    fn submit(&self, log: &RunLog, batch: Batch) -> Result<Option<(u64, Pending<Committed>)>, Stopped> {
         if let Some(error) = &*self.stopped.borrow() {
             return Err(Stopped(error.clone()));
         }
         let inner = &mut *lock(&self.inner);
-        if log.is_sealed() && batch.results.is_empty() && inner.effects.is_empty() {
+        let waits_for_nothing = inner.is_over || self.durable.load(Ordering::Acquire) >= inner.number;
+        if waits_for_nothing && log.is_sealed() && batch.results.is_empty() && inner.effects.is_empty() {
             return Ok(None);
         }
         let (entry, effects) = inner
@@ -332,7 +343,8 @@ impl Recorder {
             unclaimed,
             leaves,
         } = effects;
-        Ok(Some(self.books.store.commit(Commit {
+        let number = entry.number;
+        let pending = self.books.store.commit(Commit {
             run: self.run,
             fence: inner.fence,
             entry,
@@ -346,7 +358,8 @@ impl Recorder {
             documents,
             unclaimed,
             leaves,
-        })))
+        });
+        Ok(Some((number, pending)))
     }
 
     /// Nothing more is written.
