@@ -10,6 +10,7 @@ use segue::store::{Blobs, MemoryStore, Store, StoreError};
 use segue_store::artifacts::{self, Options};
 use segue_store::{Durability, Postgres, Sqlite};
 
+use crate::config::Config;
 use crate::problem::Problem;
 use crate::project::{FOLDER, Place, Project};
 use crate::terminal::Screen;
@@ -28,10 +29,7 @@ pub(crate) enum Open {
 /// # Errors
 /// When it is no store, is damaged or newer, or cannot be reached.
 pub(crate) async fn open(project: &Project, how: Open, screen: Screen) -> Result<Arc<dyn Store>, Problem> {
-    let durability = match project.config.text("store.durability").as_deref() {
-        Some("relaxed") => Durability::Relaxed,
-        _ => Durability::Full,
-    };
+    let durability = durability(&project.config);
     match project.place() {
         Place::Memory => Ok(Arc::new(MemoryStore::new())),
         Place::File(path) if how == Open::ToRead && !path.exists() => Ok(Arc::new(MemoryStore::new())),
@@ -63,6 +61,14 @@ pub(crate) async fn open(project: &Project, how: Open, screen: Screen) -> Result
             let store = Postgres::at(&url, blobs).durability(durability).connect().await;
             Ok(Arc::new(store.map_err(unopened)?))
         }
+    }
+}
+
+/// What outlives a loss of power. The words were checked when the file was read.
+fn durability(config: &Config) -> Durability {
+    match config.text("store.durability").as_deref() {
+        Some("relaxed") => Durability::Relaxed,
+        _ => Durability::Full,
     }
 }
 
@@ -136,4 +142,26 @@ fn prepare_folder(store: &Path) -> Result<(), Problem> {
         Problem::new(ErrorKind::Store, message)
             .hint("name another place with `--store sqlite:PATH`, or `memory:` for none")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::FILE;
+
+    /// What each means to the disk is shown where the power is lost, in the tests of the stores.
+    #[test]
+    fn a_store_is_as_durable_as_it_says() {
+        let words = [
+            ("", Durability::Full),
+            ("[store]\ndurability = \"full\"\n", Durability::Full),
+            ("[store]\ndurability = \"relaxed\"\n", Durability::Relaxed),
+        ];
+        for (text, expected) in words {
+            let folder = tempfile::tempdir().expect("a folder");
+            fs::write(folder.path().join(FILE), text).expect("a file");
+            let config = Config::read(None, folder.path()).expect("it is good");
+            assert_eq!(durability(&config), expected, "{text}");
+        }
+    }
 }

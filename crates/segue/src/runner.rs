@@ -375,7 +375,7 @@ impl RunnerBuilder {
     }
 
     /// The longest JSON of an output, in bytes, that stands in the log; longer ones are kept beside it. 64 KiB where
-    /// nothing is said.
+    /// nothing is said, and 64 bytes at least: what is shorter always stands there.
     #[must_use]
     pub fn output_inline(mut self, bytes: usize) -> Self {
         self.settings.inline = bytes;

@@ -87,7 +87,7 @@ pub(crate) const KEYS: &[Key] = &[
         "limits.output_inline",
         Takes::Size,
         Some("64KiB"),
-        "The longest output that stands in the log.",
+        "The longest output that stands in the log; 64 bytes at least.",
     ),
     key(
         "prices.*.input",

@@ -19,6 +19,7 @@ mod runs_export;
 mod runs_list;
 mod runs_rm;
 mod runs_show;
+mod settings;
 mod shapes;
 mod standing;
 mod status;
