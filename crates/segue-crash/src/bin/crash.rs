@@ -10,6 +10,8 @@ use segue_crash::verdict::Mishap;
 
 /// Rounds where nothing is said.
 const ROUNDS: u64 = 200;
+/// How it is called.
+const USAGE: &str = "`cargo xtask crash [ROUNDS] [--seed SEED] [--postgres]`";
 /// So many rounds of kills for one of a crowd, which takes that much longer.
 const CROWDS: u64 = 4;
 
@@ -44,12 +46,12 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Asked, Mishap> {
             "--postgres" => asked.postgres = true,
             "--seed" => {
                 let seed = words.next().and_then(|seed| seed.parse().ok());
-                asked.seed = seed.ok_or("`--seed` needs a number")?;
+                asked.seed = seed.ok_or_else(|| format!("`--seed` needs a number\nhint: {USAGE}"))?;
             }
             other => {
                 let rounds = other
                     .parse()
-                    .map_err(|_| format!("`{other}` is no number of rounds"))?;
+                    .map_err(|_| format!("`{other}` is no number of rounds\nhint: {USAGE}"))?;
                 asked.rounds = rounds;
             }
         }

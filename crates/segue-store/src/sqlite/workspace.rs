@@ -30,26 +30,13 @@ pub(super) fn conflict(
              JOIN pipelines p ON p.number = w.pipeline
          WHERE p.name = ?1 AND w.key = ?2 AND d.step = ?3",
     )?;
-    let mut state = |step: &str| {
+    Created::conflict(claims, expects, |step| {
         let found = find.query_row(params![pipeline, key, step], |row| {
-            Ok((row.get::<_, Option<Id>>(0)?, row.get::<_, Option<String>>(1)?))
+            let run = row.get::<_, Option<Id>>(0)?;
+            Ok((run.map(Into::into), row.get(1)?))
         });
         found.optional().map(Option::unwrap_or_default)
-    };
-    for step in claims {
-        if let (Some(run), _) = state(step)? {
-            let (step, run) = (step.clone(), run.into());
-            return Ok(Some(Created::Running { step, run }));
-        }
-    }
-    for (step, expected) in expects {
-        let (_, current) = state(step)?;
-        if current != *expected {
-            let step = step.clone();
-            return Ok(Some(Created::Changed { step, current }));
-        }
-    }
-    Ok(None)
+    })
 }
 
 /// The run is running these steps.

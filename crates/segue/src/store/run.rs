@@ -91,6 +91,35 @@ pub enum Created {
     },
 }
 
+impl Created {
+    /// Why a run cannot have what it wants of its workspace, if it cannot: a step it claims is run by another one, or a
+    /// result it expects is not the current one. `state` says of a step which run is running it, and the hash of its
+    /// current result. Every store decides by this.
+    ///
+    /// # Errors
+    /// What `state` cannot tell.
+    pub fn conflict<E>(
+        claims: &[String],
+        expects: &[(String, Option<String>)],
+        mut state: impl FnMut(&str) -> Result<(Option<RunId>, Option<String>), E>,
+    ) -> Result<Option<Self>, E> {
+        for step in claims {
+            if let (Some(run), _) = state(step)? {
+                let step = step.clone();
+                return Ok(Some(Self::Running { step, run }));
+            }
+        }
+        for (step, expected) in expects {
+            let (_, current) = state(step)?;
+            if current != *expected {
+                let step = step.clone();
+                return Ok(Some(Self::Changed { step, current }));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// What became of the wish to take up a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claim {

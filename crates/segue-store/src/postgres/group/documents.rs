@@ -1,5 +1,7 @@
 //! What a group changes in workspaces: who runs which step, and which results are current.
 
+use std::convert::Infallible;
+
 use indexmap::IndexMap;
 use segue::store::{Created, Document, DocumentKey};
 use segue::{RunId, StepStatus, Time};
@@ -15,25 +17,13 @@ impl Group<'_> {
         expects: &[(String, Option<String>)],
     ) -> Option<Created> {
         let workspace = self.workspaces.get(workspace);
-        let document = |step: &String| workspace?.documents.get(step).map(|placed| &placed.document);
-        for step in claims {
-            if let Some(run) = document(step).and_then(|document| document.running) {
-                return Some(Created::Running {
-                    step: step.clone(),
-                    run,
-                });
-            }
-        }
-        for (step, expected) in expects {
-            let current = document(step).and_then(|document| document.hash.clone());
-            if current != *expected {
-                return Some(Created::Changed {
-                    step: step.clone(),
-                    current,
-                });
-            }
-        }
-        None
+        let state = |step: &str| {
+            let placed = workspace.and_then(|workspace| workspace.documents.get(step));
+            let state = placed.map(|placed| (placed.document.running, placed.document.hash.clone()));
+            Ok::<_, Infallible>(state.unwrap_or_default())
+        };
+        let Ok(conflict) = Created::conflict(claims, expects, state);
+        conflict
     }
 
     /// The run has these steps from now on.

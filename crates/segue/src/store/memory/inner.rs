@@ -3,6 +3,7 @@
 //! does what stands here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::convert::Infallible;
 
 use indexmap::IndexMap;
 
@@ -221,25 +222,13 @@ impl Inner {
         expects: &[(String, Option<String>)],
     ) -> Option<Created> {
         let documents = self.workspaces.get(workspace);
-        let document = |step: &String| documents.and_then(|documents| documents.get(step));
-        for step in claims {
-            if let Some(run) = document(step).and_then(|document| document.running) {
-                return Some(Created::Running {
-                    step: step.clone(),
-                    run,
-                });
-            }
-        }
-        for (step, expected) in expects {
-            let current = document(step).and_then(|document| document.hash.clone());
-            if current != *expected {
-                return Some(Created::Changed {
-                    step: step.clone(),
-                    current,
-                });
-            }
-        }
-        None
+        let state = |step: &str| {
+            let document = documents.and_then(|documents| documents.get(step));
+            let state = document.map(|document| (document.running, document.hash.clone()));
+            Ok::<_, Infallible>(state.unwrap_or_default())
+        };
+        let Ok(conflict) = Created::conflict(claims, expects, state);
+        conflict
     }
 
     pub(super) fn claim_steps(&mut self, workspace: &DocumentKey, claims: Vec<String>, run: RunId, at: Time) {
