@@ -4,6 +4,7 @@
 mod dying;
 pub mod fail;
 mod forgetful;
+mod held;
 mod planted;
 pub mod store;
 mod through;
@@ -11,6 +12,7 @@ mod watched;
 
 pub use dying::Dying;
 pub use forgetful::Forgetful;
+pub use held::Held;
 pub use planted::{Plant, Planted};
 pub use watched::Watched;
 

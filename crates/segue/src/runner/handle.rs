@@ -344,3 +344,6 @@ fn gone(run: RunId) -> Error {
         Failure::new(ErrorKind::Internal, "the run was dropped before it ended"),
     )
 }
+
+#[cfg(test)]
+mod tests;
