@@ -9,6 +9,7 @@ use segue::{ErrorKind, RunHandle, RunId, RunStatus, Runner};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
+use crate::operator::Operator;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::{Place, Project};
@@ -46,10 +47,11 @@ impl Desk {
     /// When it cannot be opened.
     pub(crate) async fn open(program: &Program, project: Project, how: Open) -> Result<Self, Problem> {
         let screen = program.screen;
+        let operator = Operator::of(&project, &program.registry, &program.models)?;
         let store = store::open(&project, how, screen).await?;
         let mut builder = Runner::builder()
-            .registry(program.registry.clone())
-            .models(program.models.clone())
+            .registry(operator.registry)
+            .models(operator.models)
             .prices(project.prices()?)
             .store_in(store.clone());
         let config = &project.config;

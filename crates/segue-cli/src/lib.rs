@@ -32,6 +32,7 @@ mod holes;
 mod inputs;
 mod keyed;
 mod naming;
+mod operator;
 mod output;
 mod paper;
 mod pipelines;

@@ -1,7 +1,7 @@
 //! The program: arguments in, an exit code out. The one place that puts the parts together.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind as Wrong;
@@ -11,8 +11,10 @@ use segue::{ErrorKind, Failure, Models, Registry};
 
 use crate::arguments::{Arguments, Color, Common, Verb, Version};
 use crate::exit::Exit;
+use crate::operator::Operator;
 use crate::output::Output;
 use crate::problem::{Problem, error_document};
+use crate::project::Project;
 use crate::start::Start;
 use crate::terminal::Screen;
 use crate::{flags, pipelines, verb};
@@ -32,6 +34,15 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// What the project of a pipeline's file offers; without one, that of the working directory.
+    ///
+    /// # Errors
+    /// What is wrong with its configuration.
+    pub(crate) fn operator(&self, pipeline: Option<&Path>) -> Result<Operator, Problem> {
+        let project = Project::find(pipeline, &self.common)?;
+        Operator::of(&project, &self.registry, &self.models)
+    }
+
     /// A way on, beside the result.
     pub(crate) fn hint(&self, hint: &str) {
         let screen = self.screen;
@@ -63,7 +74,7 @@ pub fn main_with(registry: Registry, models: Models) -> ExitCode {
 fn start(registry: Registry, models: Models, arguments: &[OsString]) -> Exit {
     let mut command = Arguments::command();
     command.build();
-    let pipeline = own_pipeline(&command, arguments, &registry);
+    let pipeline = own_pipeline(&command, arguments, &registry, &models);
     let mut full = Arguments::command();
     if let Some((verb, Ok((_, loaded)))) = &pipeline {
         let plan = loaded.plan.clone();
@@ -120,10 +131,11 @@ fn dispatch(
     let (_, own) = matches
         .subcommand()
         .ok_or_else(|| Problem::usage("no verb was given"))?;
+    let offer = (&program.registry, &program.models, &program.common);
     // Where the scan saw no verb, clap has: only odd spellings get here, and they have no flags of their own.
     let open = |named: Option<&str>| match pipeline {
         Some(opened) => opened,
-        None => open(named, &program.registry),
+        None => open(named, offer),
     };
     match verb {
         Verb::Check(arguments) => verb::check::check(&arguments, program),
@@ -161,14 +173,16 @@ fn own_pipeline<'a>(
     command: &Command,
     arguments: &'a [OsString],
     registry: &Registry,
+    models: &Models,
 ) -> Option<(&'a str, Opened)> {
     let (verb, named) = flags::scan(command, arguments)?;
-    matches!(verb, "run" | "plan").then(|| (verb, open(named, registry)))
+    matches!(verb, "run" | "plan").then(|| (verb, open(named, (registry, models, &guessed(arguments)))))
 }
 
-fn open(named: Option<&str>, registry: &Registry) -> Opened {
+fn open(named: Option<&str>, (registry, models, common): (&Registry, &Models, &Common)) -> Opened {
     let path = pipelines::find(named)?;
-    let loaded = pipelines::load(&path, registry, false)?;
+    let operator = Operator::of(&Project::find(Some(&path), common)?, registry, models)?;
+    let loaded = pipelines::load(&path, &operator.registry, false)?;
     Ok((path, loaded))
 }
 
@@ -205,12 +219,21 @@ fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
 /// What every verb takes, from arguments that could not be read.
 fn guessed(arguments: &[OsString]) -> Common {
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let mut rest = arguments.iter();
+    let config = rest.find_map(|argument| match argument.to_str()?.strip_prefix("--config")? {
+        "" => Some(PathBuf::from("")),
+        value => value.strip_prefix('=').map(PathBuf::from),
+    });
+    let config = match config {
+        Some(path) if path.as_os_str().is_empty() => rest.next().map(PathBuf::from),
+        config => config,
+    };
     Common {
         json: has("--json"),
         quiet: has("-q") || has("--quiet"),
         color: Color::Auto,
         store: None,
-        config: None,
+        config,
         version: None,
     }
 }

@@ -51,6 +51,7 @@ mod registry;
 mod run;
 mod runner;
 pub mod schema;
+mod secret;
 pub mod settings;
 mod step;
 pub mod store;
@@ -85,6 +86,7 @@ pub use runner::{
     CallBudget, DocumentValue, Done, Launch, Outcome, Recovered, Rerun, RerunPreview, RunHandle, Runner,
     RunnerBuilder, Start, Workspace,
 };
+pub use secret::Secret;
 pub use segue_macros::{Route, tool};
 pub use settings::{Backoff, OnError, OnInterrupt, RetryLayer, Setting, Settings};
 pub use step::{

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::arguments::CheckArgs;
 use crate::bounds::{self, Bounds};
 use crate::exit::Exit;
+use crate::operator::Operator;
 use crate::pipelines;
 use crate::problem::Problem;
 use crate::program::Program;
@@ -28,9 +29,10 @@ pub(crate) fn check(arguments: &CheckArgs, program: &mut Program) -> Result<Exit
     let mut ok = true;
     for path in paths {
         let file = path.display().to_string();
-        match pipelines::load(&path, &program.registry, arguments.strict) {
+        let operator = program.operator(Some(&path))?;
+        match pipelines::load(&path, &operator.registry, arguments.strict) {
             Ok(loaded) => {
-                good(&loaded, program);
+                good(&loaded, &operator, program);
                 checked.push(json!({
                     "name": loaded.plan.name, "file": file, "plan_hash": loaded.plan.hash().to_string(), "faults": loaded.warnings,
                 }));
@@ -52,7 +54,7 @@ pub(crate) fn check(arguments: &CheckArgs, program: &mut Program) -> Result<Exit
 }
 
 /// One line for a file that is good, after its warnings.
-fn good(loaded: &Loaded, program: &mut Program) {
+fn good(loaded: &Loaded, operator: &Operator, program: &mut Program) {
     let screen = program.screen;
     screen.text(
         &loaded
@@ -71,7 +73,7 @@ fn good(loaded: &Loaded, program: &mut Program) {
     parts.push(worst(&bounds::of(
         plan,
         Offer {
-            models: &program.models,
+            models: &operator.models,
             instead: &[],
         },
         plan.run.budget.and_then(|budget| budget.usd),

@@ -23,11 +23,12 @@ pub(crate) fn plan(mut start: Start, program: &mut Program) -> Result<Exit, Prob
     let nothing = Map::new();
     let inputs = inputs.as_object().unwrap_or(&nothing);
     let total = start.total();
+    let operator = program.operator(Some(&start.path))?;
     let view = PlanView::of(
         &start.plan,
         inputs,
         Offer {
-            models: &program.models,
+            models: &operator.models,
             instead: &start.models,
         },
         total.as_ref(),

@@ -115,7 +115,8 @@ fn new(
         Some(path) => path.to_owned(),
         None => find_file(old.name())?,
     };
-    let loaded = pipelines::load(&path, &program.registry, false)?;
+    let operator = program.operator(Some(&path))?;
+    let loaded = pipelines::load(&path, &operator.registry, false)?;
     if loaded.plan.name != old.name() {
         let message = format!(
             "`{}` is pipeline `{}`, not `{}`",
@@ -125,7 +126,7 @@ fn new(
         );
         return Err(Problem::usage(message));
     }
-    Ok(Pipeline::from_plan(&loaded.plan, &program.registry)?)
+    Ok(Pipeline::from_plan(&loaded.plan, &operator.registry)?)
 }
 
 fn find_file(name: &str) -> Result<PathBuf, Problem> {

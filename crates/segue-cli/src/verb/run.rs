@@ -35,7 +35,7 @@ pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) 
     let inputs = start.inputs(is_part || start.plan.key.is_some())?;
     warn(&start, program);
     let project = Project::find(Some(&start.path), &program.common)?;
-    let pipeline = Pipeline::from_plan(&start.plan, &program.registry)?;
+    let pipeline = Pipeline::from_plan(&start.plan, &program.operator(Some(&start.path))?.registry)?;
     let attend = Attend {
         may_ask: may_ask(arguments),
         events: arguments.output == Form::Ndjson,
