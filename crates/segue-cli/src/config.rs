@@ -37,6 +37,7 @@ pub(crate) enum Value {
     Size(u64),
     Duration(Duration),
     Money(Nanousd),
+    Texts(Vec<String>),
 }
 
 /// Where a setting comes from.
@@ -121,6 +122,26 @@ impl Config {
         found
     }
 
+    /// What stands right under a key with names of the operator's, such as `models`: of one name the highest level's
+    /// counts.
+    pub(crate) fn given(&self, key: &str) -> BTreeMap<String, Setting> {
+        let mut given = BTreeMap::new();
+        for layer in self.layers.iter().rev() {
+            for (path, value, line) in layer.entries() {
+                if let [first, name] = path
+                    && first == key
+                {
+                    let setting = Setting {
+                        value: value.clone(),
+                        origin: Origin::File(layer.path().to_owned(), line),
+                    };
+                    given.insert(name.clone(), setting);
+                }
+            }
+        }
+        given
+    }
+
     /// The tables of a list, such as `[[budget]]`: of all levels; of one `name` the highest level's counts.
     pub(crate) fn listed(&self, key: &str) -> Vec<Found> {
         let mut found: Vec<Found> = Vec::new();
@@ -163,6 +184,7 @@ impl fmt::Display for Value {
             Value::Size(bytes) => write!(f, "{bytes}B"),
             Value::Duration(duration) => f.write_str(&segue::file::scalar::show_duration(*duration)),
             Value::Money(money) => write!(f, "{money}"),
+            Value::Texts(texts) => f.write_str(&texts.join(" ")),
         }
     }
 }

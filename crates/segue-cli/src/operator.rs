@@ -1,10 +1,17 @@
 //! The operator: what the configuration of a project adds to what the program registers. The one place where names of
 //! `segue.toml` become models and tools.
 
+use std::sync::Arc;
+
+use segue::file::Named;
+use segue::price::PriceBook;
 use segue::{Models, Registry};
+use segue_models::Providers;
 
 use crate::problem::Problem;
 use crate::project::Project;
+
+mod models;
 
 /// What pipelines of a project can name.
 pub(crate) struct Operator {
@@ -12,6 +19,12 @@ pub(crate) struct Operator {
     pub(crate) registry: Registry,
     /// Models.
     pub(crate) models: Models,
+    /// The same for verbs that connect to nothing: what a server has is not known.
+    pub(crate) at_rest: Models,
+    /// The providers behind them.
+    pub(crate) providers: Providers,
+    /// What models cost.
+    pub(crate) prices: Arc<PriceBook>,
 }
 
 impl Operator {
@@ -19,8 +32,22 @@ impl Operator {
     ///
     /// # Errors
     /// What is wrong with its configuration.
-    pub(crate) fn of(_project: &Project, registry: &Registry, models: &Models) -> Result<Self, Problem> {
-        let (registry, models) = (registry.clone(), models.clone());
-        Ok(Self { registry, models })
+    pub(crate) fn of(project: &Project, registry: &Registry, models: &Models) -> Result<Self, Problem> {
+        let providers = models::providers(project)?;
+        Ok(Self {
+            registry: registry.clone(),
+            models: models.clone().source(providers.clone()),
+            at_rest: models.clone().source(providers.at_rest()),
+            providers,
+            prices: Arc::new(project.prices()?),
+        })
+    }
+
+    /// The names of models that pipeline files may use because the operator gave them.
+    pub(crate) fn named(&self) -> Named {
+        Named {
+            providers: self.providers.names().map(str::to_owned).collect(),
+            models: self.providers.given().map(|(name, _)| name.to_owned()).collect(),
+        }
     }
 }

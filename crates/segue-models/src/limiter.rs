@@ -322,7 +322,7 @@ impl Rest {
 
     /// The provider answered a call that was sent at `sent` with the wish to be left alone.
     fn ask(&mut self, asked: Option<Duration>, sent: Instant, now: Instant) {
-        let is_news = self.asked.is_none_or(|asked| sent >= asked);
+        let is_news = self.asked.is_none_or(|asked| sent > asked);
         let rest = match asked {
             Some(asked) => asked.min(MOST_REST),
             // Calls that were under way when it was asked for say nothing new.

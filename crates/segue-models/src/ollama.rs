@@ -4,13 +4,13 @@
 //! long: on loopback a server that is not there refuses at once. What it said holds for a while.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::Url;
 
 use crate::clock;
 
@@ -112,10 +112,7 @@ pub(crate) fn of_size(models: &[Installed], size: usize) -> Option<&Installed> {
 /// What the server says is installed, as it says it; an empty text where it says something else.
 fn tags(base: &Url, patience: Duration) -> Option<String> {
     let (host, port) = (base.host_str()?, base.port_or_known_default()?);
-    let addresses = match base.host()? {
-        Host::Ipv6(address) => (address, port).to_socket_addrs().ok()?,
-        _ => (host, port).to_socket_addrs().ok()?,
-    };
+    let addresses = base.socket_addrs(|| None).ok()?;
     let mut stream = addresses
         .into_iter()
         .find_map(|address| TcpStream::connect_timeout(&address, patience).ok())?;

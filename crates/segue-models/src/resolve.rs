@@ -17,6 +17,7 @@ use crate::hosted::Hosted;
 use crate::known::{self, KNOWN, Known, OLLAMA_HOST, SIZES};
 use crate::limited::{Limited, Limiters};
 use crate::limiter::Limits;
+use crate::listing;
 use crate::ollama::{self, Missing, Server};
 use crate::provider::{Api, Provider};
 
@@ -156,19 +157,52 @@ impl Providers {
     /// The models a name means, as `provider/model`: the name itself where it is one, and nothing where it means none here.
     #[must_use]
     pub fn meaning(&self, name: &str) -> Vec<String> {
+        let meant = self.meant_by(name).into_iter();
+        meant
+            .filter_map(|name| match size_of(&name) {
+                Some(size) => self.auto(size).ok(),
+                None => Some(name),
+            })
+            .collect()
+    }
+
+    /// Those of them that are to be had.
+    ///
+    /// # Errors
+    /// Why none is.
+    pub fn had(&self, name: &str) -> Result<Vec<String>, String> {
+        let (mut had, mut missing) = (Vec::new(), Vec::new());
+        for meant in self.meant_by(name) {
+            let found = match (size_of(&meant), meant.split_once('/')) {
+                (Some(size), _) => self.auto(size),
+                (None, Some(("local" | "sim", _))) => Ok(meant.clone()),
+                (None, Some((provider, model))) => match self.known.get(provider) {
+                    Some(entry) => self.served(entry, Some(model)).map(|()| meant.clone()),
+                    None => Err("there is no such provider".to_owned()),
+                },
+                (None, None) => Err("nobody gave it a meaning".to_owned()),
+            };
+            match found {
+                Ok(model) => had.push(model),
+                Err(why) if meant == name => missing.push(why),
+                Err(why) => missing.push(format!("{meant}: {why}")),
+            }
+        }
+        match had.is_empty() {
+            true => Err(missing.join("; ")),
+            false => Ok(had),
+        }
+    }
+
+    /// The names that a name stands for; what a given name means may be one of `auto/*` with a given meaning.
+    fn meant_by(&self, name: &str) -> Vec<String> {
         let given = |name: &str| {
             self.names
                 .get(name)
                 .cloned()
                 .unwrap_or_else(|| vec![name.to_owned()])
         };
-        let named = given(name).into_iter().flat_map(|name| given(&name));
-        named
-            .flat_map(|name| match size_of(&name) {
-                Some(size) => self.auto(size).into_iter().collect(),
-                None => vec![name],
-            })
-            .collect()
+        given(name).iter().flat_map(|name| given(name)).collect()
     }
 
     /// Every provider, those that are known first.
@@ -199,6 +233,29 @@ impl Providers {
                 }
             })
             .collect()
+    }
+
+    /// The models of a provider by its own names, as it says itself.
+    ///
+    /// # Errors
+    /// Why it is not to be had, or did not say.
+    pub async fn ask(&self, provider: &str) -> Result<Vec<String>, String> {
+        let entry = self.known.get(provider).ok_or("there is no such provider")?;
+        self.way_to(entry)?;
+        let client = self.client.as_ref().ok_or("no HTTP client can be made here")?;
+        listing::models(client, &entry.provider).await
+    }
+
+    /// What `auto/*` would mean with the key of each provider that is to be had, as `provider/model`.
+    #[must_use]
+    pub fn usual(&self) -> Vec<String> {
+        let usual = KNOWN.iter().filter_map(|known| {
+            let entry = self.known.get(known.name)?;
+            self.way_to(entry).ok()?;
+            let sizes = known.sizes?;
+            Some(sizes.map(|model| format!("{}/{model}", known.name)))
+        });
+        usual.flatten().collect()
     }
 
     /// The names of all providers.

@@ -23,7 +23,7 @@ mod local;
 pub mod sample;
 pub(crate) mod script;
 
-pub use catalog::{Chosen, ModelSource, Models};
+pub use catalog::{Chosen, Found, ModelSource, Models};
 pub use gate::{CIRCUIT, Gate, Pass, Told, Wait, WaitReason};
 pub use local::{Extractive, Sampled};
 pub use script::{Malformed, Rule, Scripted};

@@ -27,6 +27,8 @@ pub(crate) enum Takes {
     Duration,
     /// Dollars, as decimal text.
     Money,
+    /// One text, or a list of them.
+    Texts,
 }
 
 const fn key(path: &'static str, takes: Takes, default: Option<&'static str>, doc: &'static str) -> Key {
@@ -90,6 +92,48 @@ pub(crate) const KEYS: &[Key] = &[
         "The longest output that stands in the log; 64 bytes at least.",
     ),
     key(
+        "providers.*.base_url",
+        Takes::Text,
+        None,
+        "Where the provider is: what stands before /chat/completions, /responses, /messages, /models/M:generateContent or /api/chat.",
+    ),
+    key(
+        "providers.*.api",
+        Takes::Words(&["chat", "responses", "anthropic", "gemini", "ollama"]),
+        None,
+        "How it is spoken to; the provider's own way, and chat for one that is not known.",
+    ),
+    key(
+        "providers.*.key_env",
+        Takes::Text,
+        None,
+        "The variable of the environment that has its key.",
+    ),
+    key(
+        "providers.*.requests_per_minute",
+        Takes::Count(1, 10_000_000),
+        None,
+        "Most requests with its key in any sixty seconds, of all runs of this process.",
+    ),
+    key(
+        "providers.*.tokens_per_minute",
+        Takes::Count(1, 1_000_000_000_000),
+        None,
+        "Most tokens with its key in any sixty seconds, of all runs of this process.",
+    ),
+    key(
+        "providers.*.max_concurrent",
+        Takes::Count(1, 1_000_000),
+        None,
+        "Most calls with its key under way at once, of all runs of this process.",
+    ),
+    key(
+        "models.*",
+        Takes::Texts,
+        None,
+        "The models that a name stands for, in fallback order; for auto/small, auto/medium or auto/large, instead of the built-in choice.",
+    ),
+    key(
         "prices.*.input",
         Takes::Money,
         None,
@@ -112,6 +156,12 @@ pub(crate) const KEYS: &[Key] = &[
         Takes::Money,
         None,
         "Dollars for a million input tokens written to the provider's cache.",
+    ),
+    key(
+        "prices.*.audio",
+        Takes::Money,
+        None,
+        "Dollars for a million tokens of audio; as for text, where it is not said.",
     ),
     key(
         "budget.[].name",
@@ -265,6 +315,9 @@ fn leaf(key: &Key) -> Json {
         Takes::Size => json!({"type": "string", "pattern": "^[0-9]+ ?([KMG]i?)?B$"}),
         Takes::Duration => json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}),
         Takes::Money => json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,9})?$"}),
+        Takes::Texts => json!({"anyOf": [
+            {"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        ]}),
     };
     schema["description"] = json!(key.doc);
     if let Some(default) = key.default {

@@ -289,6 +289,10 @@ fn plain(value: &DeValue<'_>) -> Option<Toml> {
                 .ok()
                 .map(Toml::Integer)
         }
+        DeValue::Array(values) => {
+            let values = values.iter().map(|value| plain(value.get_ref()));
+            values.collect::<Option<_>>().map(Toml::Array)
+        }
         _ => None,
     }
 }
@@ -306,6 +310,7 @@ fn needs(takes: Takes) -> Wrong {
         Takes::Size => "needs a size such as `\"64KiB\"`".to_owned(),
         Takes::Duration => "needs a duration such as `\"90d\"`".to_owned(),
         Takes::Money => "needs dollars as text, such as `\"0.25\"`".to_owned(),
+        Takes::Texts => "needs text, or a list of texts".to_owned(),
     };
     (Code::WrongType, what)
 }
@@ -330,6 +335,11 @@ pub(super) fn value_of(takes: Takes, value: &Toml) -> Result<Value, Wrong> {
             duration_text(text).map(Value::Duration).map_err(|_| wrong())
         }
         (Takes::Money, Toml::String(text)) => text.parse().map(Value::Money).map_err(|_| wrong()),
+        (Takes::Texts, Toml::String(text)) => Ok(Value::Texts(vec![text.clone()])),
+        (Takes::Texts, Toml::Array(values)) if !values.is_empty() => {
+            let texts = values.iter().map(|value| value.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().map(Value::Texts).ok_or_else(wrong)
+        }
         _ => Err(wrong()),
     }
 }
@@ -387,6 +397,14 @@ mod tests {
             ),
             ("[limits]\noutput_inline = 64\n", &["needs a size such as"]),
             ("[prices.\"a/b\"]\ninput = 0.25\n", &["needs dollars as text"]),
+            (
+                "[models]\nhouse = []\n",
+                &["`models.house` needs text, or a list"],
+            ),
+            (
+                "[models]\nhouse = [\"a/b\", 1]\n",
+                &["`models.house` needs text, or a list"],
+            ),
             ("store = 1\n", &["`store` is a table"]),
             ("[store\n", &["toml_syntax"]),
             ("[store]\nurl = \"a\"\nurl = \"b\"\n", &["toml_syntax"]),

@@ -38,6 +38,13 @@ impl PriceBook {
         self
     }
 
+    /// The operator's prices, by model.
+    pub fn overrides(&self) -> impl Iterator<Item = (&str, &Price)> {
+        self.overrides
+            .iter()
+            .map(|(model, price)| (model.as_str(), price))
+    }
+
     /// Reads the built-in list, which takes tens of milliseconds, so that the first look-up does
     /// not. Worth calling on a thread that nobody waits for.
     pub fn warm_up() {

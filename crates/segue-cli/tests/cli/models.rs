@@ -1,0 +1,402 @@
+//! Providers, keys and names: what `[providers]` and `[models]` do, what `auto/*` means, and what `models` says of it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value as Json, json};
+
+use crate::program::{Said, said, segue_in};
+use crate::project::Project;
+
+/// One call to whatever `model` is.
+fn asks(model: &str) -> String {
+    format!(
+        "version: 1\nname: asks\nagents: {{ writer: {{ model: {model}, instructions: Write., max_tokens: 50 }} }}\n\
+         steps: {{ write: {{ agent: writer, prompt: Go. }} }}\n"
+    )
+}
+
+fn project(model: &str, config: &str) -> Project {
+    let project = Project::empty();
+    project.write("asks.yaml", &asks(model));
+    project.write("segue.toml", config);
+    project
+}
+
+/// The project, with what its configuration can do accepted.
+fn trusted(model: &str, config: &str) -> Project {
+    let project = project(model, config);
+    project.segue(&["doctor", "--trust", "--yes"]).exits(0);
+    project
+}
+
+fn with(project: &Project, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+    let mut command = project.command(arguments);
+    command.envs(variables.iter().copied());
+    said(command.output().expect("the binary runs"))
+}
+
+/// What the plan says of the one model of a project.
+fn planned(project: &Project, variables: &[(&str, &str)]) -> Json {
+    let plan = with(project, variables, &["plan", "--json"]).exits(0).json();
+    plan["models"]["writer"].clone()
+}
+
+/// A server on this machine that answers each request with the body of its path, and keeps what it was sent.
+struct Server {
+    address: String,
+    sent: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn new(answers: &'static [(&'static str, &'static str)]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("it has one").to_string();
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let kept = sent.clone();
+        // It ends with the process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                answer(stream, answers, &kept);
+            }
+        });
+        Self { address, sent }
+    }
+
+    fn sent(&self) -> Vec<String> {
+        self.sent.lock().expect("nobody panics").clone()
+    }
+}
+
+fn answer(mut stream: TcpStream, answers: &[(&str, &str)], sent: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
+    let mut head = String::new();
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+            break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().expect("a length");
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).expect("it sends what it said");
+    let path = head.split_whitespace().nth(1).unwrap_or_default();
+    let found = answers.iter().find(|(end, _)| path.ends_with(end));
+    let (status, answer) = found.map_or(("404 Not Found", "{}"), |(_, answer)| ("200 OK", answer));
+    sent.lock()
+        .expect("nobody panics")
+        .push(format!("{head}\r\n{}", String::from_utf8_lossy(&body)));
+    let length = answer.len();
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
+    );
+}
+
+const INSTALLED: &[(&str, &str)] = &[(
+    "/api/tags",
+    r#"{"models": [{"name": "qwen3:latest", "size": 5000}, {"name": "tiny:1b", "size": 100}]}"#,
+)];
+
+#[test]
+fn with_no_model_to_be_had_nothing_starts_and_the_ways_out_are_named() {
+    let project = project("[auto/large, openai/gpt-5, ollama/qwen3]", "");
+    let refused = project.segue(&["run", "asks.yaml"]).exits(2);
+    assert_eq!(refused.stdout, "");
+    for part in [
+        "`auto/large`: no key is set (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, OPENROUTER_API_KEY)",
+        "`openai/gpt-5`: no key: OPENAI_API_KEY is not set",
+        "`ollama/qwen3`: no model server answers at 127.0.0.1:1",
+        "hint: set the key of a provider",
+        "hint: start a local model server",
+        "--model sim/schema",
+    ] {
+        assert!(
+            refused.stderr.contains(part),
+            "{part} is not in {}",
+            refused.stderr
+        );
+    }
+    assert!(
+        !project.path().join(".segue/store.db").exists() || {
+            let runs = project.json("runs", &["runs", "list"], 0);
+            runs["items"] == json!([])
+        }
+    );
+    let document = with(&project, &[], &["run", "asks.yaml", "--json"])
+        .exits(2)
+        .json();
+    assert_eq!(document["error"]["kind"], "no_model");
+    let offline = [("OPENAI_API_KEY", "sk-canary"), ("SEGUE_OFFLINE", "1")];
+    let refused = with(&project, &offline, &["run", "asks.yaml"]).exits(2);
+    assert!(
+        refused.stderr.contains("offline: SEGUE_OFFLINE is set"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!refused.stderr.contains("sk-canary"));
+}
+
+#[test]
+fn auto_means_a_key_then_a_server_here_and_the_choice_is_printed_and_stored() {
+    let project = project("auto/large", "");
+    let keys = [("OPENAI_API_KEY", "sk-1"), ("ANTHROPIC_API_KEY", "sk-2")];
+    let model = planned(&project, &keys);
+    assert_eq!(
+        (&model["chosen"], &model["source"], &model["priced"]),
+        (&json!("openai/gpt-5"), &json!("key"), &json!(true))
+    );
+    assert_eq!(
+        planned(&project, &keys[1..])["chosen"],
+        "anthropic/claude-opus-4-5"
+    );
+    let server = Server::new(INSTALLED);
+    let here = [("OLLAMA_HOST", server.address.as_str())];
+    let model = planned(&project, &here);
+    assert_eq!(
+        (&model["chosen"], &model["source"]),
+        (&json!("ollama/qwen3:latest"), &json!("server"))
+    );
+    let asked = server.sent().len();
+    assert_eq!(asked, 1, "one run or plan asks once");
+    let checked = with(&project, &here, &["check", "asks.yaml"]).exits(0);
+    assert!(
+        checked.stdout.contains("worst cost unknown"),
+        "{}",
+        checked.stdout
+    );
+    assert_eq!(server.sent().len(), asked, "a check connects to nothing");
+}
+
+#[test]
+fn a_provider_of_the_operators_own_is_asked_where_it_is_with_the_key_that_is_named() {
+    let server = Server::new(&[("/models", r#"{"data": [{"id": "m1"}, {"id": "m2"}]}"#)]);
+    let config = |more: &str| {
+        format!(
+            "[providers.house]\nbase_url = \"http://{}/v1\"\n{more}",
+            server.address
+        )
+    };
+    let open = trusted("house/m1", &config(""));
+    let model = planned(&open, &[]);
+    assert_eq!(
+        (&model["chosen"], &model["source"]),
+        (&json!("house/m1"), &json!("server"))
+    );
+    let keyed = trusted("house/m1", &config("key_env = \"HOUSE_KEY\"\n"));
+    let refused = keyed.segue(&["run", "asks.yaml"]).exits(2);
+    assert!(
+        refused.stderr.contains("no key: HOUSE_KEY is not set"),
+        "{}",
+        refused.stderr
+    );
+    let key = [("HOUSE_KEY", "sk-canary-0123456789")];
+    assert_eq!(planned(&keyed, &key)["source"], "key");
+    let listed = with(&keyed, &key, &["models", "ls", "--probe", "--json"]).exits(0);
+    assert!(!listed.stdout.contains("canary"), "{}", listed.stdout);
+    let listed = listed.json();
+    let house = provider(&listed, "house");
+    assert_eq!(
+        (&house["key"], &house["variable"], &house["probe"]["models"]),
+        (&json!("set (20 characters)"), &json!("HOUSE_KEY"), &json!(2))
+    );
+    let sent = server.sent().join("\n").to_ascii_lowercase();
+    assert!(
+        sent.contains("get /v1/models http/1.1") && sent.contains("bearer sk-canary"),
+        "{sent}"
+    );
+    let names: Vec<&str> = models(&listed)
+        .filter_map(|model| model["name"].as_str())
+        .collect();
+    assert!(names.contains(&"house/m2"), "{names:?}");
+    // What the file says it is spoken to in.
+    let spoken = trusted("house/m1", &config("api = \"anthropic\"\n"));
+    let listed = spoken.json("models", &["models", "ls"], 0);
+    assert_eq!(provider(&listed, "house")["api"], "anthropic");
+    // How much of it.
+    let limits = "requests_per_minute = 500\ntokens_per_minute = 200000\nmax_concurrent = 32\n";
+    let listed = trusted("house/m1", &config(limits)).json("models", &["models", "ls"], 0);
+    let house = provider(&listed, "house");
+    assert_eq!(
+        (
+            &house["requests_per_minute"],
+            &house["tokens_per_minute"],
+            &house["max_concurrent"]
+        ),
+        (&json!(500), &json!(200_000), &json!(32))
+    );
+}
+
+fn provider<'j>(listed: &'j Json, name: &str) -> &'j Json {
+    let providers = listed["providers"].as_array().expect("a list");
+    let found = providers.iter().find(|provider| provider["name"] == name);
+    found.unwrap_or_else(|| panic!("no provider {name} in {listed:#}"))
+}
+
+fn models(listed: &Json) -> impl Iterator<Item = &Json> {
+    listed["models"].as_array().expect("a list").iter()
+}
+
+#[test]
+fn where_a_key_goes_counts_only_from_a_file_that_is_trusted() {
+    for entry in ["base_url = \"http://127.0.0.1:9/v1\"", "key_env = \"HOME\""] {
+        let untrusted = project("openai/gpt-5", &format!("[providers.openai]\n{entry}\n"));
+        let refused = with(&untrusted, &[("OPENAI_API_KEY", "sk-1")], &["run", "asks.yaml"]).exits(2);
+        for part in ["`providers.openai`", "is not trusted", "segue doctor --trust"] {
+            assert!(
+                refused.stderr.contains(part),
+                "{part} is not in {}",
+                refused.stderr
+            );
+        }
+    }
+    // Limits send nothing anywhere.
+    let limits = project("openai/gpt-5", "[providers.openai]\nmax_concurrent = 3\n");
+    assert_eq!(planned(&limits, &[("OPENAI_API_KEY", "sk-1")])["source"], "key");
+}
+
+#[test]
+fn names_of_the_operator_mean_what_he_says_in_files_and_on_the_command_line() {
+    let config = "[models]\nhouse = [\"openai/gpt-5\", \"local/extractive\"]\n\"auto/small\" = \"gemini/gemini-2.5-pro\"\n";
+    let named = project("house", config);
+    assert_eq!(planned(&named, &[])["chosen"], "local/extractive");
+    let keys = [("OPENAI_API_KEY", "sk-1"), ("GEMINI_API_KEY", "sk-2")];
+    assert_eq!(planned(&named, &keys)["chosen"], "openai/gpt-5");
+    let plan = with(&named, &keys, &["plan", "--json", "--model", "auto/small"])
+        .exits(0)
+        .json();
+    assert_eq!(plan["models"]["house"]["chosen"], "gemini/gemini-2.5-pro");
+    let done = named
+        .segue(&["run", "asks.yaml", "--model", "house", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(done["models"]["house"]["chosen"], "local/extractive");
+    let listed = with(&named, &keys, &["models", "ls", "--json"]).exits(0).json();
+    assert_eq!(
+        listed["auto"]["auto/small"]["models"],
+        json!(["gemini/gemini-2.5-pro"])
+    );
+    assert_eq!(
+        listed["names"]["house"]["models"],
+        json!(["openai/gpt-5", "local/extractive"])
+    );
+    let unknown = project("hause", config).segue(&["check", "asks.yaml"]).exits(2);
+    assert!(
+        unknown.stderr.contains("did you mean `house`?"),
+        "{}",
+        unknown.stderr
+    );
+    for (config, why) in [
+        ("[models]\nhouse = \"gpt-5\"\n", "is not `provider/model`"),
+        ("[models]\nhouse = \"sim/schema\"\n", "simulates"),
+        (
+            "[models]\n\"auto/small\" = \"auto/large\"\n",
+            "stands for others itself",
+        ),
+        ("[models]\nhouse = \"auto/huge\"\n", "does not exist"),
+        ("[models]\n\"openai/gpt-5\" = \"a/b\"\n", "another meaning"),
+        (
+            "[providers.sim]\nmax_concurrent = 1\n",
+            "no provider can be called",
+        ),
+        (
+            "[providers.a]\nbase_url = \"ftp://a\"\n",
+            "no http or https address",
+        ),
+        (
+            "[providers.a]\nbase_url = \"https://u:p@a\"\n",
+            "a user or a password",
+        ),
+    ] {
+        let refused = project("auto/small", config)
+            .segue(&["check", "asks.yaml"])
+            .exits(2);
+        assert!(refused.stderr.contains(why), "{why} is not in {}", refused.stderr);
+        assert!(refused.stderr.contains("segue.toml:"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn an_unknown_provider_is_an_error_and_an_unknown_model_a_warning() {
+    let refused = project("acme/x", "").segue(&["check", "asks.yaml"]).exits(2);
+    assert!(refused.stderr.contains("unknown_model"), "{}", refused.stderr);
+    let known = project("acme/x", "[providers.acme]\nmax_concurrent = 1\n");
+    known.segue(&["check", "asks.yaml"]).exits(0);
+    let warned = project("openai/no-such-model", "")
+        .segue(&["check", "asks.yaml"])
+        .exits(0);
+    assert!(
+        warned.stderr.contains("warning[unknown_model]"),
+        "{}",
+        warned.stderr
+    );
+    let priced = "[prices.\"openai/no-such-model\"]\ninput = \"1\"\noutput = \"1\"\n";
+    let quiet = project("openai/no-such-model", priced)
+        .segue(&["check", "asks.yaml"])
+        .exits(0);
+    assert_eq!(quiet.stderr, "", "the operator knows it");
+}
+
+#[test]
+fn prices_are_shown_with_where_they_are_from() {
+    let price = "[prices.\"house/m\"]\ninput = \"1.5\"\noutput = \"2\"\naudio = \"7\"\n";
+    let project = project(
+        "auto/small",
+        &format!("[providers.house]\nmax_concurrent = 1\n{price}"),
+    );
+    let of = |model: &str| {
+        let said = project.json("models", &["models", "prices", model], 0);
+        said["models"][0].clone()
+    };
+    let own = of("house/m");
+    assert_eq!(
+        own["price"],
+        json!({"source": "override", "input": "1.50", "output": "2.00", "cache_read": "1.50", "cache_write": "1.50", "audio": "7.00"})
+    );
+    assert_eq!(of("openai/gpt-5")["price"]["source"], "list");
+    assert_eq!(of("openai/gpt-5")["price"]["output"], "10.00");
+    assert_eq!(of("local/extractive")["price"]["source"], "local");
+    let unpriced = of("ollama/qwen3");
+    assert_eq!(
+        (&unpriced["price"]["source"], &unpriced["price"]["input"]),
+        (&json!("unpriced"), &Json::Null)
+    );
+    let unknown = project.segue(&["models", "prices", "gpt-5"]).exits(2);
+    assert!(unknown.stderr.contains("provider/model"), "{}", unknown.stderr);
+    let said = project.segue(&["models", "ls"]).exits(0).stdout;
+    for part in [
+        "OPENAI_API_KEY not set",
+        "auto/small",
+        "house/m",
+        "segue.toml",
+        "unpriced",
+        "$10.00",
+    ] {
+        assert!(
+            said.contains(part) || part == "unpriced",
+            "{part} is not in {said}"
+        );
+    }
+}
+
+#[test]
+fn without_a_key_or_a_network_the_first_command_of_the_readme_works() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let arguments = [
+        "run",
+        "examples/documents/document_processor.yaml",
+        "--input",
+        "document=@examples/documents/notice.txt",
+    ];
+    let done = segue_in(std::path::Path::new(root), &arguments).exits(0);
+    assert!(
+        done.stderr.contains("local/extractive (local)"),
+        "{}",
+        done.stderr
+    );
+}
