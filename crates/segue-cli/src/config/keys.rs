@@ -28,7 +28,7 @@ pub(crate) enum Takes {
     /// Dollars, as decimal text.
     Money,
     /// One text, or a list of them.
-    Texts,
+    TextOrTexts,
 }
 
 const fn key(path: &'static str, takes: Takes, default: Option<&'static str>, doc: &'static str) -> Key {
@@ -129,7 +129,7 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         "models.*",
-        Takes::Texts,
+        Takes::TextOrTexts,
         None,
         "The models that a name stands for, in fallback order; for auto/small, auto/medium or auto/large, instead of the built-in choice.",
     ),
@@ -315,7 +315,7 @@ fn leaf(key: &Key) -> Json {
         Takes::Size => json!({"type": "string", "pattern": "^[0-9]+ ?([KMG]i?)?B$"}),
         Takes::Duration => json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}),
         Takes::Money => json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,9})?$"}),
-        Takes::Texts => json!({"anyOf": [
+        Takes::TextOrTexts => json!({"anyOf": [
             {"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1},
         ]}),
     };

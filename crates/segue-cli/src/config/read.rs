@@ -310,7 +310,7 @@ fn needs(takes: Takes) -> Wrong {
         Takes::Size => "needs a size such as `\"64KiB\"`".to_owned(),
         Takes::Duration => "needs a duration such as `\"90d\"`".to_owned(),
         Takes::Money => "needs dollars as text, such as `\"0.25\"`".to_owned(),
-        Takes::Texts => "needs text, or a list of texts".to_owned(),
+        Takes::TextOrTexts => "needs text, or a list of texts".to_owned(),
     };
     (Code::WrongType, what)
 }
@@ -335,8 +335,8 @@ pub(super) fn value_of(takes: Takes, value: &Toml) -> Result<Value, Wrong> {
             duration_text(text).map(Value::Duration).map_err(|_| wrong())
         }
         (Takes::Money, Toml::String(text)) => text.parse().map(Value::Money).map_err(|_| wrong()),
-        (Takes::Texts, Toml::String(text)) => Ok(Value::Texts(vec![text.clone()])),
-        (Takes::Texts, Toml::Array(values)) if !values.is_empty() => {
+        (Takes::TextOrTexts, Toml::String(text)) => Ok(Value::Texts(vec![text.clone()])),
+        (Takes::TextOrTexts, Toml::Array(values)) if !values.is_empty() => {
             let texts = values.iter().map(|value| value.as_str().map(str::to_owned));
             texts.collect::<Option<_>>().map(Value::Texts).ok_or_else(wrong)
         }
