@@ -303,21 +303,12 @@ impl Provider {
             self.max_concurrent.map(|most| format!("{most} at once")),
         ];
         let limits: Vec<String> = limits.into_iter().flatten().collect();
-        let had = match (&self.why, &self.probe) {
-            (Some(why), _) => format!("no: {}", words::one_line(why)),
-            (
-                None,
-                Some(Probe {
-                    error: Some(error), ..
-                }),
-            ) => format!("no: {}", words::one_line(error)),
-            (
-                None,
-                Some(Probe {
-                    models: Some(models), ..
-                }),
-            ) => format!("yes, {}", words::plural(*models, "model")),
-            (None, _) => "yes".to_owned(),
+        let probe = self.probe.as_ref();
+        let why = self.why.as_ref().or(probe.and_then(|probe| probe.error.as_ref()));
+        let had = match (why, probe.and_then(|probe| probe.models)) {
+            (Some(why), _) => words::one_line(why),
+            (None, Some(models)) => format!("yes, {}", words::plural(models, "model")),
+            (None, None) => "yes".to_owned(),
         };
         [
             words::one_line(&self.name),
