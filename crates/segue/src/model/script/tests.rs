@@ -27,6 +27,7 @@ fn request(about: &str) -> Request {
             agent: "writer".into(),
             attempt: 1,
         },
+        listener: Default::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Asked;
 use crate::error::{ErrorKind, Failure, Result};
-use crate::model::{Chosen, Finish, From, Message, Request, Response};
+use crate::model::{Chosen, Finish, From, Listener, Message, Request, Response};
 use crate::plan::ModelSettings;
 use crate::run::{Cx, call};
 
@@ -143,6 +143,7 @@ impl<'a> Turns<'a> {
                 agent: agent.spec.name.clone(),
                 attempt: self.cx.attempt(),
             },
+            listener: Listener::default(),
         }
     }
 }
