@@ -19,12 +19,16 @@ use crate::usage::Usage;
 mod catalog;
 pub mod extractive;
 mod gate;
+mod image;
+mod listener;
 mod local;
 pub mod sample;
 pub(crate) mod script;
 
 pub use catalog::{Chosen, Found, ModelSource, Models};
 pub use gate::{CIRCUIT, Gate, Pass, Told, Wait, WaitReason};
+pub use image::Image;
+pub use listener::Listener;
 pub use local::{Extractive, Sampled};
 pub use script::{Malformed, Rule, Scripted};
 
@@ -75,6 +79,9 @@ pub struct Request {
     /// Who asks, for models that answer by rules: never sent to a provider.
     #[serde(skip)]
     pub from: From,
+    /// Who hears the answer while it is written.
+    #[serde(skip)]
+    pub listener: Listener,
 }
 
 /// Who makes a request.
@@ -120,6 +127,12 @@ pub struct Message {
     /// Which call this is the result of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
+    /// What is shown with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
+    /// What the model that said it wants to get back with it, as in [`Response::opaque`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Json>,
 }
 
 impl Message {
@@ -130,6 +143,8 @@ impl Message {
             text: text.into(),
             tool_calls: Vec::new(),
             call: None,
+            images: Vec::new(),
+            opaque: None,
         }
     }
 }
@@ -156,6 +171,10 @@ pub struct Response {
     pub finish: Finish,
     /// What it used, where the model says so.
     pub usage: Option<Usage>,
+    /// What this model wants to get back with the answer when the conversation goes on: signed thoughts, for example.
+    /// Nobody else reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Json>,
 }
 
 impl Response {
@@ -166,6 +185,7 @@ impl Response {
             tool_calls: Vec::new(),
             finish: Finish::Stop,
             usage: None,
+            opaque: None,
         }
     }
 }
@@ -214,6 +234,7 @@ impl Request {
         let mut tokens = 0;
         for message in &self.messages {
             tokens += 8 + tokens_of(&message.text);
+            tokens += Image::TOKENS * message.images.len() as u64;
             for call in &message.tool_calls {
                 tokens += 8 + tokens_of(&call.arguments.to_string());
             }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use segue::Usage;
-use segue::model::{From, Message, Role};
+use segue::model::{From, Listener, Message, Role};
 use segue::plan::ModelSettings;
 use tokio::task::JoinSet;
 
@@ -25,6 +25,7 @@ fn request(max_tokens: u32, after: Option<ErrorKind>) -> Request {
             after,
             ..From::default()
         },
+        listener: Listener::default(),
     }
 }
 

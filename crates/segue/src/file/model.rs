@@ -94,7 +94,10 @@ impl<'d> Reader<'_, '_, 'd> {
             });
         }
         let section = self.section(node, &keys::MODEL, at, format!("the model in {subject}"))?;
-        let settings = self.model_settings(&section);
+        let mut settings = self.model_settings(&section);
+        settings.cache = self
+            .read(&section, "cache", |node| scalar::choice(node, &["none", "auto"]))
+            .map(str::to_owned);
         let file = section.entry("file");
         let text = file.and_then(|(_, path)| self.file(path, "`file`"));
         let name_node = section.get("use")?;

@@ -368,6 +368,9 @@ pub enum EventKind {
         response: Json,
         /// Whether the usage is our own estimate.
         estimated: bool,
+        /// From its start to the first piece of the answer, where the model streams.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_token_ms: Option<u64>,
     },
     /// It failed.
     #[serde(rename = "call.failed")]

@@ -10,10 +10,12 @@ use crate::model::{Chosen, Request, Response};
 use crate::plan::hash_of;
 use crate::price::Priced;
 
+mod first;
 mod gate;
 mod held;
 mod reserve;
 
+use first::FirstPiece;
 use reserve::Wish;
 
 /// Makes one call for an agent, at a position of the step.
@@ -80,7 +82,9 @@ pub(super) async fn call(
     });
     cx.written().await;
     crate::fail::point("K4");
-    let mut flight = reserved.sent(priced, &request);
+    let first_piece = FirstPiece::default();
+    request.listener = first_piece.listener();
+    let mut flight = reserved.sent(priced, &request, first_piece);
     let result = model.model.answer(&request).await;
     if let Some(pass) = pass {
         pass.back(&result);
@@ -108,6 +112,7 @@ fn price(state: &AttemptState, model: &Chosen) -> Priced {
     state.run.env.prices.look_up(provider, name)
 }
 
+/// Whether a call that failed so never reached a model, where the model does not say what was used.
 fn never_sent(kind: ErrorKind) -> bool {
     matches!(
         kind,

@@ -13,7 +13,7 @@ use crate::artifact::Artifact;
 use crate::error::{ErrorKind, Failure, Spent};
 use crate::id::CallId;
 use crate::log::{CallKind, EventKind, Record, Unit, What};
-use crate::model::{From, Message, Request};
+use crate::model::{From, Listener, Message, Request};
 use crate::money::{Cost, Nanousd};
 use crate::plan::ModelSettings;
 use crate::store::{Hold, HoldState, Settlement};
@@ -70,6 +70,7 @@ impl Open {
                 attempt: *attempt,
                 after: None,
             },
+            listener: Listener::default(),
         });
     }
 

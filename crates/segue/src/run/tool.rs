@@ -259,6 +259,7 @@ impl Flight<'_> {
                 finish_reason: None,
                 response: value.clone(),
                 estimated: false,
+                first_token_ms: None,
             },
             Err(failure) => EventKind::CallFailed {
                 call: self.id,

@@ -336,6 +336,7 @@ impl Held {
                 finish_reason,
                 response,
                 estimated,
+                first_token_ms,
                 ..
             } => {
                 view.status = CallStatus::Succeeded;
@@ -343,6 +344,7 @@ impl Held {
                 view.price = *price;
                 view.response = Some(with_finish(response, finish_reason.as_deref()));
                 view.estimated = *estimated;
+                view.first_token_ms = *first_token_ms;
                 view.overrun_nanousd = cost
                     .nanousd
                     .checked_sub(view.reserved_nanousd)

@@ -318,6 +318,7 @@ impl Scene {
             finish_reason: Some("stop".to_owned()),
             response: json!({"text": "hello"}),
             estimated: false,
+            first_token_ms: Some(1),
         };
         self.push(Some(step), succeeded)
     }

@@ -28,6 +28,7 @@ fn request(about: &str) -> Request {
             attempt: 1,
             after: None,
         },
+        listener: Default::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Asked;
 use crate::error::{ErrorKind, Failure, Result};
-use crate::model::{CIRCUIT, Chosen, Finish, From, Message, Request, Response};
+use crate::model::{CIRCUIT, Chosen, Finish, From, Listener, Message, Request, Response};
 use crate::plan::ModelSettings;
 use crate::run::{Cx, call};
 
@@ -144,6 +144,7 @@ impl<'a> Turns<'a> {
                 attempt: self.cx.attempt(),
                 after: self.cx.last_attempt().and_then(|last| last.kind),
             },
+            listener: Listener::default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::first::FirstPiece;
 use super::never_sent;
 use crate::clock;
 use crate::error::{ErrorKind, Failure, Spent};
@@ -62,7 +63,7 @@ impl<'a> Reserved<'a> {
     }
 
     /// It is sent now.
-    pub(super) fn sent<'b>(mut self, priced: Priced, request: &'b Request) -> Flight<'b>
+    pub(super) fn sent<'b>(mut self, priced: Priced, request: &'b Request, first: FirstPiece) -> Flight<'b>
     where
         'a: 'b,
     {
@@ -75,6 +76,7 @@ impl<'a> Reserved<'a> {
             began: clock::now(),
             priced,
             request,
+            first,
         }
     }
 }
@@ -97,6 +99,7 @@ pub(super) struct Flight<'a> {
     began: Instant,
     priced: Priced,
     request: &'a Request,
+    first: FirstPiece,
 }
 
 impl Flight<'_> {
@@ -107,10 +110,10 @@ impl Flight<'_> {
         let (mut usage, estimated) = match result {
             Ok(response) => self.usage(response),
             // A failed call is counted with what was sent, unless it never got there.
-            Err(failure) if never_sent(failure.kind) => (Usage::default(), false),
             Err(Failure {
                 spent: Some(spent), ..
-            }) => (spent.usage, false),
+            }) => (spent.usage, spent.cost.estimated_calls > 0),
+            Err(failure) if never_sent(failure.kind) => (Usage::default(), false),
             Err(_) => (
                 Usage {
                     input_tokens: self.request.input_tokens(),
@@ -138,6 +141,7 @@ impl Flight<'_> {
                 finish_reason: Some(response.finish.to_string()),
                 response: json!({"text": response.text, "tool_calls": response.tool_calls}),
                 estimated,
+                first_token_ms: self.first.after_ms(),
             },
             Err(failure) => EventKind::CallFailed {
                 call: self.id,
