@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 
 use serde_json::{Value as Json, json};
 
@@ -50,21 +51,40 @@ fn planned(project: &Project, variables: &[(&str, &str)]) -> Json {
 struct Server {
     address: String,
     sent: Arc<Mutex<Vec<String>>>,
+    /// The most that were asked at the same time.
+    most: Arc<AtomicUsize>,
 }
 
 impl Server {
     fn new(answers: &'static [(&'static str, &'static str)]) -> Self {
+        Self::together(1, answers)
+    }
+
+    /// One that answers nobody before so many are there.
+    fn together(count: usize, answers: &'static [(&'static str, &'static str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("it has one").to_string();
-        let sent = Arc::new(Mutex::new(Vec::new()));
-        let kept = sent.clone();
-        // It ends with the process.
+        let server = Self {
+            address,
+            sent: Arc::default(),
+            most: Arc::default(),
+        };
+        let (sent, most) = (server.sent.clone(), server.most.clone());
+        let (here, barrier) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(count)));
+        // All of it ends with the process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                answer(stream, answers, &kept);
+                let (sent, most, here, barrier) = (sent.clone(), most.clone(), here.clone(), barrier.clone());
+                std::thread::spawn(move || {
+                    most.fetch_max(here.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    answer(stream, answers, &sent, || {
+                        barrier.wait();
+                        here.fetch_sub(1, Ordering::SeqCst);
+                    });
+                });
             }
         });
-        Self { address, sent }
+        server
     }
 
     fn sent(&self) -> Vec<String> {
@@ -72,7 +92,7 @@ impl Server {
     }
 }
 
-fn answer(mut stream: TcpStream, answers: &[(&str, &str)], sent: &Mutex<Vec<String>>) {
+fn answer(mut stream: TcpStream, answers: &[(&str, &str)], sent: &Mutex<Vec<String>>, before: impl FnOnce()) {
     let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
     let mut head = String::new();
     let mut length = 0;
@@ -94,10 +114,15 @@ fn answer(mut stream: TcpStream, answers: &[(&str, &str)], sent: &Mutex<Vec<Stri
     sent.lock()
         .expect("nobody panics")
         .push(format!("{head}\r\n{}", String::from_utf8_lossy(&body)));
+    before();
     let length = answer.len();
+    let form = match answer.starts_with("data:") {
+        true => "text/event-stream",
+        false => "application/json",
+    };
     let _ = write!(
         stream,
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
+        "HTTP/1.1 {status}\r\nContent-Type: {form}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
     );
 }
 
@@ -402,4 +427,82 @@ fn without_a_key_or_a_network_the_first_command_of_the_readme_works() {
         "{}",
         done.stderr
     );
+}
+
+/// An answer that says it took 120 tokens.
+const FINE: &[(&str, &str)] = &[(
+    "/chat/completions",
+    "data: {\"choices\": [{\"index\": 0, \"delta\": {\"role\": \"assistant\", \"content\": \"Fine.\"}, \"finish_reason\": null}]}\n\n\
+     data: {\"choices\": [{\"index\": 0, \"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n\
+     data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 100, \"completion_tokens\": 20, \"total_tokens\": 120}}\n\n\
+     data: [DONE]\n\n",
+)];
+
+/// A project whose provider is a server, with these limits and steps.
+fn limited(server: &Server, limits: &str, steps: &str) -> Project {
+    let config = format!(
+        "[providers.house]\nbase_url = \"http://{}/v1\"\n{limits}",
+        server.address
+    );
+    let project = trusted("house/m", &config);
+    project.write(
+        "asks.yaml",
+        &format!(
+            "version: 1\nname: asks\nagents: {{ writer: {{ model: house/m, instructions: Write., max_tokens: 50 }} }}\n\
+             steps:\n{steps}"
+        ),
+    );
+    project
+}
+
+#[test]
+fn what_may_be_sent_in_a_minute_holds_the_next_call() {
+    let steps = "  first: { agent: writer, prompt: Go. }\n\
+                 \x20 second: { agent: writer, prompt: Go on., needs: [first], timeout: 300ms }\n";
+    let run = |limits: &str| {
+        let server = Server::new(FINE);
+        let project = limited(&server, limits, steps);
+        let said = project.segue(&["run", "asks.yaml", "--output", "ndjson", "-q"]);
+        let waits: Vec<Json> = said
+            .events()
+            .into_iter()
+            .filter(|event| event["type"] == "call.waiting")
+            .collect();
+        (said.exit, server.sent().len(), waits)
+    };
+    assert_eq!(run(""), (Some(0), 2, Vec::new()));
+    for limit in ["requests_per_minute = 1\n", "tokens_per_minute = 150\n"] {
+        let (exit, sent, waits) = run(limit);
+        assert_eq!(
+            (exit, sent),
+            (Some(1), 1),
+            "{limit}: the deadline of the step ends the wait"
+        );
+        assert_eq!(waits.len(), 1, "{limit}: {waits:#?}");
+        assert_eq!(
+            (&waits[0]["reason"], &waits[0]["step"]),
+            (&json!("rate_limit"), &json!("second"))
+        );
+        assert!(waits[0]["until"].is_string(), "{limit}: {waits:#?}");
+    }
+    assert_eq!(
+        run("requests_per_minute = 2\ntokens_per_minute = 1000\n"),
+        (Some(0), 2, Vec::new())
+    );
+}
+
+#[test]
+fn no_more_calls_are_under_way_than_it_says() {
+    let steps = "  each: { agent: writer, prompt: '{{ item }}', for_each: '[1, 2, 3, 4, 5, 6, 7, 8]' }\n";
+    let most = |together: usize, limits: &str| {
+        let server = Server::together(together, FINE);
+        limited(&server, limits, steps)
+            .segue(&["run", "asks.yaml", "-q"])
+            .exits(0);
+        assert_eq!(server.sent().len(), 8);
+        server.most.load(Ordering::SeqCst)
+    };
+    // Without a limit two are there at once, or the server would answer nobody.
+    assert!(most(2, "") >= 2);
+    assert_eq!(most(1, "max_concurrent = 1\n"), 1);
 }
