@@ -161,13 +161,17 @@ enum Found {
 
 impl<'a> Entering<'a> {
     fn new(shared: &'a Arc<Shared>, request: &Request, told: Told<'a>) -> Self {
+        let mut state = shared.state();
+        state.waiting += 1;
+        let counts = state.limits.tokens_per_minute.is_some();
+        drop(state);
+        // Nobody counts what nobody limits.
         let most = u64::from(request.settings.max_tokens.unwrap_or(0));
-        shared.state().waiting += 1;
         Self {
             shared,
             told,
             reason: None,
-            tokens: request.input_tokens() + most,
+            tokens: if counts { request.input_tokens() + most } else { 0 },
             is_repeat: request.from.after.is_some_and(breaker::is_trouble),
         }
     }

@@ -429,12 +429,12 @@ fn without_a_key_or_a_network_the_first_command_of_the_readme_works() {
     );
 }
 
-/// An answer that says it took 120 tokens.
+/// An answer that says it took 120 tokens, 40 of them from a cache.
 const FINE: &[(&str, &str)] = &[(
     "/chat/completions",
     "data: {\"choices\": [{\"index\": 0, \"delta\": {\"role\": \"assistant\", \"content\": \"Fine.\"}, \"finish_reason\": null}]}\n\n\
      data: {\"choices\": [{\"index\": 0, \"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n\
-     data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 100, \"completion_tokens\": 20, \"total_tokens\": 120}}\n\n\
+     data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 100, \"completion_tokens\": 20, \"total_tokens\": 120, \"prompt_tokens_details\": {\"cached_tokens\": 40}}}\n\n\
      data: [DONE]\n\n",
 )];
 
@@ -505,4 +505,42 @@ fn no_more_calls_are_under_way_than_it_says() {
     // Without a limit two are there at once, or the server would answer nobody.
     assert!(most(2, "") >= 2);
     assert_eq!(most(1, "max_concurrent = 1\n"), 1);
+}
+
+#[test]
+fn a_call_is_recorded_with_its_price_and_cached_tokens_have_their_own() {
+    let steps = "  first: { agent: writer, prompt: Go. }\n";
+    let called = |prices: &str| {
+        let server = Server::new(FINE);
+        let project = limited(&server, prices, steps);
+        project.segue(&["run", "asks.yaml", "-q"]).exits(0);
+        let calls = project.json("calls", &["runs", "show", "last", "--calls"], 0);
+        calls["items"][0].clone()
+    };
+    let price = "[prices.\"house/m\"]\ninput = \"1000\"\noutput = \"2000\"\n";
+    let call = called(&format!("{price}cache_read = \"100\"\n"));
+    assert_eq!(
+        (&call["provider"], &call["model"]),
+        (&json!("house"), &json!("m"))
+    );
+    assert_eq!(
+        call["price"],
+        json!({"source": "override", "input": "1000.00", "output": "2000.00"})
+    );
+    assert_eq!(call["usage"]["cache_read_tokens"], 40);
+    assert_eq!(
+        call["cost"]["usd"], "0.104",
+        "60 at 1000, 40 at 100 and 20 at 2000"
+    );
+    assert_eq!(
+        called(price)["cost"]["usd"],
+        "0.14",
+        "what is not said is as for input"
+    );
+    let unpriced = called("");
+    assert_eq!(
+        unpriced["price"],
+        json!({"source": "unpriced", "input": null, "output": null})
+    );
+    assert_eq!(unpriced["cost"]["unpriced_calls"], 1, "never taken as free");
 }
