@@ -12,7 +12,8 @@ use crate::sites::{self, Meaning, Offer, Site};
 
 /// Most output tokens of a call where nothing says otherwise, as agents have it.
 const MAX_TOKENS: u32 = 4096;
-/// Most tokens of what an agent is told about an answer that was refused: five violations, each with its path.
+/// Most tokens of what an agent is told about an answer that was refused, besides what that repeats of the answer: five
+/// violations, each with what is asked for.
 const TOLD: u64 = 2_000;
 /// Tokens for the frame of instructions and prompt.
 const FRAMES: u64 = 16;
@@ -180,9 +181,9 @@ fn attempt(agent: &PlannedAgent, price: &Price, known: u64, most: u64, is_again:
         .output
         .as_ref()
         .map_or(0, |schema| tokens_of(&schema.as_json().to_string()));
-    let first = known + FRAMES + schema + if is_again { TOLD } else { 0 };
+    let first = known + FRAMES + schema + if is_again { most + TOLD } else { 0 };
     (0..turns).try_fold(Nanousd::ZERO, |sum, turn| {
-        let input = first + turn * (most + TOLD);
+        let input = first + turn * (2 * most + TOLD);
         sum.checked_add(price.upper_bound(input, most).ok()?)
     })
 }

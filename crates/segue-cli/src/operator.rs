@@ -38,9 +38,23 @@ impl Operator {
             registry: registry.clone(),
             models: models.clone().source(providers.clone()),
             at_rest: models.clone().source(providers.at_rest()),
+            prices: Arc::new(Self::book(project, &providers)?),
             providers,
-            prices: Arc::new(project.prices()?),
         })
+    }
+
+    /// What models cost, for a runner of its own.
+    ///
+    /// # Errors
+    /// A price with a part missing.
+    pub(crate) fn prices_of(&self, project: &Project) -> Result<PriceBook, Problem> {
+        Self::book(project, &self.providers)
+    }
+
+    /// The list's prices, the operator's over them, and none for what a model server here runs itself.
+    fn book(project: &Project, providers: &Providers) -> Result<PriceBook, Problem> {
+        let book = project.prices()?;
+        Ok(providers.near().fold(book, PriceBook::with_local))
     }
 
     /// The names of models that pipeline files may use because the operator gave them.

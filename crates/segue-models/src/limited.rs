@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use segue::model::{Gate, Request, Response};
+use segue::model::{Gate, Memory, Pass, Request, Response, Told};
 use segue::{Failure, Model, Secret};
 use url::Url;
 
@@ -11,6 +11,17 @@ use crate::limiter::{Limiter, Limits};
 use crate::provider::Provider;
 
 /// A model whose calls go through a limiter.
+///
+/// ```
+/// use segue::{Models, Scripted};
+/// use segue_models::{Limited, Limiter, Limits};
+///
+/// let limits = Limits { max_concurrent: Some(4), ..Limits::default() };
+/// let limiter = Limiter::new("house", limits);
+/// let model = |reply| Limited::new(Scripted::replies([reply]), limiter.clone());
+/// // Two models with one key: of both together no more than four calls are under way.
+/// let models = Models::offline().with("house/a", model("a")).with("house/b", model("b"));
+/// ```
 pub struct Limited<M> {
     model: M,
     limiter: Limiter,
@@ -34,7 +45,21 @@ impl<M: Model> Model for Limited<M> {
     }
 
     fn gate(&self) -> Option<&dyn Gate> {
-        Some(&self.limiter)
+        Some(self)
+    }
+
+    fn memory(&self) -> Option<&dyn Memory> {
+        self.model.memory()
+    }
+}
+
+impl<M: Model> Gate for Limited<M> {
+    fn enter<'a>(
+        &'a self,
+        request: &'a Request,
+        told: Told<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn Pass>, Failure>> {
+        self.limiter.admit(self.model.name(), request, told)
     }
 }
 
@@ -77,9 +102,11 @@ impl Limiters {
 
 impl Whose {
     fn is(&self, provider: &Provider) -> bool {
-        let key = |key: &Option<Secret>| key.as_ref().map(|key| key.expose().to_owned());
-        self.provider == provider.name
-            && self.base_url == provider.base_url
-            && key(&self.key) == key(&provider.key)
+        let same_key = match (&self.key, &provider.key) {
+            (Some(own), Some(key)) => own.expose() == key.expose(),
+            (None, None) => true,
+            _ => false,
+        };
+        same_key && self.provider == provider.name && self.base_url == provider.base_url
     }
 }

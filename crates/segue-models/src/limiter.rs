@@ -10,6 +10,7 @@
 //! bucket, and what flows in meanwhile), cannot take back tokens that were reserved and not used, and has no line: whoever
 //! asks at the right moment passes those who wait.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(
 const MOST_REST: Duration = Duration::from_secs(3600);
 /// Once there were so many calls in a minute, at most this share of them may repeat failed ones.
 const REPEATS: (usize, usize) = (50, 20);
+/// How long a key that was refused for a model is not tried with it again: whoever replaces it does not wait, as it is another.
+const REJECTED: Duration = Duration::from_secs(30);
 /// A token count beyond this is no token count.
 const MOST_TOKENS: u64 = 10_000_000;
 
@@ -69,6 +72,8 @@ struct State {
     waiting: usize,
     rest: Rest,
     breaker: Breaker,
+    /// Models for which the provider has refused the key, and until when that is taken as its answer.
+    rejected: BTreeMap<String, Instant>,
 }
 
 /// The rest that a provider has asked for.
@@ -83,6 +88,7 @@ struct Rest {
 /// A call that was let through. Whoever drops it without an outcome frees its place all the same.
 struct Through {
     shared: Arc<Shared>,
+    model: String,
     /// Its number in the window.
     number: u64,
     sent: Instant,
@@ -106,6 +112,7 @@ impl Limiter {
                 waiting: 0,
                 rest: Rest::default(),
                 breaker: Breaker::default(),
+                rejected: BTreeMap::new(),
             }),
         }))
     }
@@ -114,6 +121,20 @@ impl Limiter {
     pub fn set(&self, limits: Limits) {
         self.0.state().limits = limits;
         self.0.changed.notify_one();
+    }
+
+    /// Waits until a request to a model may be sent.
+    pub(crate) fn admit<'a>(
+        &'a self,
+        model: &'a str,
+        request: &'a Request,
+        told: Told<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn Pass>, Failure>> {
+        async move {
+            let through = Entering::new(&self.0, model, request, told).through().await?;
+            Ok(Box::new(through) as Box<dyn Pass>)
+        }
+        .boxed()
     }
 
     /// Tells limiters apart.
@@ -129,11 +150,7 @@ impl Gate for Limiter {
         request: &'a Request,
         told: Told<'a>,
     ) -> BoxFuture<'a, Result<Box<dyn Pass>, Failure>> {
-        async move {
-            let through = Entering::new(&self.0, request, told).through().await?;
-            Ok(Box::new(through) as Box<dyn Pass>)
-        }
-        .boxed()
+        self.admit("", request, told)
     }
 }
 
@@ -146,6 +163,7 @@ impl Shared {
 /// A call on its way through. When it is dropped its place in the line is free.
 struct Entering<'a> {
     shared: &'a Arc<Shared>,
+    model: &'a str,
     told: Told<'a>,
     /// What it was told last.
     reason: Option<WaitReason>,
@@ -160,7 +178,7 @@ enum Found {
 }
 
 impl<'a> Entering<'a> {
-    fn new(shared: &'a Arc<Shared>, request: &Request, told: Told<'a>) -> Self {
+    fn new(shared: &'a Arc<Shared>, model: &'a str, request: &Request, told: Told<'a>) -> Self {
         let mut state = shared.state();
         state.waiting += 1;
         let counts = state.limits.tokens_per_minute.is_some();
@@ -169,6 +187,7 @@ impl<'a> Entering<'a> {
         let most = u64::from(request.settings.max_tokens.unwrap_or(0));
         Self {
             shared,
+            model,
             told,
             reason: None,
             tokens: if counts { request.input_tokens() + most } else { 0 },
@@ -196,6 +215,7 @@ impl<'a> Entering<'a> {
                 Found::Open { number, is_probe } => {
                     return Ok(Through {
                         shared: shared.clone(),
+                        model: self.model.to_owned(),
                         number,
                         sent: now,
                         is_probe,
@@ -216,6 +236,9 @@ impl<'a> Entering<'a> {
     /// # Errors
     /// When the call is not let through at all.
     fn refused(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
+        if let Some(until) = state.rejected.get(self.model).filter(|until| now < **until) {
+            return Err(self.rejected(*until - now));
+        }
         if let Some(again) = state.breaker.refuses(now) {
             return Err(breaker::refusal(&self.shared.provider, again));
         }
@@ -247,6 +270,17 @@ impl<'a> Entering<'a> {
             self.reason = Some(wait.reason);
             (self.told)(wait);
         }
+    }
+
+    /// The key was refused a moment ago: what every other step would hear is said at once.
+    fn rejected(&self, again: Duration) -> Failure {
+        let (provider, again) = (&self.shared.provider, again.as_secs_f64().ceil());
+        let message = format!(
+            "the key of `{provider}` was refused for `{}` just now; it is tried again in {again}s",
+            self.model
+        );
+        Failure::new(ErrorKind::Authentication, message)
+            .hint("replace the key, and run again from the failed step")
     }
 
     fn too_many_repeats(&self, again: Duration) -> Failure {
@@ -353,6 +387,7 @@ impl Through {
         match result {
             Some(Ok(response)) => {
                 state.rest.times = 0;
+                state.rejected.remove(&self.model);
                 if let Some(usage) = response.usage {
                     let used = usage.input_tokens.saturating_add(usage.output_tokens);
                     if used <= MOST_TOKENS {
@@ -361,6 +396,9 @@ impl Through {
                 }
             }
             Some(Err(failure)) if failure.kind == ErrorKind::Offline => state.window.correct(self.number, 0),
+            Some(Err(failure)) if failure.kind == ErrorKind::Authentication => {
+                state.rejected.insert(self.model.clone(), now + REJECTED);
+            }
             Some(Err(failure)) => {
                 let asked = failure.retry_after_ms.map(Duration::from_millis);
                 // One that asks for more than anybody waits is not retryable: the call says so, and so will the next.

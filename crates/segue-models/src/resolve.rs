@@ -258,6 +258,14 @@ impl Providers {
         usual.flatten().collect()
     }
 
+    /// Providers that are model servers on this machine: they send no bill for what they run themselves.
+    pub fn near(&self) -> impl Iterator<Item = &str> {
+        let near = self.known.iter().filter(|(_, entry)| {
+            entry.server.is_some() && entry.refused.is_none() && is_loopback(&entry.provider.base_url)
+        });
+        near.map(|(name, _)| name.as_str())
+    }
+
     /// The names of all providers.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.known.keys().map(String::as_str)

@@ -96,6 +96,35 @@ async fn a_429_of_one_run_holds_the_others_with_its_key() {
     assert_eq!(done.view().step("ask").expect("one step").attempts.len(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_refused_is_refused_once_and_not_for_every_step() {
+    let shared = Limiter::new("openai", Limits::default());
+    let model = Scripted::new()
+        .named("openai/small")
+        .rule(Rule::error(ErrorKind::Authentication));
+    let limited = || Limited::new(model.clone(), shared.clone());
+    let kind = |failed: Result<Done<String>, segue::Error>| failed.err().map(|error| error.kind());
+    assert_eq!(
+        kind(start(limited()).await.done().await),
+        Some(ErrorKind::Authentication)
+    );
+    let next = start(limited()).await;
+    assert_eq!(kind(next.done().await), Some(ErrorKind::Authentication));
+    assert_eq!(model.requests().len(), 1, "the second was never sent");
+    let other = start(scripted(&shared, [Rule::reply("other")])).await;
+    assert_eq!(
+        kind(other.done().await),
+        Some(ErrorKind::Authentication),
+        "it is the same model"
+    );
+    let named = Scripted::new().named("openai/large").rule(Rule::reply("large"));
+    let other = start(Limited::new(named, shared.clone())).await;
+    assert!(other.done().await.is_ok(), "the key may be good for another");
+    tokio::time::sleep(secs(30)).await;
+    assert!(start(limited()).await.done().await.is_err());
+    assert_eq!(model.requests().len(), 2, "it is tried again");
+}
+
 /// A model that sends its prompt to a server on this machine, and answers with what comes back.
 struct Near {
     address: String,

@@ -246,6 +246,9 @@ fn a_provider_of_the_operators_own_is_asked_where_it_is_with_the_key_that_is_nam
     let spoken = trusted("house/m1", &config("api = \"anthropic\"\n"));
     let listed = spoken.json("models", &["models", "ls"], 0);
     assert_eq!(provider(&listed, "house")["api"], "anthropic");
+    spoken.segue(&["run", "asks.yaml", "-q"]).exits(1);
+    let sent = server.sent().join("\n");
+    assert!(sent.contains("POST /v1/messages HTTP"), "{sent}");
     // How much of it.
     let limits = "requests_per_minute = 500\ntokens_per_minute = 200000\nmax_concurrent = 32\n";
     let listed = trusted("house/m1", &config(limits)).json("models", &["models", "ls"], 0);
@@ -389,7 +392,15 @@ fn prices_are_shown_with_where_they_are_from() {
     assert_eq!(of("openai/gpt-5")["price"]["source"], "list");
     assert_eq!(of("openai/gpt-5")["price"]["output"], "10.00");
     assert_eq!(of("local/extractive")["price"]["source"], "local");
-    let unpriced = of("ollama/qwen3");
+    // What a model server here runs itself has no bill; what it has from elsewhere, or runs elsewhere, may have one.
+    assert_eq!(of("ollama/qwen3")["price"]["source"], "local");
+    let far = with(
+        &project,
+        &[("OLLAMA_HOST", "models.example")],
+        &["models", "prices", "ollama/qwen3", "--json"],
+    );
+    assert_eq!(far.exits(0).json()["models"][0]["price"]["source"], "unpriced");
+    let unpriced = of("ollama/gpt-oss:120b-cloud");
     assert_eq!(
         (&unpriced["price"]["source"], &unpriced["price"]["input"]),
         (&json!("unpriced"), &Json::Null)
@@ -543,4 +554,32 @@ fn a_call_is_recorded_with_its_price_and_cached_tokens_have_their_own() {
         json!({"source": "unpriced", "input": null, "output": null})
     );
     assert_eq!(unpriced["cost"]["unpriced_calls"], 1, "never taken as free");
+}
+
+#[test]
+fn a_budget_in_dollars_holds_no_call_back_that_nobody_bills() {
+    let server = Server::new(&[
+        ("/api/tags", r#"{"models": [{"name": "tiny:1b", "size": 100}]}"#),
+        (
+            "/api/chat",
+            "{\"message\": {\"role\": \"assistant\", \"content\": \"Fine.\"}, \"done\": false}\n\
+             {\"message\": {\"role\": \"assistant\", \"content\": \"\"}, \"done\": true, \"done_reason\": \"stop\", \
+             \"prompt_eval_count\": 9, \"eval_count\": 3}\n",
+        ),
+    ]);
+    let project = project("auto/small", "");
+    let here = [("OLLAMA_HOST", server.address.as_str())];
+    let done = with(
+        &project,
+        &here,
+        &["run", "asks.yaml", "--budget", "0.10", "--json"],
+    )
+    .exits(0)
+    .json();
+    assert_eq!(done["models"]["writer"]["chosen"], "ollama/tiny:1b");
+    assert_eq!(
+        (&done["output"], &done["cost"]["usd"]),
+        (&json!("Fine."), &json!("0.00"))
+    );
+    assert_eq!(done["cost"]["unpriced_calls"], 0);
 }
