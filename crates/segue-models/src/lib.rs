@@ -10,6 +10,7 @@ mod frames;
 mod hosted;
 mod pause;
 mod provider;
+mod reading;
 mod wire;
 
 pub use client::Client;

@@ -174,8 +174,7 @@ async fn a_compatible_server_is_told_the_most_tokens_in_the_older_word() {
     )]);
     let mut house = server.provider(Api::Chat);
     house.name = "house".to_owned();
-    let client = segue_models::Client::new(true).unwrap();
-    let model = segue_models::Hosted::new(client, house.into(), "big/one");
+    let model = segue_models::Hosted::new(crate::server::client(), house.into(), "big/one");
     model.answer(&asking("Hello?")).await.unwrap();
     let body = server.seen().pop().unwrap().body;
     let expected = [

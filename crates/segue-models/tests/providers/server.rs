@@ -180,8 +180,16 @@ impl Server {
     }
 
     pub(crate) fn model_called(&self, api: Api, model: &str) -> Hosted {
-        Hosted::new(Client::new(true).unwrap(), Arc::new(self.provider(api)), model)
+        Hosted::new(client(), Arc::new(self.provider(api)), model)
     }
+}
+
+/// The client of a test: each has a thread and a runtime of its own, and reading certificates takes a while.
+pub(crate) fn client() -> Client {
+    thread_local! {
+        static CLIENT: Client = Client::new(true).unwrap();
+    }
+    CLIENT.with(Client::clone)
 }
 
 /// What a provider of a protocol is called.
