@@ -103,7 +103,17 @@ impl Hosted {
         let asked = Asked::new(request, &self.provider, &self.model, form);
         let answer = self.sent(asked.written(), key, request).await?;
         let mut reading = Reading::new(self.faults(), request);
-        match reading.to_its_end(Box::pin(answer.bytes_stream())).await {
+        let is_object = answer
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok());
+        let is_object = is_object.is_some_and(|kind| kind.starts_with("application/json"));
+        let body = Box::pin(answer.bytes_stream());
+        let ended = match is_object {
+            true => reading.whole(body).await,
+            false => reading.to_its_end(body).await,
+        };
+        match ended {
             Ok(()) => {
                 let tokens = reading.draft.tokens();
                 asked.answered(reading.draft).map_err(|broken| {

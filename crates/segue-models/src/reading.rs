@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
 use segue::Failure;
 use segue::model::Request;
+use serde_json::Value as Json;
 use tokio::time::timeout;
 
 use crate::fault::Faults;
@@ -87,6 +88,42 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Reads an answer that comes as one object, from a server that does not send events.
+    ///
+    /// # Errors
+    /// As [`Reading::to_its_end`].
+    pub(crate) async fn whole<S, E>(&mut self, mut body: S) -> Result<(), Failure>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        let mut bytes = Vec::new();
+        loop {
+            match timeout(IDLE, body.next()).await {
+                Err(_) => return Err(self.faults.silent("idle", IDLE, "said nothing more")),
+                Ok(None) => break,
+                Ok(Some(Err(_))) => {
+                    return Err(self
+                        .faults
+                        .no_answer("broke off in its answer", &String::from_utf8_lossy(&bytes)));
+                }
+                Ok(Some(Ok(piece))) => bytes.extend_from_slice(&piece),
+            }
+            if bytes.len() > self.most_bytes.saturating_mul(FRAME).min(MOST_READ) {
+                return Err(endless(&self.faults, bytes.len()));
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let Ok(answer) = serde_json::from_slice::<Json>(&bytes) else {
+            return Err(self.faults.no_answer("sent no answer", &text));
+        };
+        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
+            return Err(self.faults.broken(&Broken::Error(error.clone())));
+        }
+        let events = wire::events_of(self.faults.provider.api, &answer);
+        let events = events.ok_or_else(|| self.faults.no_answer("sent no answer", &text))?;
+        self.take(events)
+    }
+
     /// Waits until something is said. Comments and empty events are nothing.
     async fn next<S, E>(&mut self, body: &mut S) -> Result<Next, Failure>
     where
@@ -110,6 +147,11 @@ impl<'a> Reading<'a> {
             Garbled::NotText => faults.no_answer("sent bytes that are not UTF-8", &self.frames.head()),
             Garbled::TooMany(most) => endless(faults, most),
         })?;
+        self.take(events)
+    }
+
+    fn take(&mut self, events: Vec<String>) -> Result<(), Failure> {
+        let faults = &self.faults;
         for event in events {
             if self.draft.end == End::Over {
                 break;
@@ -135,7 +177,7 @@ impl<'a> Reading<'a> {
         let faults = &self.faults;
         if self.draft.bytes() == 0 && self.draft.end == End::Open {
             let head = self.frames.head();
-            if let Ok(json) = serde_json::from_str::<serde_json::Value>(&head)
+            if let Ok(json) = serde_json::from_str::<Json>(&head)
                 && let Some(error) = json.get("error").filter(|error| !error.is_null())
             {
                 return faults.broken(&Broken::Error(error.clone()));

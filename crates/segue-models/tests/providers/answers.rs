@@ -374,3 +374,68 @@ async fn whoever_listens_hears_the_pieces_of_the_text() {
         assert!(heard.len() > 1, "{api}: {heard:?}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_sends_no_events_is_understood_too() {
+    let call =
+        json!({"id": "id-1", "type": "function", "function": {"name": "add", "arguments": "{\"n\":1}"}});
+    let message = json!({"role": "assistant", "content": "Let me see.", "tool_calls": [call]});
+    let chat = json!({"object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+        "usage": {"prompt_tokens": 30, "completion_tokens": 9}});
+    let text = json!({"type": "message", "content": [{"type": "output_text", "text": "Let me see."}]});
+    let call = json!({"type": "function_call", "call_id": "id-1", "name": "add", "arguments": "{\"n\":1}"});
+    let responses = json!({"object": "response", "status": "completed", "error": null, "output": [text, call],
+        "usage": {"input_tokens": 30, "output_tokens": 9}});
+    let blocks = json!([{"type": "text", "text": "Let me see."}, {"type": "tool_use", "id": "id-1", "name": "add", "input": {"n": 1}}]);
+    let anthropic = json!({"type": "message", "role": "assistant", "content": blocks, "stop_reason": "tool_use",
+        "usage": {"input_tokens": 30, "output_tokens": 9}});
+    let parts =
+        json!([{"text": "Let me see."}, {"functionCall": {"name": "add", "args": {"n": 1}, "id": "id-1"}}]);
+    let gemini = json!({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}],
+        "usageMetadata": {"promptTokenCount": 30, "candidatesTokenCount": 9}});
+    let call = json!({"id": "id-1", "function": {"name": "add", "arguments": {"n": 1}}});
+    let ollama = json!({"message": {"content": "Let me see.", "tool_calls": [call]}, "done": true, "done_reason": "stop",
+        "prompt_eval_count": 30, "eval_count": 9});
+    for (api, answer) in Api::ALL
+        .into_iter()
+        .zip([chat, responses, anthropic, gemini, ollama])
+    {
+        let header = "content-type: application/json; charset=utf-8";
+        let body = format!("{answer:#}");
+        let server = Server::new([Turn::status("200 OK", &[header], &body)]);
+        let mut request = asking("Add.");
+        request.tools = vec![ToolSpec::new("add", "Adds.", json!({"type": "object"}))];
+        let response = server
+            .model(api)
+            .answer(&request)
+            .await
+            .unwrap_or_else(|failure| panic!("{api}: {failure}"));
+        assert_eq!(
+            (response.text.as_str(), response.finish),
+            ("Let me see.", Finish::ToolCalls),
+            "{api}"
+        );
+        let [call] = &response.tool_calls[..] else {
+            panic!("{api}: {response:?}")
+        };
+        assert_eq!(
+            (call.id.as_str(), call.tool.as_str(), &call.arguments),
+            ("id-1", "add", &json!({"n": 1})),
+            "{api}"
+        );
+        assert_eq!(
+            response.usage.map(|usage| usage.total_tokens()),
+            Some(39),
+            "{api}"
+        );
+        // Half of it is nothing.
+        let half = &body[..body.len() / 2];
+        let server = Server::new([Turn::status("200 OK", &[header], half)]);
+        let failure = server.model(api).answer(&request).await.unwrap_err();
+        assert_eq!(
+            (failure.kind, failure.retryable),
+            (ErrorKind::Provider, true),
+            "{api}"
+        );
+    }
+}
