@@ -2,6 +2,7 @@
 
 mod answers;
 mod faults;
+mod litellm;
 mod pipeline;
 mod requests;
 mod say;
