@@ -7,9 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use segue::model::{Request, Response};
 use segue::{ErrorKind, Failure, Model};
@@ -17,31 +16,18 @@ use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::fault::{Faults, estimated};
-use crate::frames::{Frames, Garbled};
 use crate::provider::{Api, Provider};
-use crate::wire::{self, Asked, Broken, Draft, End, Form, Reader, Written};
+use crate::reading::Reading;
+use crate::wire::{Asked, Form, Written};
 
 /// From the request to the first byte of an answer.
 const FIRST_BYTE: Duration = Duration::from_secs(60);
-/// Between two events that say something.
-const IDLE: Duration = Duration::from_secs(60);
 /// The whole call: many times what the longest answers take.
 const CALL: Duration = Duration::from_secs(30 * 60);
 /// How long the body of an error is waited for; without it the status says enough.
 const ERROR_BODY: Duration = Duration::from_secs(10);
 /// The most of an error's body that is read.
 const MOST_ERROR: usize = 64 << 10;
-/// An answer has at most this many bytes for each of its tokens …
-const BYTES_PER_TOKEN: usize = 8;
-/// … where the tokens are so few that one long word is more …
-const LEAST_BYTES: usize = 4 << 10;
-/// … and never more than this.
-const MOST_BYTES: usize = 10 << 20;
-/// Around every few bytes of an answer comes JSON of this many times their length.
-const FRAME: usize = 128;
-/// The most bytes read of one answer, with everything around it.
-const MOST_READ: usize = 64 << 20;
-
 /// A model of a provider.
 ///
 /// ```
@@ -116,8 +102,18 @@ impl Hosted {
     async fn once(&self, request: &Request, form: Form, key: &str) -> Result<Response, Failure> {
         let asked = Asked::new(request, &self.provider, &self.model, form);
         let answer = self.sent(asked.written(), key, request).await?;
-        let mut reading = Reading::new(self, request);
-        match reading.to_its_end(answer).await {
+        let mut reading = Reading::new(self.faults(), request);
+        let is_object = answer
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok());
+        let is_object = is_object.is_some_and(|kind| kind.starts_with("application/json"));
+        let body = Box::pin(answer.bytes_stream());
+        let ended = match is_object {
+            true => reading.whole(body).await,
+            false => reading.to_its_end(body).await,
+        };
+        match ended {
             Ok(()) => {
                 let tokens = reading.draft.tokens();
                 asked.answered(reading.draft).map_err(|broken| {
@@ -167,11 +163,22 @@ impl Hosted {
             }
         };
         if answer.status().is_success() {
+            self.is_plain(&answer)?;
             return Ok(answer);
         }
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = beginning(answer).await;
         Err(self.faults().refused(status, &headers, &body))
+    }
+
+    /// Whether an answer is not compressed: none is asked for, so none is unpacked, however small it says it is.
+    fn is_plain(&self, answer: &reqwest::Response) -> Result<(), Failure> {
+        let encoding = answer.headers().get(CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| encoding != "identity") {
+            let what = "compressed its answer, which was not asked for";
+            return Err(self.faults().no_answer(what, "it was not read"));
+        }
+        Ok(())
     }
 
     /// The header with the key.
@@ -229,138 +236,4 @@ async fn beginning(mut answer: reqwest::Response) -> Vec<u8> {
     }
     body.truncate(MOST_ERROR);
     body
-}
-
-/// One answer while it is read.
-struct Reading<'a> {
-    hosted: &'a Hosted,
-    request: &'a Request,
-    reader: Box<dyn Reader>,
-    frames: Frames,
-    draft: Draft,
-    most_bytes: usize,
-}
-
-/// What a wait for the next event gave.
-enum Next {
-    /// Something was said.
-    Said,
-    /// The connection ended.
-    Ended,
-}
-
-impl<'a> Reading<'a> {
-    fn new(hosted: &'a Hosted, request: &'a Request) -> Self {
-        let api = hosted.provider.api;
-        let tokens = request.settings.max_tokens.unwrap_or(u32::MAX) as usize;
-        let most_bytes = tokens
-            .saturating_mul(BYTES_PER_TOKEN)
-            .clamp(LEAST_BYTES, MOST_BYTES);
-        let most_read = most_bytes.saturating_mul(FRAME).min(MOST_READ);
-        Self {
-            hosted,
-            request,
-            reader: wire::reader(api),
-            frames: Frames::new(wire::framing(api), most_read),
-            draft: Draft::default(),
-            most_bytes,
-        }
-    }
-
-    async fn to_its_end(&mut self, answer: reqwest::Response) -> Result<(), Failure> {
-        self.looks_like_one(&answer)?;
-        let mut body = Box::pin(answer.bytes_stream());
-        loop {
-            match timeout(IDLE, self.next(&mut body)).await {
-                Err(_) => return Err(self.hosted.faults().silent("idle", IDLE, "said nothing more")),
-                Ok(next) => match next? {
-                    Next::Said if self.draft.end == End::Over => {
-                        // Usually the end is there already, and the connection can be used again.
-                        let _ = body.next().now_or_never();
-                        return Ok(());
-                    }
-                    Next::Said => {}
-                    Next::Ended if self.draft.end == End::MayEnd => return Ok(()),
-                    Next::Ended => return Err(self.cut_off()),
-                },
-            }
-        }
-    }
-
-    /// Whether the headers are those of an answer. Nothing is asked for compressed, so nothing compressed is unpacked.
-    fn looks_like_one(&self, answer: &reqwest::Response) -> Result<(), Failure> {
-        let encoding = answer.headers().get(CONTENT_ENCODING);
-        if encoding.is_some_and(|encoding| encoding != "identity") {
-            let what = "compressed its answer, which was not asked for";
-            return Err(self.hosted.faults().no_answer(what, "it was not read"));
-        }
-        Ok(())
-    }
-
-    /// Waits until something is said. Comments and empty events are nothing.
-    async fn next<S>(&mut self, body: &mut S) -> Result<Next, Failure>
-    where
-        S: futures_util::Stream<Item = reqwest::Result<Bytes>> + Unpin,
-    {
-        let before = self.draft.mark();
-        while self.draft.mark() == before {
-            match body.next().await {
-                None => return Ok(Next::Ended),
-                Some(Ok(bytes)) => self.read(&bytes)?,
-                // Whatever it was, an answer that breaks off is a broken reply, and worth another try.
-                Some(Err(_)) => return Err(self.cut_off()),
-            }
-        }
-        Ok(Next::Said)
-    }
-
-    fn read(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let faults = self.hosted.faults();
-        let events = self.frames.push(bytes).map_err(|garbled| match garbled {
-            Garbled::NotText => faults.no_answer("sent bytes that are not UTF-8", &self.frames.head()),
-            Garbled::TooMany(most) => endless(&faults, most),
-        })?;
-        for event in events {
-            if self.draft.end == End::Over {
-                break;
-            }
-            let heard = (self.draft.text.len(), self.draft.bytes());
-            self.reader
-                .take(&mut self.draft, &event)
-                .map_err(|broken| faults.broken(&broken))?;
-            if self.draft.bytes() > self.most_bytes {
-                return Err(endless(&faults, self.most_bytes));
-            }
-            if self.draft.bytes() > heard.1 {
-                // The last event of some protocols says everything again; that is no news.
-                let piece = self.draft.text.get(heard.0..).unwrap_or_default();
-                self.request.listener.hears(piece);
-            }
-        }
-        Ok(())
-    }
-
-    /// The connection ended and the answer had not.
-    fn cut_off(&self) -> Failure {
-        let faults = self.hosted.faults();
-        if self.draft.bytes() == 0 && self.draft.end == End::Open {
-            let head = self.frames.head();
-            if let Ok(json) = serde_json::from_str::<serde_json::Value>(&head)
-                && let Some(error) = json.get("error").filter(|error| !error.is_null())
-            {
-                return faults.broken(&Broken::Error(error.clone()));
-            }
-            return faults.no_answer("sent no answer", &head);
-        }
-        let bytes = self.draft.bytes();
-        faults.no_answer(
-            &format!("broke off after {bytes} bytes of its answer"),
-            &self.draft.text,
-        )
-    }
-}
-
-fn endless(faults: &Faults<'_>, most: usize) -> Failure {
-    let did = format!("did not stop: more than {most} bytes came, beyond any answer of its most tokens");
-    faults.broken(&Broken::Reply(did))
 }

@@ -22,10 +22,12 @@ mod names;
 mod ollama;
 mod responses;
 mod tally;
+mod whole;
 
 pub(crate) use draft::{Broken, Draft, End};
 pub(crate) use form::Form;
 use names::Names;
+pub(crate) use whole::events as events_of;
 
 /// Most output tokens where a request does not say; the run always says.
 const MAX_TOKENS: u32 = 4096;
