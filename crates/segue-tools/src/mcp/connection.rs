@@ -11,7 +11,7 @@ use rmcp::model::{
 use rmcp::service::{
     ClientInitializeError, NotificationContext, Peer, RoleClient, RunningService, ServiceError, serve_client,
 };
-use rmcp::transport::{IntoTransport, Transport};
+use rmcp::transport::IntoTransport;
 use segue::fault::quote;
 use serde_json::{Map, Value as Json};
 

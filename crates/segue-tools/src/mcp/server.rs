@@ -33,7 +33,8 @@ pub enum Reach {
 /// A server the operator has named.
 ///
 /// One for each process: its tools share its connection. It is started when it is first needed, started again when it has
-/// ended, not for ever, and closed by [`Server::close`]. One that is dropped instead is killed.
+/// ended, not for ever, and closed by [`Server::close`]. One that is dropped instead is closed in the background, or killed when
+/// the runtime ends before that.
 pub struct Server {
     name: String,
     reach: Reach,
