@@ -37,6 +37,7 @@ pub(crate) enum Value {
     Size(u64),
     Duration(Duration),
     Money(Nanousd),
+    Texts(Vec<String>),
 }
 
 /// Where a setting comes from.
@@ -163,6 +164,7 @@ impl fmt::Display for Value {
             Value::Size(bytes) => write!(f, "{bytes}B"),
             Value::Duration(duration) => f.write_str(&segue::file::scalar::show_duration(*duration)),
             Value::Money(money) => write!(f, "{money}"),
+            Value::Texts(texts) => f.write_str(&texts.join(" ")),
         }
     }
 }

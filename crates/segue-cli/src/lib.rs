@@ -42,6 +42,7 @@ mod program;
 mod project;
 mod retain;
 mod saving;
+mod servers;
 mod signals;
 mod sites;
 mod start;

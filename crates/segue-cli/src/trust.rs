@@ -89,10 +89,6 @@ impl Project {
     ///
     /// # Errors
     /// That its file was not accepted, with the fault `command_not_allowed` and what the entry would do.
-    #[expect(
-        dead_code,
-        reason = "the first entry that asks comes with the models and tools of the operator"
-    )]
     pub(crate) fn trusts(&self, origin: &Origin, entry: &str) -> Result<(), Problem> {
         let Origin::File(path, line) = origin else {
             return Ok(());

@@ -18,7 +18,7 @@ use serde_json::{Map, Value as Json};
 use super::name::NameTaken;
 use super::pin::{Pinned, listed};
 use super::pipe::{Ended, Pipe};
-use super::process::{Program, Tail};
+use super::process::{Group, Program, Tail};
 
 /// Where a call carries what tells a repetition of it from another call.
 const IDEMPOTENCY_KEY: &str = "segue/idempotencyKey";
@@ -29,12 +29,18 @@ pub(super) struct Connection {
     service: Mutex<Option<RunningService<RoleClient, Client>>>,
     /// Why it has ended; over HTTP nobody says.
     ended: Option<Ended>,
-    said: Option<Arc<Tail>>,
+    behind: Option<Behind>,
     /// Set when the server says that its tools are others now.
     is_stale: Arc<AtomicBool>,
     /// Set when something could not be sent.
     is_broken: AtomicBool,
     tools: Mutex<Arc<Tools>>,
+}
+
+/// The program behind a connection over pipes.
+pub(super) struct Behind {
+    group: Arc<Group>,
+    said: Arc<Tail>,
 }
 
 /// The tools of a server, by the names they go by.
@@ -75,16 +81,19 @@ impl Connection {
         let (process, stdin, stdout) = program
             .start()
             .map_err(|error| format!("could not be started ({}): {error}", quote(&program.shown())))?;
-        let said = process.said();
+        let behind = Behind {
+            group: process.group(),
+            said: process.said(),
+        };
         let (pipe, ended) = Pipe::new(process, stdin, stdout);
-        Self::over(pipe, Some(ended), Some(said)).await
+        Self::over(pipe, Some(ended), Some(behind)).await
     }
 
     /// Shakes hands over a transport.
     pub(super) async fn over<T, E, A>(
         transport: T,
         ended: Option<Ended>,
-        said: Option<Arc<Tail>>,
+        behind: Option<Behind>,
     ) -> Result<Self, String>
     where
         T: IntoTransport<RoleClient, E, A>,
@@ -98,14 +107,14 @@ impl Connection {
             Ok(service) => service,
             Err(error) => {
                 let ended = ended.as_ref().and_then(|ended| ended.borrow().clone());
-                return Err(with_tail(unwelcome(error, ended), said.as_deref()));
+                return Err(with_tail(unwelcome(error, ended), behind.as_ref()));
             }
         };
         let connection = Self {
             peer: service.peer().clone(),
             service: Mutex::new(Some(service)),
             ended,
-            said,
+            behind,
             is_stale,
             is_broken: AtomicBool::new(false),
             tools: Mutex::default(),
@@ -182,7 +191,7 @@ impl Connection {
     }
 
     async fn trouble(&self, error: ServiceError) -> Trouble {
-        let gone = |what: String| Trouble::Gone(with_tail(what, self.said.as_deref()));
+        let gone = |what: String| Trouble::Gone(with_tail(what, self.behind.as_ref()));
         match error {
             ServiceError::McpError(error) => Trouble::Refused(format!(
                 "answered with error {}: {}",
@@ -222,6 +231,19 @@ impl Connection {
             // A task that panicked has ended too.
             let _ = service.cancel().await;
         }
+    }
+
+    /// Ends it at once, and whatever the program behind it has started.
+    pub(super) fn kill(&self) {
+        if let Some(behind) = &self.behind {
+            behind.group.kill();
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -267,8 +289,8 @@ fn unnamed(taken: &NameTaken) -> String {
     }
 }
 
-fn with_tail(what: String, said: Option<&Tail>) -> String {
-    match said.and_then(Tail::text) {
+fn with_tail(what: String, behind: Option<&Behind>) -> String {
+    match behind.and_then(|behind| behind.said.text()) {
         Some(said) => format!("{what}; its stderr ends with: {said}"),
         None => what,
     }

@@ -163,7 +163,7 @@ impl Transport<RoleClient> for Pipe {
         self.into = None;
         if self.ended.borrow().is_some() {
             // It has ended, or is beyond being asked to.
-            self.process.kill();
+            self.process.group().kill();
         } else {
             self.ended.send_replace(Some("was closed".to_owned()));
             // What is on its way still goes, if it reads.

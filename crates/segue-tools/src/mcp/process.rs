@@ -36,11 +36,13 @@ pub struct Program {
 /// The process of a server, leader of a group of its own.
 pub(super) struct Process {
     child: Child,
-    /// Its group, until that was killed.
-    group: Option<Pid>,
+    group: Arc<Group>,
     said: Arc<Tail>,
     drain: JoinSet<()>,
 }
+
+/// The processes of a server, until they were killed.
+pub(super) struct Group(Mutex<Option<Pid>>);
 
 /// The end of what a process has said on its stderr.
 #[derive(Default)]
@@ -116,7 +118,7 @@ impl Program {
         drain.spawn(said.clone().fill(stderr));
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         let process = Process {
-            group: id.and_then(Pid::from_raw),
+            group: Arc::new(Group(Mutex::new(id.and_then(Pid::from_raw)))),
             child,
             said,
             drain,
@@ -131,6 +133,11 @@ impl Process {
         self.said.clone()
     }
 
+    /// It and whatever it starts.
+    pub(super) fn group(&self) -> Arc<Group> {
+        self.group.clone()
+    }
+
     /// How it ended, once its output has; none when it only closed that. Can be asked again when nobody waited for the answer.
     pub(super) async fn ended(&mut self) -> Option<ExitStatus> {
         let ended = tokio::time::timeout(LAG, self.child.wait()).await;
@@ -142,30 +149,32 @@ impl Process {
     /// Lets it end by itself, as its stdin is closed; asks it to; kills it, and whatever it has started.
     pub(super) async fn close(&mut self) {
         if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
-            self.signal(Signal::TERM);
+            self.group.signal(Signal::TERM);
             let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
         }
-        self.kill();
+        self.group.kill();
         let _ = self.child.wait().await;
-    }
-
-    /// Kills it and whatever it has started.
-    pub(super) fn kill(&mut self) {
-        self.signal(Signal::KILL);
-        self.group = None;
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group {
-            // Nobody is left in it: that is what was wanted.
-            let _ = kill_process_group(group, signal);
-        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        self.group.kill();
+    }
+}
+
+impl Group {
+    /// Kills them. Their number is not used again: it may be somebody else's by then.
+    pub(super) fn kill(&self) {
+        self.signal(Signal::KILL);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Nobody is left in it: that is what was wanted.
+            let _ = kill_process_group(group, signal);
+        }
     }
 }
 

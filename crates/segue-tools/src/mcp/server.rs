@@ -33,8 +33,7 @@ pub enum Reach {
 /// A server the operator has named.
 ///
 /// One for each process: its tools share its connection. It is started when it is first needed, started again when it has
-/// ended, not for ever, and closed by [`Server::close`]. One that is dropped instead is closed in the background, or killed when
-/// the runtime ends before that.
+/// ended, not for ever, and closed by [`Server::close`]. One that is dropped instead is killed.
 pub struct Server {
     name: String,
     reach: Reach,
@@ -151,6 +150,17 @@ impl Server {
         offered.collect::<Vec<_>>().into_iter()
     }
 
+    /// The names of its pinned tools, whether they are offered or not.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        self.pinned.iter().flatten().map(|(name, _)| name.as_str())
+    }
+
+    /// Whether the operator lets a tool of this name through.
+    #[must_use]
+    pub fn offers(&self, name: &str) -> bool {
+        self.offered.terms(name).is_some()
+    }
+
     /// The names and globs of what is offered that mean none of its pinned tools.
     #[must_use]
     pub fn meaningless(&self) -> Vec<&str> {
@@ -176,14 +186,16 @@ impl Server {
         Ok(Tools::clone(&tools))
     }
 
-    /// How the tools it has now differ from those that are pinned; connects to it.
+    /// How the tools it offers differ now from those that are pinned; connects to it.
     ///
     /// # Errors
     /// When it cannot be reached, or does not say.
     pub async fn changes(&self) -> Result<BTreeMap<String, Change>, Failure> {
         let found = self.found().await?;
         let none = BTreeMap::new();
-        Ok(Change::between(self.pinned.as_ref().unwrap_or(&none), &found))
+        let mut changes = Change::between(self.pinned.as_ref().unwrap_or(&none), &found);
+        changes.retain(|name, _| self.offers(name));
+        Ok(changes)
     }
 
     /// Calls a tool, if it is what was pinned.
@@ -280,17 +292,22 @@ impl Server {
 
     /// Closes the connection, and ends the program it has started. A later call starts it again.
     pub async fn close(&self) {
-        let connecting = self
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .connecting
-            .take();
-        // One that is still being made goes with whoever waits for it.
-        let made = connecting.and_then(|connecting| connecting.peek().cloned());
-        if let Some(Ok(connection)) = made {
+        if let Some(connection) = self.take() {
             connection.close().await;
         }
+    }
+
+    /// The same at once: the program has no time to end by itself.
+    pub fn kill(&self) {
+        if let Some(connection) = self.take() {
+            connection.kill();
+        }
+    }
+
+    /// The connection there is. One that is still being made goes with whoever waits for it.
+    fn take(&self) -> Option<Arc<Connection>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.connecting.take()?.peek().cloned()?.ok()
     }
 }
 
