@@ -35,6 +35,7 @@ mod naming;
 mod operator;
 mod output;
 mod paper;
+mod pins;
 mod pipelines;
 mod planned;
 mod problem;

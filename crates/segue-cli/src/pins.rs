@@ -30,13 +30,18 @@ pub(crate) fn read(project: &Project) -> Result<Pins, Problem> {
     let path = path(project);
     let shown = path.display();
     let unread = |why: &dyn std::fmt::Display| {
-        Problem::usage(format!("the pinned tools in {} cannot be read: {why}", segue::fault::quote(&shown.to_string())))
-            .hint("take the file back from version control, or remove it and pin again: `segue tools pin`")
+        Problem::usage(format!(
+            "the pinned tools in {} cannot be read: {why}",
+            segue::fault::quote(&shown.to_string())
+        ))
+        .hint("take the file back from version control, or remove it and pin again: `segue tools pin`")
     };
     match std::fs::metadata(&path) {
         Err(error) if error.kind() == Io::NotFound => return Ok(Pins::default()),
         Err(error) => return Err(unread(&error)),
-        Ok(found) if found.len() > MAX_BYTES => return Err(unread(&format!("it has more than {MAX_BYTES} bytes"))),
+        Ok(found) if found.len() > MAX_BYTES => {
+            return Err(unread(&format!("it has more than {MAX_BYTES} bytes")));
+        }
         Ok(_) => {}
     }
     let text = std::fs::read_to_string(&path).map_err(|error| unread(&error))?;

@@ -17,24 +17,24 @@ use crate::terminal::{Screen, words};
 use crate::{pins, sites};
 
 /// The names and globs of tools in a plan, those of its agents and of nested pipelines among them.
-fn named(plan: &Plan) -> Vec<&str> {
+fn named(plan: &Plan) -> Vec<String> {
     let mut names = Vec::new();
     for agent in plan.agents.values() {
-        names.extend(agent.tools.iter().map(|tool| tool.name.as_str()));
+        names.extend(agent.tools.iter().map(|tool| tool.name.clone()));
     }
     for site in sites::of(plan) {
         for agent in site.plan.agents.values() {
-            names.extend(agent.tools.iter().map(|tool| tool.name.as_str()));
+            names.extend(agent.tools.iter().map(|tool| tool.name.clone()));
         }
         if let Some(tools) = site.asks().and_then(|asked| asked.over.tools.as_ref()) {
-            names.extend(tools.iter().map(|tool| tool.name.as_str()));
+            names.extend(tools.iter().map(|tool| tool.name.clone()));
         }
         match &site.step.action {
             Action::Tool { tool, .. }
             | Action::Route {
                 by: RouteBy::Tool { tool, .. },
                 ..
-            } => names.push(tool),
+            } => names.push(tool.clone()),
             _ => {}
         }
     }

@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 
 use crate::agent::Agent;
 use crate::error::{ErrorKind, Failure, StepError};
-use crate::plan::PlannedAgent;
+use crate::plan::{PlannedAgent, ToolLimits};
 use crate::run::{Cx, Done};
 use crate::schema::Schema;
-use crate::tool::{Tool, ToolSpec};
+use crate::tool::{Limited, Tool, ToolSpec};
 use crate::value::{Data, Value};
 
 /// What a program registers by name.
@@ -112,6 +112,13 @@ impl Registry {
         self
     }
 
+    /// Registers a tool under its name, within limits that files and agents can narrow and not widen. With
+    /// `ToolApproval::Allow` nobody is asked about an effectful tool, unless its user wants to be.
+    #[must_use]
+    pub fn tool_with(self, tool: impl Tool, limits: ToolLimits) -> Self {
+        self.tool(Limited { tool, limits })
+    }
+
     /// Registers a step under a name, for `tool:` steps of pipeline files and `cx.call`.
     #[must_use]
     pub fn step<M, S>(mut self, name: impl Into<String>, step: S) -> Self
@@ -163,6 +170,11 @@ impl Registry {
 
     pub(crate) fn agent_names(&self) -> impl Iterator<Item = &str> {
         self.agents.keys().map(String::as_str)
+    }
+
+    /// The tools that are registered, in the order of their registration.
+    pub fn tools(&self) -> impl Iterator<Item = &dyn Tool> {
+        self.tools.values().map(|tool| &**tool)
     }
 
     pub(crate) fn tool_specs(&self) -> Vec<ToolSpec> {

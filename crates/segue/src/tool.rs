@@ -4,7 +4,8 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::error::StepError;
+use crate::error::{Failure, StepError};
+use crate::plan::ToolLimits;
 use crate::run::Cx;
 
 /// The context of a tool call: the same as that of the step it is made in.
@@ -14,6 +15,20 @@ pub type ToolCx = Cx;
 pub trait Tool: Send + Sync + 'static {
     /// Its name, what it is for, and what it takes.
     fn spec(&self) -> ToolSpec;
+
+    /// Limits of whoever offers it. Files and agents that use it can narrow them and not widen them.
+    fn limits(&self) -> ToolLimits {
+        ToolLimits::default()
+    }
+
+    /// Whether it can be called at all, as far as that is known without starting or connecting to anything. Asked before a
+    /// run starts that may call it, so that then nothing has run.
+    ///
+    /// # Errors
+    /// Why it cannot be called, and the way out.
+    fn available(&self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Runs it. The arguments have been checked against [`ToolSpec::parameters`].
     fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>>;
@@ -72,5 +87,29 @@ impl ToolSpec {
     pub fn class(mut self, class: ToolClass) -> Self {
         self.class = Some(class);
         self
+    }
+}
+
+/// A tool within limits of the program that offers it.
+pub(crate) struct Limited<T> {
+    pub(crate) tool: T,
+    pub(crate) limits: ToolLimits,
+}
+
+impl<T: Tool> Tool for Limited<T> {
+    fn spec(&self) -> ToolSpec {
+        self.tool.spec()
+    }
+
+    fn limits(&self) -> ToolLimits {
+        self.limits.clone()
+    }
+
+    fn available(&self) -> Result<(), Failure> {
+        self.tool.available()
+    }
+
+    fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>> {
+        self.tool.call(cx, arguments)
     }
 }

@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use segue::fault::quote;
-use segue::{ErrorKind, Registry, Secret};
+use segue::{ErrorKind, Failure, Registry, Secret};
 use segue_tools::mcp::{Address, Offered, Pins, Program, Reach, Server};
+use segue_tools::secrets::Written;
 
 use crate::config::{Found, Value};
 use crate::pins;
 use crate::problem::Problem;
 use crate::project::Project;
 
-/// How a value names a secret.
-const SECRET: &str = "secret://";
 /// What begins the names of built-in tools.
 const BUILT_IN: &str = "segue";
 
@@ -67,7 +66,7 @@ fn server(project: &Project, name: &str, found: &Found, pins: &Pins) -> Result<S
         return Ok(server.refused(problem.failure().clone()));
     }
     Ok(match unset {
-        Some(unset) => server.refused(unset.failure().clone()),
+        Some(unset) => server.refused(unset),
         None => server,
     })
 }
@@ -81,14 +80,17 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Where a server is, and what of it cannot be filled in.
-fn reach(project: &Project, name: &str, found: &Found) -> Result<(Reach, Option<Problem>), Problem> {
+fn reach(project: &Project, name: &str, found: &Found) -> Result<(Reach, Option<Failure>), Problem> {
     let mut unset = None;
-    let mut secret = |text: &str| {
-        filled(text).unwrap_or_else(|missing| {
+    let mut filled = |text: &str| {
+        let written = Written::new(text);
+        let missing = written.names().find(|name| secret(name).is_none());
+        if let Some(missing) = missing {
             let message = format!("secret `{missing}` of MCP server `{name}` is not set");
-            unset = Some(Problem::usage(message).hint(format!("set `SEGUE_SECRET_{missing}`")));
-            Secret::new("")
-        })
+            unset =
+                Some(Failure::new(ErrorKind::Usage, message).hint(format!("set `SEGUE_SECRET_{missing}`")));
+        }
+        written.filled(&secret).unwrap_or_else(|_| Secret::new(""))
     };
     let only = |table: &str, of: &str| match found.texts_in(table).next() {
         Some(_) => Err(Problem::usage(format!(
@@ -101,7 +103,7 @@ fn reach(project: &Project, name: &str, found: &Found) -> Result<(Reach, Option<
             only("header", "url")?;
             let mut program = Program::new(program, arguments.to_vec(), &project.folder);
             for (variable, text) in found.texts_in("env") {
-                program = program.env(variable, secret(text));
+                program = program.env(variable, filled(text));
             }
             Reach::Program(program)
         }
@@ -110,7 +112,7 @@ fn reach(project: &Project, name: &str, found: &Found) -> Result<(Reach, Option<
             let wrong = |what: &str, why: String| Problem::usage(format!("`mcp.{name}.{what}`: {why}"));
             let mut address = Address::new(url).map_err(|why| wrong("url", why))?;
             for (header, text) in found.texts_in("header") {
-                let taken = address.header(header, secret(text));
+                let taken = address.header(header, filled(text));
                 address = taken.map_err(|why| wrong("header", why))?;
             }
             Reach::Address(address)
@@ -159,22 +161,10 @@ pub(super) fn means_something(server: &Server) -> Result<(), Problem> {
         .hint(format!("if it has others now: `segue tools pin {name}`")))
 }
 
-/// A text with its secrets filled in.
-///
-/// # Errors
-/// The name of one that is not set.
-fn filled(text: &str) -> Result<Secret, String> {
-    let mut parts = text.split(SECRET);
-    let mut filled = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let end = part.find(|c| !is_name(c)).unwrap_or(part.len());
-        let (name, rest) = part.split_at(end);
-        let value = std::env::var(format!("SEGUE_SECRET_{name}")).map_err(|_| name.to_owned())?;
-        filled.push_str(&value);
-        filled.push_str(rest);
-    }
-    Ok(Secret::new(filled))
+fn secret(name: &str) -> Option<Secret> {
+    std::env::var(format!("SEGUE_SECRET_{name}"))
+        .ok()
+        .map(Secret::new)
 }
 
 fn is_offline() -> bool {

@@ -7,7 +7,8 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use segue::Secret;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -98,7 +99,6 @@ impl Program {
             .stderr(Stdio::piped())
             // One that is cut off is also waited for.
             .kill_on_drop(true);
-        #[cfg(unix)]
         command.process_group(0);
         command
     }
@@ -118,7 +118,7 @@ impl Program {
         drain.spawn(said.clone().fill(stderr));
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         let process = Process {
-            group: Arc::new(Group(Mutex::new(id.and_then(Pid::from_raw)))),
+            group: Arc::new(Group(Mutex::new(id.map(Pid::from_raw)))),
             child,
             said,
             drain,
@@ -149,7 +149,7 @@ impl Process {
     /// Lets it end by itself, as its stdin is closed; asks it to; kills it, and whatever it has started.
     pub(super) async fn close(&mut self) {
         if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
-            self.group.signal(Signal::TERM);
+            self.group.signal(Signal::SIGTERM);
             let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
         }
         self.group.kill();
@@ -166,14 +166,14 @@ impl Drop for Process {
 impl Group {
     /// Kills them. Their number is not used again: it may be somebody else's by then.
     pub(super) fn kill(&self) {
-        self.signal(Signal::KILL);
+        self.signal(Signal::SIGKILL);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn signal(&self, signal: Signal) {
         if let Some(group) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             // Nobody is left in it: that is what was wanted.
-            let _ = kill_process_group(group, signal);
+            let _ = killpg(group, signal);
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use segue::{StepError, Tool, ToolClass, ToolCx, ToolSpec};
+use segue::plan::{ToolApproval, ToolLimits};
+use segue::{Failure, StepError, Tool, ToolClass, ToolCx, ToolSpec};
 use serde_json::Value as Json;
 
 use super::limits::Terms;
@@ -45,6 +46,21 @@ impl Tool for McpTool {
             class: self.class,
             ..ToolSpec::new(name, &self.pinned.description, self.pinned.input.clone())
         }
+    }
+
+    fn limits(&self) -> ToolLimits {
+        ToolLimits {
+            approval: match self.terms {
+                Terms::Ask => Some(ToolApproval::Ask),
+                Terms::Allow => Some(ToolApproval::Allow),
+                Terms::ByClass => None,
+            },
+            ..ToolLimits::default()
+        }
+    }
+
+    fn available(&self) -> Result<(), Failure> {
+        self.server.permitted()
     }
 
     fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>> {
