@@ -161,6 +161,12 @@ pub(crate) const KEYS: &[Key] = &[
          such a call is repeated after a crash. Where it warns it is always believed.",
     ),
     key(
+        "mcp.*.timeout",
+        Takes::Duration,
+        Some("30s"),
+        "How long a call of one of its tools may take; pipeline files can say less.",
+    ),
+    key(
         "mcp.*.start_timeout",
         Takes::Duration,
         Some("60s"),

@@ -1,9 +1,9 @@
 //! `[mcp.NAME]`: the MCP servers of the operator, with what is pinned of them. Nothing is started.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use segue::fault::quote;
+use segue::file::suggest::Nearest;
 use segue::{ErrorKind, Failure, Registry, Secret};
 use segue_tools::mcp::{Address, Offered, Pins, Program, Reach, Server};
 use segue_tools::secrets::Written;
@@ -56,7 +56,10 @@ fn server(project: &Project, name: &str, found: &Found, pins: &Pins) -> Result<S
         .offering(offered(found))
         .offline(is_offline());
     if let Some(Value::Duration(limit)) = found.value("start_timeout") {
-        server = server.start_within(at_least_something(*limit));
+        server = server.start_within(*limit);
+    }
+    if let Some(Value::Duration(limit)) = found.value("timeout") {
+        server = server.call_within(*limit);
     }
     if let Some(tools) = pins.of(name) {
         server = server.pinned(tools.clone());
@@ -155,10 +158,11 @@ pub(super) fn means_something(server: &Server) -> Result<(), Problem> {
         return Ok(());
     };
     let message = format!("MCP server `{name}` has no tool {}", quote(&glob));
-    let known: Vec<String> = server.known().take(12).map(str::to_owned).collect();
-    Err(Problem::new(ErrorKind::Usage, message)
-        .hint(format!("its tools are: {}", known.join(", ")))
-        .hint(format!("if it has others now: `segue tools pin {name}`")))
+    let mut problem = Problem::usage(message);
+    if let Some(hint) = Nearest::of(&glob, server.known(), "tools").hint {
+        problem = problem.hint(hint);
+    }
+    Err(problem.hint(format!("if it has others now: `segue tools pin {name}`")))
 }
 
 fn secret(name: &str) -> Option<Secret> {
@@ -169,8 +173,4 @@ fn secret(name: &str) -> Option<Secret> {
 
 fn is_offline() -> bool {
     std::env::var_os("SEGUE_OFFLINE").is_some_and(|value| value == "1")
-}
-
-fn at_least_something(limit: Duration) -> Duration {
-    limit.max(Duration::from_millis(1))
 }

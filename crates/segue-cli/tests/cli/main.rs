@@ -9,6 +9,7 @@ mod init;
 mod inputs;
 mod interrupt;
 mod kept;
+mod mcp;
 mod operator;
 mod plan;
 mod program;

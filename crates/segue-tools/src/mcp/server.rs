@@ -39,6 +39,7 @@ pub struct Server {
     reach: Reach,
     offered: Offered,
     start: Duration,
+    call: Option<Duration>,
     is_offline: bool,
     /// Why it must not be reached.
     refused: Option<Failure>,
@@ -64,6 +65,7 @@ impl Server {
             reach,
             offered: Offered::all(),
             start: START,
+            call: None,
             is_offline: false,
             refused: None,
             pinned: None,
@@ -82,6 +84,13 @@ impl Server {
     #[must_use]
     pub fn start_within(mut self, limit: Duration) -> Self {
         self.start = limit;
+        self
+    }
+
+    /// How long a call of one of its tools may take; pipeline files can say less.
+    #[must_use]
+    pub fn call_within(mut self, limit: Duration) -> Self {
+        self.call = Some(limit);
         self
     }
 
@@ -148,6 +157,11 @@ impl Server {
             ))
         });
         offered.collect::<Vec<_>>().into_iter()
+    }
+
+    /// How long a call of one of its tools may take, where that was said.
+    pub(super) fn call_limit(&self) -> Option<Duration> {
+        self.call
     }
 
     /// The names of its pinned tools, whether they are offered or not.

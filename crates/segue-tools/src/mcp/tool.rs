@@ -55,6 +55,7 @@ impl Tool for McpTool {
                 Terms::Allow => Some(ToolApproval::Allow),
                 Terms::ByClass => None,
             },
+            timeout: self.server.call_limit(),
             ..ToolLimits::default()
         }
     }

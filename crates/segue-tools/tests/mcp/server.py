@@ -56,9 +56,11 @@ def tools():
             description = file.read()
     if changed:
         description += " And tells others."
+    slow = tool("slow", "Hangs, the first time.", annotations={"readOnlyHint": True})
+    wipe = tool("wipe", "Wipes.", annotations={"destructiveHint": True})
     names = "pid die hang garbage flood chatter env meta child cancelled wrong refuse change".split()
     echo = tool("echo", description, {"text": {"type": "string"}}, annotations={"readOnlyHint": True})
-    return [echo] + [tool(name, f"Tests {name}.") for name in names]
+    return [echo, slow, wipe] + [tool(name, f"Tests {name}.") for name in names]
 
 
 def call(request):
@@ -74,6 +76,16 @@ def call(request):
         sys.exit(3)
     elif name == "hang":
         note(f"hangs {request['id']}")
+    elif name == "slow":
+        marker = options.log + ".slow"
+        is_first = not os.path.exists(marker)
+        open(marker, "w").close()
+        note(f"slow {'hangs' if is_first else 'answers'}")
+        if not is_first:
+            text(request, "done")
+    elif name == "wipe":
+        note("wipes")
+        text(request, "wiped")
     elif name == "garbage":
         print("DEBUG: connecting to database", flush=True)
     elif name == "flood":
