@@ -70,15 +70,20 @@ pub(crate) async fn pin_first(plan: &Plan, project: &Project, program: &Program)
         let found = server.found().await;
         server.close().await;
         let found = found?;
-        let tools = words::plural(found.len() as u64, "tool");
+        let (tools, as_it_is) = match found.len() {
+            1 => ("1 tool".to_owned(), "as it is now: look at it"),
+            many => (
+                words::plural(many as u64, "tool"),
+                "as they are now: look at them",
+            ),
+        };
         pins.set(server.name(), found);
         let style = program.screen.style();
         program.screen.progress(&format!(
-            "{} {tools} of MCP server `{}` in `{}`, as {} now: look at them, and keep the file with the project",
+            "{} {tools} of MCP server `{}` in `{}`, {as_it_is}, and keep the file with the project",
             style.cyan("pinned"),
             server.name(),
             pins::FILE,
-            if tools.starts_with("1 ") { "it is" } else { "they are" },
         ));
     }
     pins::write(project, &pins)?;
