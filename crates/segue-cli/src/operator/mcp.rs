@@ -36,9 +36,7 @@ pub(super) fn servers(project: &Project) -> Result<Vec<Arc<Server>>, Problem> {
 /// A registry with the tools of a server, or with the note that nobody knows yet what they are.
 pub(super) fn registered(server: &Arc<Server>, registry: Registry) -> Registry {
     if server.is_pinned() {
-        return server
-            .tools()
-            .fold(registry, |registry, tool| registry.tool(tool));
+        return server.tools().fold(registry, Registry::tool);
     }
     let name = server.name();
     let way_out = format!("`segue tools pin {name}` looks at them; a run does so before it starts");

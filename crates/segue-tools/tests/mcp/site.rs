@@ -84,7 +84,7 @@ impl Faulty {
                 if let Some(line) = self.log().into_iter().find(|line| line.starts_with(beginning)) {
                     return line;
                 }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::task::yield_now().await;
             }
         };
         let logged = tokio::time::timeout(LONG, logged).await;
@@ -101,9 +101,7 @@ pub(crate) async fn pinned(make: impl Fn() -> Server) -> Arc<Server> {
 }
 
 pub(crate) fn registry(server: &Arc<Server>) -> Registry {
-    server
-        .tools()
-        .fold(Registry::new(), |registry, tool| registry.tool(tool))
+    server.tools().fold(Registry::new(), Registry::tool)
 }
 
 /// What a call gives that a step of a run makes.
@@ -156,7 +154,7 @@ pub(crate) fn is_running(pid: &str) -> bool {
 pub(crate) async fn gone(pid: &str) {
     let gone = async {
         while is_running(pid) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     };
     let gone = tokio::time::timeout(LONG, gone).await;
