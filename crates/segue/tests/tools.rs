@@ -453,7 +453,8 @@ async fn tools_that_nobody_knows_yet_are_warned_of_and_are_none_of_a_run() {
     let text = "version: 1\nname: p\nsteps: { read: { agent: a, prompt: Go. } }\n\
                 agents: { a: { instructions: Read., model: local/extractive, tools: [files.*] } }\n";
     let loaded = segue::file::load_text(text, "p.yaml", &registry()).expect("a warning refuses nothing");
-    let [fault] = loaded.warnings.list() else {
+    let warnings = loaded.warnings.list();
+    let [fault] = warnings[..] else {
         panic!("{:?}", loaded.warnings);
     };
     assert_eq!(fault.code, segue::fault::Code::Unverified);
