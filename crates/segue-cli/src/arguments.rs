@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 mod operator;
 pub(crate) mod runs;
+mod tools;
 
 use runs::{ArtifactsArgs, RunsArgs};
 
@@ -13,6 +14,8 @@ pub(crate) use operator::{
     Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, ListModels, ModelsArgs, ModelsOf,
     PriceOf, SetBudget, StatusArgs, WriteDocument,
 };
+
+pub(crate) use tools::{PinTools, Tools, ToolsArgs};
 
 /// Multi-agent pipelines: check them, plan them, draw them, run them.
 ///
@@ -140,6 +143,8 @@ pub(crate) enum Verb {
     Budgets(BudgetsArgs),
     /// Stop all new model and tool calls, or let them go on
     Halt(HaltArgs),
+    /// Look after the tools there are
+    Tools(ToolsArgs),
     /// Look whether everything here is as it should be
     Doctor(DoctorArgs),
     /// Draw a pipeline
@@ -501,6 +506,8 @@ pub(crate) enum Shape {
     Budgets,
     /// What `halt --json` writes
     Halt,
+    /// What `tools pin --json` writes
+    Pin,
     /// What `doctor --json` writes
     Doctor,
     /// What any verb writes with --json when it could not do its work

@@ -7,10 +7,12 @@ use segue::file::Named;
 use segue::price::PriceBook;
 use segue::{Models, Registry};
 use segue_models::Providers;
+use segue_tools::mcp::Server;
 
 use crate::problem::Problem;
 use crate::project::Project;
 
+mod mcp;
 mod models;
 
 /// What pipelines of a project can name.
@@ -25,6 +27,8 @@ pub(crate) struct Operator {
     pub(crate) providers: Providers,
     /// What models cost.
     pub(crate) prices: Arc<PriceBook>,
+    /// MCP servers.
+    pub(crate) servers: Vec<Arc<Server>>,
 }
 
 impl Operator {
@@ -33,14 +37,30 @@ impl Operator {
     /// # Errors
     /// What is wrong with its configuration.
     pub(crate) fn of(project: &Project, registry: &Registry, models: &Models) -> Result<Self, Problem> {
+        let mut registry = registry.clone();
+        let servers = mcp::servers(project)?;
+        for server in &servers {
+            mcp::means_something(server)?;
+            registry = mcp::registered(server, registry);
+        }
         let providers = models::providers(project)?;
         Ok(Self {
-            registry: registry.clone(),
+            registry,
             models: models.clone().source(providers.clone()),
             at_rest: models.clone().source(providers.at_rest()),
             prices: Arc::new(Self::book(project, &providers)?),
             providers,
+            servers,
         })
+    }
+
+    /// The MCP servers of a project, whether what is said of their tools means any or not: it may again once they are
+    /// pinned.
+    ///
+    /// # Errors
+    /// What is wrong with its configuration.
+    pub(crate) fn servers(project: &Project) -> Result<Vec<Arc<Server>>, Problem> {
+        mcp::servers(project)
     }
 
     /// What models cost, for a runner of its own.

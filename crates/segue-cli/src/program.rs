@@ -159,6 +159,7 @@ fn dispatch(
         Verb::Models(arguments) => verb::models::models(&arguments, program),
         Verb::Budgets(arguments) => verb::budgets::budgets(&arguments, program),
         Verb::Halt(arguments) => verb::halt::halt(&arguments, program),
+        Verb::Tools(arguments) => verb::tools::tools(&arguments, program),
         Verb::Doctor(arguments) => verb::doctor::doctor(&arguments, program),
         Verb::Graph(arguments) => verb::graph::graph(&arguments, program),
         Verb::Schema(arguments) => verb::schema::schema(&arguments, program),

@@ -28,7 +28,7 @@ pub(crate) enum Takes {
     /// Dollars, as decimal text.
     Money,
     /// One text, or a list of them.
-    TextOrTexts,
+    Texts,
 }
 
 const fn key(path: &'static str, takes: Takes, default: Option<&'static str>, doc: &'static str) -> Key {
@@ -129,7 +129,7 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         "models.*",
-        Takes::TextOrTexts,
+        Takes::Texts,
         None,
         "The models that a name stands for, in fallback order; for auto/small, auto/medium or auto/large, instead of the built-in choice.",
     ),
@@ -162,6 +162,61 @@ pub(crate) const KEYS: &[Key] = &[
         Takes::Money,
         None,
         "Dollars for a million tokens of audio; as for text, where it is not said.",
+        "mcp.*.command",
+        Takes::Texts,
+        None,
+        "The program of an MCP server and its fixed arguments; a path is one from the folder of the project. No shell reads it.",
+    ),
+    key(
+        "mcp.*.url",
+        Takes::Text,
+        None,
+        "The address of an MCP server that is reached over streamable HTTP; instead of `command`.",
+    ),
+    key(
+        "mcp.*.allow",
+        Takes::Texts,
+        None,
+        "The tools of it that are offered, by name or glob; nobody is asked about them. Without it all are offered, and a \
+         tool that the server calls destructive asks for approval.",
+    ),
+    key(
+        "mcp.*.approve",
+        Takes::Texts,
+        None,
+        "Further tools that are offered, by name or glob: a person approves each of their calls.",
+    ),
+    key(
+        "mcp.*.env.*",
+        Takes::Text,
+        None,
+        "A variable of the program's environment, besides PATH, HOME, LANG, TMPDIR and SEGUE_OFFLINE; secret://NAME stands \
+         for a secret.",
+    ),
+    key(
+        "mcp.*.header.*",
+        Takes::Text,
+        None,
+        "A header of every request to the address; secret://NAME stands for a secret.",
+    ),
+    key(
+        "mcp.*.annotations",
+        Takes::Words(&["doubted", "trusted"]),
+        Some("doubted"),
+        "Whether the server is believed when it says that a tool changes nothing, or nothing more when it is called twice: \
+         such a call is repeated after a crash. Where it warns it is always believed.",
+    ),
+    key(
+        "mcp.*.timeout",
+        Takes::Duration,
+        Some("30s"),
+        "How long a call of one of its tools may take; pipeline files can say less.",
+    ),
+    key(
+        "mcp.*.start_timeout",
+        Takes::Duration,
+        Some("60s"),
+        "How long the server may take to start and to list its tools.",
     ),
     key(
         "budget.[].name",
@@ -315,7 +370,7 @@ fn leaf(key: &Key) -> Json {
         Takes::Size => json!({"type": "string", "pattern": "^[0-9]+ ?([KMG]i?)?B$"}),
         Takes::Duration => json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}),
         Takes::Money => json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,9})?$"}),
-        Takes::TextOrTexts => json!({"anyOf": [
+        Takes::Texts => json!({"anyOf": [
             {"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1},
         ]}),
     };

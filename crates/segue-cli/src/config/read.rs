@@ -58,6 +58,24 @@ impl Found {
             _ => None,
         }
     }
+
+    pub(crate) fn texts(&self, key: &str) -> Option<&[String]> {
+        match self.values.get(key)? {
+            Value::Texts(texts) => Some(texts),
+            _ => None,
+        }
+    }
+
+    /// The texts in a table of this one, by the names the operator gave them.
+    pub(crate) fn texts_in<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.values.iter().filter_map(move |(path, value)| {
+            let name = path.strip_prefix(table)?.strip_prefix('.')?;
+            match value {
+                Value::Text(text) => Some((name, text.as_str())),
+                _ => None,
+            }
+        })
+    }
 }
 
 impl Layer {
@@ -128,14 +146,14 @@ impl Layer {
         })
     }
 
-    /// The tables right under a key.
+    /// The tables right under a key. What stands deeper in one of them has its names joined by dots: `env.KEY`.
     pub(super) fn named(&self, key: &str) -> BTreeMap<String, Found> {
         let mut found: BTreeMap<String, Found> = BTreeMap::new();
         for (path, (value, line)) in &self.said {
-            let [first, name, field] = path.as_slice() else {
+            let [first, name, field @ ..] = path.as_slice() else {
                 continue;
             };
-            if first != key {
+            if first != key || field.is_empty() {
                 continue;
             }
             let table = found.entry(name.clone()).or_insert_with(|| Found {
@@ -145,7 +163,7 @@ impl Layer {
             if let Origin::File(_, first) = &mut table.origin {
                 *first = (*first).min(*line);
             }
-            table.values.insert(field.clone(), value.clone());
+            table.values.insert(field.join("."), value.clone());
         }
         found
     }
@@ -310,7 +328,7 @@ fn needs(takes: Takes) -> Wrong {
         Takes::Size => "needs a size such as `\"64KiB\"`".to_owned(),
         Takes::Duration => "needs a duration such as `\"90d\"`".to_owned(),
         Takes::Money => "needs dollars as text, such as `\"0.25\"`".to_owned(),
-        Takes::TextOrTexts => "needs text, or a list of texts".to_owned(),
+        Takes::Texts => "needs text, or a list of texts".to_owned(),
     };
     (Code::WrongType, what)
 }
@@ -335,8 +353,8 @@ pub(super) fn value_of(takes: Takes, value: &Toml) -> Result<Value, Wrong> {
             duration_text(text).map(Value::Duration).map_err(|_| wrong())
         }
         (Takes::Money, Toml::String(text)) => text.parse().map(Value::Money).map_err(|_| wrong()),
-        (Takes::TextOrTexts, Toml::String(text)) => Ok(Value::Texts(vec![text.clone()])),
-        (Takes::TextOrTexts, Toml::Array(values)) if !values.is_empty() => {
+        (Takes::Texts, Toml::String(text)) => Ok(Value::Texts(vec![text.clone()])),
+        (Takes::Texts, Toml::Array(values)) if !values.is_empty() => {
             let texts = values.iter().map(|value| value.as_str().map(str::to_owned));
             texts.collect::<Option<_>>().map(Value::Texts).ok_or_else(wrong)
         }
@@ -405,6 +423,14 @@ mod tests {
                 "[models]\nhouse = [\"a/b\", 1]\n",
                 &["`models.house` needs text, or a list"],
             ),
+                "[mcp.a]\ncommand = []\n",
+                &["`mcp.a.command` needs text, or a list"],
+            ),
+            (
+                "[mcp.a]\nallow = [\"b\", 1]\n",
+                &["`mcp.a.allow` needs text, or a list"],
+            ),
+            ("[mcp.a]\nenv = \"b\"\n", &["`mcp.a.env` is a table"]),
             ("store = 1\n", &["`store` is a table"]),
             ("[store\n", &["toml_syntax"]),
             ("[store]\nurl = \"a\"\nurl = \"b\"\n", &["toml_syntax"]),

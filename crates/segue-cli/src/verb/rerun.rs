@@ -60,6 +60,7 @@ pub(crate) fn rerun(arguments: &RerunArgs, program: &mut Program) -> Result<Exit
         if !may_go_on(&preview, arguments, program).await {
             return Err(Problem::usage("nothing was run"));
         }
+        desk.verify(pipeline.plan()).await?;
         let run = wish()?.await?;
         let attend = Attend {
             may_ask: !arguments.no_input && is_somebody_there(),

@@ -9,6 +9,7 @@ mod init;
 mod inputs;
 mod interrupt;
 mod kept;
+mod mcp;
 mod models;
 mod operator;
 mod plan;

@@ -25,7 +25,6 @@ const ELSEWHERE: &[Code] = &[
     Code::CommandNotAllowed,
     Code::InvalidInput,
     Code::MissingPrerequisites,
-    Code::Unverified,
     Code::UnpinnedModel,
     Code::FrequentSchedule,
 ];
