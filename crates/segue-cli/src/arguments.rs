@@ -10,8 +10,8 @@ pub(crate) mod runs;
 use runs::{ArtifactsArgs, RunsArgs};
 
 pub(crate) use operator::{
-    Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, SetBudget, StatusArgs,
-    WriteDocument,
+    Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, SetBudget, StatusArgs, Tools,
+    ToolsArgs, WriteDocument,
 };
 
 /// Multi-agent pipelines: check them, plan them, draw them, run them.
@@ -134,6 +134,8 @@ pub(crate) enum Verb {
     Status(StatusArgs),
     /// List, print or write the results of a workspace
     Documents(DocumentsArgs),
+    /// List the tools there are, or show one
+    Tools(ToolsArgs),
     /// Show budgets, or set that of a run
     Budgets(BudgetsArgs),
     /// Stop all new model and tool calls, or let them go on
@@ -493,6 +495,8 @@ pub(crate) enum Shape {
     Overview,
     /// What `documents --json` writes
     Documents,
+    /// What `tools --json` writes
+    Tools,
     /// What `budgets --json` writes
     Budgets,
     /// What `halt --json` writes

@@ -6,6 +6,8 @@ use segue::{Models, Registry};
 use crate::problem::Problem;
 use crate::project::Project;
 
+pub(crate) mod tools;
+
 /// What pipelines of a project can name.
 pub(crate) struct Operator {
     /// Agents, tools and steps.
@@ -19,8 +21,9 @@ impl Operator {
     ///
     /// # Errors
     /// What is wrong with its configuration.
-    pub(crate) fn of(_project: &Project, registry: &Registry, models: &Models) -> Result<Self, Problem> {
+    pub(crate) fn of(project: &Project, registry: &Registry, models: &Models) -> Result<Self, Problem> {
         let (registry, models) = (registry.clone(), models.clone());
+        let registry = tools::register(project, registry)?;
         Ok(Self { registry, models })
     }
 }

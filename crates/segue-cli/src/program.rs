@@ -156,6 +156,7 @@ fn dispatch(
         Verb::Artifacts(arguments) => verb::artifacts::artifacts(&arguments, program),
         Verb::Status(arguments) => verb::status::status(&arguments, program),
         Verb::Documents(arguments) => verb::documents::documents(&arguments, program),
+        Verb::Tools(arguments) => verb::tools::tools(&arguments, program),
         Verb::Budgets(arguments) => verb::budgets::budgets(&arguments, program),
         Verb::Halt(arguments) => verb::halt::halt(&arguments, program),
         Verb::Doctor(arguments) => verb::doctor::doctor(&arguments, program),

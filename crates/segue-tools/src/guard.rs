@@ -310,7 +310,7 @@ fn sent_on(request: Outgoing, from: &Url, to: &str, status: u16) -> Result<Outgo
         ..request
     };
     let becomes_get = status == 303 || (request.method == Method::POST && [301, 302].contains(&status));
-    if becomes_get && request.method != Method::HEAD {
+    if becomes_get {
         request.method = Method::GET;
         request.body = Bytes::new();
     }

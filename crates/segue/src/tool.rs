@@ -60,6 +60,17 @@ pub enum ToolClass {
     Effectful,
 }
 
+/// Whether a name, or a glob in which `*` stands for any characters, means a tool of this name.
+///
+/// ```
+/// assert!(segue::means_tool("files.*", "files.read"));
+/// assert!(!segue::means_tool("files.read", "files.read_all"));
+/// ```
+#[must_use]
+pub fn means_tool(glob: &str, name: &str) -> bool {
+    crate::registry::matches(glob, name)
+}
+
 impl ToolSpec {
     /// A tool whose class nobody said.
     pub fn new(name: impl Into<String>, description: impl Into<String>, parameters: Json) -> Self {

@@ -74,6 +74,26 @@ pub(crate) struct WriteDocument {
     pub(crate) of: OfPipeline,
 }
 
+/// Arguments of `tools`.
+#[derive(Debug, Args)]
+pub(crate) struct ToolsArgs {
+    #[command(subcommand)]
+    pub(crate) what: Tools,
+}
+
+/// What to do with tools.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tools {
+    /// List those that pipelines here can name
+    Ls,
+    /// Show one, with what it takes
+    Show {
+        /// Its name, or a glob such as `search.*`
+        #[arg(value_name = "TOOL")]
+        tool: String,
+    },
+}
+
 /// Arguments of `budgets`.
 #[derive(Debug, Args)]
 pub(crate) struct BudgetsArgs {

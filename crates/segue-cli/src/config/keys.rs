@@ -5,6 +5,8 @@ use serde_json::{Value as Json, json};
 use super::Value;
 use super::read::value_of;
 
+mod tools;
+
 /// One key of the configuration, with its table.
 #[derive(Debug)]
 pub(crate) struct Key {
@@ -27,6 +29,12 @@ pub(crate) enum Takes {
     Duration,
     /// Dollars, as decimal text.
     Money,
+    Truth,
+    Texts,
+    /// Integers between two, or a word.
+    Counts(u64, u64, &'static str),
+    /// A type, as files write it.
+    Type,
 }
 
 const fn key(path: &'static str, takes: Takes, default: Option<&'static str>, doc: &'static str) -> Key {
@@ -38,8 +46,8 @@ const fn key(path: &'static str, takes: Takes, default: Option<&'static str>, do
     }
 }
 
-/// All of them.
-pub(crate) const KEYS: &[Key] = &[
+/// Those of the file as a whole, of stores, prices and budgets.
+const KEYS: &[Key] = &[
     key("version", Takes::Count(1, 1), None, "Version of the format: 1."),
     key(
         "store.url",
@@ -182,15 +190,20 @@ pub(crate) const KEYS: &[Key] = &[
     ),
 ];
 
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(tools::KEYS)
+}
+
 /// The key at a path, where a `*` stands for any name.
 pub(super) fn find(path: &[&str]) -> Option<&'static Key> {
-    KEYS.iter().find(|key| fits(key.path, path))
+    all().find(|key| fits(key.path, path))
 }
 
 /// The names that can follow a path.
 pub(super) fn below(path: &[&str]) -> Vec<&'static str> {
     let mut names = Vec::new();
-    for key in KEYS {
+    for key in all() {
         let parts: Vec<&str> = key.path.split('.').collect();
         let begins = parts.len() > path.len()
             && parts
@@ -213,20 +226,20 @@ fn fits(pattern: &str, path: &[&str]) -> bool {
 
 /// What holds where nobody says anything.
 pub(super) fn default(path: &str) -> Option<Value> {
-    let key = KEYS.iter().find(|key| key.path == path)?;
+    let key = all().find(|key| key.path == path)?;
     let text = key.default?;
-    let number = text.parse::<i64>();
-    match number {
-        Ok(number) => value_of(key.takes, &toml::Value::Integer(number)),
-        Err(_) => value_of(key.takes, &toml::Value::String(text.to_owned())),
-    }
-    .ok()
+    let value = match (key.takes, text.parse::<i64>()) {
+        (Takes::Truth, _) => toml::Value::Boolean(text == "true"),
+        (_, Ok(number)) => toml::Value::Integer(number),
+        (_, Err(_)) => toml::Value::String(text.to_owned()),
+    };
+    value_of(key.takes, &value).ok()
 }
 
 /// The JSON Schema of the file.
 pub(crate) fn schema() -> Json {
     let mut root = object();
-    for key in KEYS {
+    for key in all() {
         let mut at = &mut root;
         let parts: Vec<&str> = key.path.split('.').collect();
         for (depth, part) in parts.iter().enumerate() {
@@ -265,12 +278,22 @@ fn leaf(key: &Key) -> Json {
         Takes::Size => json!({"type": "string", "pattern": "^[0-9]+ ?([KMG]i?)?B$"}),
         Takes::Duration => json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}),
         Takes::Money => json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,9})?$"}),
+        Takes::Truth => json!({"type": "boolean"}),
+        Takes::Texts => json!({"type": "array", "items": {"type": "string"}}),
+        Takes::Counts(least, most, word) => json!({
+            "anyOf": [
+                {"const": word},
+                {"type": "array", "items": {"type": "integer", "minimum": least, "maximum": most}},
+            ],
+        }),
+        Takes::Type => json!({"type": ["object", "string", "array"]}),
     };
     schema["description"] = json!(key.doc);
     if let Some(default) = key.default {
-        schema["default"] = default
-            .parse::<i64>()
-            .map_or_else(|_| json!(default), |number| json!(number));
+        schema["default"] = serde_json::from_str(default)
+            .ok()
+            .filter(|value: &Json| value.is_i64() || value.is_boolean())
+            .unwrap_or_else(|| json!(default));
     }
     schema
 }
@@ -281,7 +304,7 @@ mod tests {
 
     #[test]
     fn every_default_is_a_value_of_its_key() {
-        for key in KEYS {
+        for key in all() {
             assert_eq!(key.default.is_some(), default(key.path).is_some(), "{}", key.path);
         }
     }
