@@ -6,6 +6,7 @@ mod http;
 mod judged;
 mod program;
 mod server;
+mod tls;
 
 use segue::{Cx, ErrorKind, Failure, Out, Pipeline, Registry, Result, Tool};
 use serde_json::{Value as Json, json};

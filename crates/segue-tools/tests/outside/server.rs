@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// What it does with a request.
 pub(crate) enum Answer {
@@ -45,6 +46,15 @@ pub(crate) fn sends_to(status: u16, location: &str) -> Answer {
 impl Server {
     /// Serves on a loopback address. The answer is made of the whole request.
     pub(crate) async fn start(host: &str, answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+        Self::start_with(host, None, answer).await
+    }
+
+    /// The same, with a certificate.
+    pub(crate) async fn start_with(
+        host: &str,
+        tls: Option<TlsAcceptor>,
+        answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind((host, 0)).await.expect("a loopback address");
         let address = listener.local_addr().expect("it is bound");
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -53,7 +63,17 @@ impl Server {
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, kept.clone(), answer.clone()));
+                let (kept, answer, tls) = (kept.clone(), answer.clone(), tls.clone());
+                connections.spawn(async move {
+                    match tls {
+                        None => serve(stream, kept, answer).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, kept, answer).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self {
@@ -73,7 +93,11 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, kept: Arc<Mutex<Vec<String>>>, answer: Arc<impl Fn(&str) -> Answer>) {
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    kept: Arc<Mutex<Vec<String>>>,
+    answer: Arc<impl Fn(&str) -> Answer>,
+) {
     let mut read = Vec::new();
     let mut part = [0; 4096];
     while !is_whole(&read) {
