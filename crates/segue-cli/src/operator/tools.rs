@@ -234,7 +234,6 @@ impl<'p> Declared<'p> {
         let mut failure = Failure::new(ErrorKind::Usage, message);
         failure = failure.hint(format!("set the environment variable `{}`", variable(first)));
         failure.faults = serde_json::to_value(&faults).ok();
-        failure.missing = missing;
         Some(failure)
     }
 

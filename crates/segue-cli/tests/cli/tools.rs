@@ -191,8 +191,13 @@ fn a_program_that_never_stops_writing_is_cut_off() {
 
 #[test]
 fn a_program_sees_its_own_variables_and_no_others() {
-    let shows = "import json, os, sys; json.dump(dict(os.environ), sys.stdout)";
-    let project = project("env = { LEVEL = \"3\", KEY = \"secret://SPELL\" }\n", shows);
+    let project = project("env = { LEVEL = \"3\", KEY = \"secret://SPELL\" }\n", ECHO);
+    // A shell, because what is called Python may be a script that sets some of its own.
+    project.write("check.sh", "printf '\"%s\"' \"$(env | tr '\\n' ';')\"\n");
+    let text = std::fs::read_to_string(project.path().join("segue.toml")).expect("a file");
+    let text = text.replace("python3", "sh").replace("check.py", "check.sh");
+    project.write("segue.toml", &text);
+    trust(&project);
     let run = project
         .command(&["run", "step.yaml", "--json"])
         .env("SEGUE_SECRET_SPELL", "sp3ll-value")
@@ -203,32 +208,26 @@ fn a_program_sees_its_own_variables_and_no_others() {
         .expect("it runs");
     let run = said(run).exits(0);
     assert!(!run.stdout.contains("canary"), "{}", run.stdout);
-    let seen = run.json()["output"].clone();
-    let names: Vec<&str> = seen
-        .as_object()
-        .expect("a map")
-        .keys()
-        .map(String::as_str)
-        .collect();
-    for name in &names {
-        let known = [
-            "PATH",
-            "LANG",
-            "LEVEL",
-            "KEY",
-            "SEGUE_RUN",
-            "SEGUE_STEP",
-            "SEGUE_ATTEMPT",
-            "SEGUE_IDEMPOTENCY_KEY",
-            "LC_CTYPE",
-        ];
-        assert!(known.contains(name), "{name} is seen");
-    }
-    assert_eq!(
-        (&seen["LEVEL"], &seen["SEGUE_STEP"]),
-        (&"3".into(), &"check".into())
+    let output = run.json()["output"].clone();
+    let seen = output.as_str().expect("text").split(';');
+    let seen: Vec<(&str, &str)> = seen.filter_map(|line| line.split_once('=')).collect();
+    let mut names: Vec<&str> = seen.iter().map(|(name, _)| *name).collect();
+    names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_", "LANG"].contains(name));
+    names.sort_unstable();
+    let expected = [
+        "KEY",
+        "LEVEL",
+        "PATH",
+        "SEGUE_ATTEMPT",
+        "SEGUE_IDEMPOTENCY_KEY",
+        "SEGUE_RUN",
+        "SEGUE_STEP",
+    ];
+    assert_eq!(names, expected);
+    assert!(
+        seen.contains(&("LEVEL", "3")) && seen.contains(&("SEGUE_STEP", "check")),
+        "{seen:?}"
     );
-    assert!(names.contains(&"KEY"));
 }
 
 #[test]
@@ -239,7 +238,6 @@ fn a_run_that_needs_a_secret_that_is_not_set_does_not_start() {
         let refused = project.json("error", &["run", pipeline], 2);
         let error = &refused["error"];
         assert_eq!(error["faults"][0]["code"], "unknown_secret", "{error:#}");
-        assert_eq!(error["missing"], serde_json::json!(["SPELL"]));
         assert_eq!(
             texts(&error["hints"]),
             ["set the environment variable `SEGUE_SECRET_SPELL`"]
