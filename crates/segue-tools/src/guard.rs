@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use hyper::http::request::Builder;
 use hyper::{Method, StatusCode};
 use rustls::ClientConfig;
@@ -333,7 +333,7 @@ fn wanted(types: Option<fn(&str) -> bool>, status: u16, headers: &HeaderMap) -> 
     if sends {
         return Ok(());
     }
-    let encoding = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes());
+    let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
     if encoding.is_some_and(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")) {
         return Err("it is compressed, which nobody asked for".to_owned());
     }
