@@ -139,12 +139,12 @@ pub(crate) enum Verb {
     Documents(DocumentsArgs),
     /// Show providers, models, what names mean here and what they cost
     Models(ModelsArgs),
+    /// List the tools there are, show one, or accept what MCP servers offer
+    Tools(ToolsArgs),
     /// Show budgets, or set that of a run
     Budgets(BudgetsArgs),
     /// Stop all new model and tool calls, or let them go on
     Halt(HaltArgs),
-    /// Look after the tools there are
-    Tools(ToolsArgs),
     /// Look whether everything here is as it should be
     Doctor(DoctorArgs),
     /// Draw a pipeline
@@ -502,6 +502,8 @@ pub(crate) enum Shape {
     Documents,
     /// What `models --json` writes
     Models,
+    /// What `tools --json` writes
+    Tools,
     /// What `budgets --json` writes
     Budgets,
     /// What `halt --json` writes

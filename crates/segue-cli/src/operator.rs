@@ -14,6 +14,7 @@ use crate::project::Project;
 
 mod mcp;
 mod models;
+pub(crate) mod tools;
 
 /// What pipelines of a project can name.
 pub(crate) struct Operator {
@@ -37,7 +38,7 @@ impl Operator {
     /// # Errors
     /// What is wrong with its configuration.
     pub(crate) fn of(project: &Project, registry: &Registry, models: &Models) -> Result<Self, Problem> {
-        let mut registry = registry.clone();
+        let mut registry = tools::register(project, registry.clone())?;
         let servers = mcp::servers(project)?;
         for server in &servers {
             mcp::means_something(server)?;

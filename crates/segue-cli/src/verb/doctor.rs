@@ -9,7 +9,7 @@ use segue::store::{Owner, RunQuery, Store};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::DoctorArgs;
-use crate::config::{KEYS, Origin};
+use crate::config::{Origin, keys};
 use crate::desk::{self, Desk};
 use crate::exit::Exit;
 use crate::naming::unread;
@@ -134,7 +134,7 @@ impl Found {
             Ok(_) if files.is_empty() => Check::good("configuration", "no file; the defaults hold"),
             Ok(_) => Check::good("configuration", files.join(", ")),
         });
-        for key in KEYS.iter().filter(|key| !key.path.contains(['*', '['])) {
+        for key in keys().filter(|key| !key.path.contains(['*', '['])) {
             let setting = match key.path {
                 "store.url" => Some(project.store.clone()),
                 path => project.config.setting(path),
