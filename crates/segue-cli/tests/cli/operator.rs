@@ -192,6 +192,7 @@ fn a_project_in_order_is_told_so() {
         [
             "version",
             "configuration",
+            "trust",
             "store",
             "artifacts",
             "owners",

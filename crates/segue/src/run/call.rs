@@ -72,7 +72,9 @@ pub(super) async fn call(
     cx.written().await;
     crate::fail::point("K4");
     let mut flight = reserved.sent(priced, &request);
-    let result = model.model.answer(&request).await;
+    let mut result = model.model.answer(&request).await;
+    // Before anybody sees it: a key that comes back in an answer or an error goes no further.
+    state.run.env.redactor.answer(&mut result);
     crate::fail::point("K6");
     // A failure is kept like an answer: a step that handled it must find it again.
     let given = result.as_ref().map_err(Failure::clone);
