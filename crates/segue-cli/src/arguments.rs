@@ -122,6 +122,8 @@ pub(crate) enum Verb {
     Resume(ResumeArgs),
     /// Answer a question of a run
     Answer(AnswerArgs),
+    /// Allow or refuse one tool call of a run
+    Approve(ApproveArgs),
     /// End runs, whoever works on them
     Cancel(CancelArgs),
     /// Run again what is said of an earlier run, with what is changed
@@ -272,6 +274,32 @@ pub(crate) struct AnswerArgs {
     /// What becomes of a call that was interrupted: repeat, skip or fail
     #[arg(long, value_name = "WHAT")]
     pub(crate) decide: Option<String>,
+    /// What to write to stdout: the output of the run, or each further event as one line of JSON
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    pub(crate) output: Form,
+    /// Never ask at the terminal
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// The question, or a run that asks just one
+    #[arg(value_name = "QUESTION|RUN")]
+    pub(crate) question: String,
+    /// Allow the call without being asked
+    #[arg(long, conflicts_with = "reject")]
+    pub(crate) yes: bool,
+    /// Refuse the call
+    #[arg(long)]
+    pub(crate) reject: bool,
+    /// Why it is refused; whoever wants the call is told
+    #[arg(long, value_name = "TEXT", requires = "reject")]
+    pub(crate) reason: Option<String>,
+    /// Only if this is the hash of the arguments, or its first 12 digits or more
+    #[arg(long, value_name = "HASH")]
+    pub(crate) hash: Option<String>,
     /// What to write to stdout: the output of the run, or each further event as one line of JSON
     #[arg(long, value_enum, value_name = "FORM", default_value_t)]
     pub(crate) output: Form,

@@ -13,6 +13,7 @@ use crate::operator::Operator;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::{Place, Project};
+use crate::secrets;
 use crate::store::{self, Open};
 use crate::terminal::{Screen, words};
 
@@ -53,6 +54,7 @@ impl Desk {
             .registry(operator.registry)
             .models(operator.models)
             .prices(project.prices()?)
+            .redactor(secrets::redactor())
             .store_in(store.clone());
         let config = &project.config;
         if let Some(runs) = config.count("limits.max_runs") {

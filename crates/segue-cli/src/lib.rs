@@ -42,6 +42,7 @@ mod program;
 mod project;
 mod retain;
 mod saving;
+mod secrets;
 mod signals;
 mod sites;
 mod start;

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use segue::ErrorKind;
 use segue::Registry;
+use segue::fault::{Code, Fault, Faults};
 use segue::file::suggest::Nearest;
-use segue::file::{LoadOptions, Loaded, Rejected};
+use segue::file::{LoadOptions, Loaded, Rejected, Sources};
 use segue::price::PriceBook;
 
 use crate::clock;
 use crate::problem::Problem;
+use crate::secrets;
 
 /// The most of a file looked at to see whether it is a pipeline file; its keys come first by custom, not by rule.
 const MAX_LOOKED_AT_BYTES: u64 = 8 << 20;
@@ -62,7 +64,26 @@ pub(crate) fn load(path: &Path, registry: &Registry, strict: bool) -> Result<Loa
         strict,
         prices: Some(Arc::new(PriceBook::new(clock::today()))),
     };
-    segue::file::load(path, registry, options)
+    let loaded = segue::file::load(path, registry, options)?;
+    let text = serde_json::to_string(&*loaded.plan).unwrap_or_default();
+    match secrets::redactor().known(&text) {
+        None => Ok(loaded),
+        Some(name) => Err(with_secret(path, name)),
+    }
+}
+
+/// A file with the value of a secret in it, which would be kept with every run.
+fn with_secret(path: &Path, name: &str) -> Rejected {
+    let message = format!("the value of the secret `{name}` stands in the file");
+    let name = path.display().to_string();
+    let fault = Fault::new(Code::SecretLiteral, message);
+    let mut fault = fault.hint("take it out, and give it to whoever needs it by its environment variable");
+    fault.file = Some(name.clone());
+    Rejected {
+        name,
+        faults: Faults::from(fault),
+        sources: Sources::default(),
+    }
 }
 
 fn only() -> Result<PathBuf, Problem> {

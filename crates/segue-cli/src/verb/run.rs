@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::{Project, quoted};
+use crate::secrets;
 use crate::start::{self, Start};
 use crate::store::Open;
 use crate::terminal::words;
@@ -34,6 +35,7 @@ pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) 
     let is_part = part.step.is_some() || part.all || part.key.is_some();
     let inputs = start.inputs(is_part || start.plan.key.is_some())?;
     warn(&start, program);
+    secrets::warn_of("the inputs", &inputs, program.screen);
     let project = Project::find(Some(&start.path), &program.common)?;
     let pipeline = Pipeline::from_plan(&start.plan, &program.operator(Some(&start.path))?.registry)?;
     let attend = Attend {
