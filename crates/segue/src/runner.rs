@@ -207,10 +207,11 @@ impl Runner {
     /// When the store cannot be written; in this process calls are stopped all the same. Kind `usage` without a store.
     pub async fn halt(&self, by: &str, reason: Option<&str>) -> Result<(), Error> {
         let desk = self.desk()?;
+        let redactor = &self.env.redactor;
         let halt = Halt {
             by: by.to_owned(),
             since: desk.now(),
-            reason: reason.map(str::to_owned),
+            reason: reason.map(|reason| redactor.text(reason).into_owned()),
         };
         Ok(desk.halt(Some(halt)).await?)
     }

@@ -1,5 +1,6 @@
 //! The command line from outside: the real binary, its flags, its exit codes and every byte of its stdout.
 
+mod approve;
 mod artifacts;
 mod check;
 mod demo;
@@ -19,6 +20,7 @@ mod runs_export;
 mod runs_list;
 mod runs_rm;
 mod runs_show;
+mod secrets;
 mod settings;
 mod shapes;
 mod standing;

@@ -367,7 +367,7 @@ async fn a_runner_takes_secrets_out_of_what_enters_a_run() {
             .expect("a runner")
             .start(&pipeline, format!("Say {SECRET}."));
         let run = run.label("team", SECRET).note(SECRET).await.expect("it starts");
-        let error = run.done().await.expect_err("it fails");
+        let error = run.done().await.map(|done| done.output).expect_err("it fails");
         let events = run.log().events().into_iter();
         let events: Vec<String> = events.map(|event| format!("{event:?}")).collect();
         (error, events.join("\n"))
