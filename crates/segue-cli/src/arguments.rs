@@ -10,8 +10,8 @@ pub(crate) mod runs;
 use runs::{ArtifactsArgs, RunsArgs};
 
 pub(crate) use operator::{
-    Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, SetBudget, StatusArgs,
-    WriteDocument,
+    Agents, AgentsArgs, Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, SetBudget,
+    StatusArgs, WriteDocument,
 };
 
 /// Multi-agent pipelines: check them, plan them, draw them, run them.
@@ -136,6 +136,8 @@ pub(crate) enum Verb {
     Status(StatusArgs),
     /// List, print or write the results of a workspace
     Documents(DocumentsArgs),
+    /// List agents, or show one
+    Agents(AgentsArgs),
     /// Show budgets, or set that of a run
     Budgets(BudgetsArgs),
     /// Stop all new model and tool calls, or let them go on
@@ -523,6 +525,8 @@ pub(crate) enum Shape {
     Documents,
     /// What `budgets --json` writes
     Budgets,
+    /// What `agents --json` writes
+    Agents,
     /// What `halt --json` writes
     Halt,
     /// What `doctor --json` writes

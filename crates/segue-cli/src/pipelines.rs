@@ -107,6 +107,11 @@ fn only() -> Result<PathBuf, Problem> {
     }
 }
 
+/// Where the pipeline files here are.
+pub(crate) fn here() -> impl Iterator<Item = PathBuf> {
+    all().into_iter().map(|found| found.path)
+}
+
 /// The pipeline files of the working directory: `*.yaml` and `pipelines/*.yaml`, in order of their names.
 fn all() -> Vec<Found> {
     let mut found = Vec::new();

@@ -158,6 +158,7 @@ fn dispatch(
         Verb::Artifacts(arguments) => verb::artifacts::artifacts(&arguments, program),
         Verb::Status(arguments) => verb::status::status(&arguments, program),
         Verb::Documents(arguments) => verb::documents::documents(&arguments, program),
+        Verb::Agents(arguments) => verb::agents::agents(&arguments, program),
         Verb::Budgets(arguments) => verb::budgets::budgets(&arguments, program),
         Verb::Halt(arguments) => verb::halt::halt(&arguments, program),
         Verb::Doctor(arguments) => verb::doctor::doctor(&arguments, program),

@@ -1,5 +1,6 @@
 //! Verbs: one file each. A verb checks what it was given, does its work, and says how the program ends.
 
+pub(crate) mod agents;
 pub(crate) mod answer;
 pub(crate) mod approve;
 pub(crate) mod artifacts;

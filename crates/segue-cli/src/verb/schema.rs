@@ -46,6 +46,7 @@ pub(crate) fn schema(arguments: &SchemaArgs, program: &mut Program) -> Result<Ex
         Shape::Overview => include_str!("schema/overview.json"),
         Shape::Documents => include_str!("schema/documents.json"),
         Shape::Budgets => include_str!("schema/budgets.json"),
+        Shape::Agents => include_str!("schema/agents.json"),
         Shape::Halt => include_str!("schema/halt.json"),
         Shape::Doctor => include_str!("schema/doctor.json"),
         Shape::Error => include_str!("schema/error.json"),

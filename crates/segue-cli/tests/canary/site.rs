@@ -86,8 +86,14 @@ pub(crate) struct Site {
     /// Outside of what is searched.
     outside: TempDir,
     canary: &'static str,
-    /// What was said: the command, stdout, stderr.
-    said: RefCell<Vec<(String, Vec<u8>, Vec<u8>)>>,
+    said: RefCell<Vec<Said>>,
+}
+
+/// What a command said.
+struct Said {
+    line: String,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
 }
 
 impl Site {
@@ -209,13 +215,14 @@ impl Site {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        self.said.borrow_mut().push((line, output.stdout, output.stderr));
+        let (stdout, stderr) = (output.stdout, output.stderr);
+        self.said.borrow_mut().push(Said { line, stdout, stderr });
     }
 
     /// Everywhere the canary is.
     pub(crate) fn found(&self) -> Vec<Found> {
         let mut found = Vec::new();
-        for (line, stdout, stderr) in self.said.borrow().iter() {
+        for Said { line, stdout, stderr } in self.said.borrow().iter() {
             found.extend(search::search(stdout, self.canary, Sink::Stdout, line));
             found.extend(search::search(stderr, self.canary, Sink::Stderr, line));
         }
@@ -235,14 +242,14 @@ impl Site {
     /// Whether something was redacted: else nothing was told.
     pub(crate) fn said_redacted(&self) -> bool {
         let has = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("[redacted ");
-        self.said.borrow().iter().any(|(_, stdout, _)| has(stdout))
+        self.said.borrow().iter().any(|said| has(&said.stdout))
     }
 
     /// Whether a person was told that what they gave has a secret in it.
     pub(crate) fn warned(&self) -> bool {
         let said = self.said.borrow();
         said.iter()
-            .any(|(_, _, stderr)| String::from_utf8_lossy(stderr).contains("a secret stands in the inputs"))
+            .any(|said| String::from_utf8_lossy(&said.stderr).contains("a secret stands in the inputs"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line from outside: the real binary, its flags, its exit codes and every byte of its stdout.
 
+mod agents;
 mod approve;
 mod artifacts;
 mod check;

@@ -144,7 +144,7 @@ impl Redactor {
     pub(crate) fn event(&self, kind: &mut EventKind) {
         match kind {
             EventKind::StepNote { text, .. } | EventKind::SpanOpened { name: text, .. } => {
-                _ = self.string(text)
+                _ = self.string(text);
             }
             EventKind::CallStarted { request, .. } => _ = self.json(request),
             EventKind::CallRefused { error, .. } | EventKind::CallFailed { error, .. } if self.is_on() => {
