@@ -4,35 +4,94 @@
 /// Text in which some bytes stand for others.
 pub(super) struct Folded {
     pub(super) bytes: Vec<u8>,
-    /// Where each byte comes from, end exclusive.
-    from: Vec<(u32, u32)>,
+    /// What it was made of, in order.
+    pieces: Vec<Piece>,
+}
+
+/// A part of a folded text, up to the next one.
+struct Piece {
+    /// Where it begins.
+    at: usize,
+    /// Where it comes from.
+    from: usize,
+    /// How long that is, where it is one piece that stands for something; none where each byte stands for itself.
+    stands: Option<usize>,
 }
 
 impl Folded {
     /// Where a part of it comes from.
     pub(super) fn origin(&self, start: usize, end: usize) -> (usize, usize) {
-        (self.from[start].0 as usize, self.from[end - 1].1 as usize)
+        (self.place(start).0, self.place(end - 1).1)
     }
 
-    fn push(&mut self, byte: u8, from: (u32, u32)) {
-        self.bytes.push(byte);
-        self.from.push(from);
+    /// Where one byte comes from, end exclusive.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let next = self.pieces.partition_point(|piece| piece.at <= at);
+        let piece = &self.pieces[next - 1];
+        match piece.stands {
+            Some(length) => (piece.from, piece.from + length),
+            None => {
+                let from = piece.from + at - piece.at;
+                (from, from + 1)
+            }
+        }
+    }
+
+    fn piece(&mut self, from: usize, stands: Option<usize>) {
+        let at = self.bytes.len();
+        self.pieces.push(Piece { at, from, stands });
     }
 }
 
-/// A text folded twice, as JSON within JSON is; none where nothing is encoded. Texts are a few hundred kilobytes at most.
+/// A text folded twice, as JSON within JSON is; none where nothing is encoded.
 pub(super) fn fold(text: &[u8]) -> Option<Folded> {
     let once = fold_once(text)?;
-    let Some(twice) = fold_once(&once.bytes) else {
+    let Some(mut twice) = fold_once(&once.bytes) else {
         return Some(once);
     };
-    let from = twice
-        .from
-        .iter()
-        .map(|(start, end)| (once.from[*start as usize].0, once.from[*end as usize - 1].1))
-        .collect();
-    let bytes = twice.bytes;
-    Some(Folded { bytes, from })
+    // Where its pieces come from in the text itself; what was one run may have been several.
+    let mut pieces = Vec::with_capacity(twice.pieces.len() + once.pieces.len());
+    for (index, piece) in twice.pieces.iter().enumerate() {
+        let next = twice
+            .pieces
+            .get(index + 1)
+            .map_or(twice.bytes.len(), |next| next.at);
+        match piece.stands {
+            Some(length) => {
+                let (start, end) = once.origin(piece.from, piece.from + length);
+                pieces.push(Piece {
+                    at: piece.at,
+                    from: start,
+                    stands: Some(end - start),
+                });
+            }
+            None => once.run(piece.from, piece.from + next - piece.at, piece.at, &mut pieces),
+        }
+    }
+    twice.pieces = pieces;
+    Some(twice)
+}
+
+impl Folded {
+    /// The pieces of a part of it, as they are when it begins at another place.
+    fn run(&self, start: usize, end: usize, at: usize, pieces: &mut Vec<Piece>) {
+        let first = self
+            .pieces
+            .partition_point(|piece| piece.at <= start)
+            .saturating_sub(1);
+        for piece in self.pieces[first..].iter().take_while(|piece| piece.at < end) {
+            let begins = piece.at.max(start);
+            let from = match piece.stands {
+                Some(_) => piece.from,
+                None => piece.from + begins - piece.at,
+            };
+            pieces.push(Piece {
+                at: at + begins - start,
+                from,
+                stands: piece.stands,
+            });
+        }
+    }
 }
 
 /// The same of a value that is looked for in it.
@@ -41,34 +100,39 @@ pub(super) fn folded(value: &[u8]) -> Vec<u8> {
 }
 
 fn fold_once(text: &[u8]) -> Option<Folded> {
-    let first = text
-        .iter()
-        .position(|byte| matches!(byte, b'%' | b'\\' | b'\r' | b'\n'))?;
+    let encoded = |text: &[u8]| {
+        text.iter()
+            .position(|byte| matches!(byte, b'%' | b'\\' | b'\r' | b'\n'))
+    };
+    let mut at = encoded(text)?;
     let mut folded = Folded {
         bytes: Vec::with_capacity(text.len()),
-        from: Vec::with_capacity(text.len()),
+        pieces: Vec::new(),
     };
-    let mut at = 0;
-    while at < text.len() {
-        let (length, stands_for) = match at < first {
-            true => (1, Stands::Same),
-            false => unit(&text[at..]),
-        };
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let from = (place(at), place(at + length));
+    let mut copied = 0;
+    loop {
+        if copied < at {
+            folded.piece(copied, None);
+            folded.bytes.extend_from_slice(&text[copied..at]);
+        }
+        if at == text.len() {
+            return Some(folded);
+        }
+        let (length, stands_for) = unit(&text[at..]);
+        if !matches!(stands_for, Stands::Nothing) {
+            folded.piece(at, Some(length));
+        }
         match stands_for {
             Stands::Nothing => {}
-            Stands::Same => folded.push(text[at], from),
-            Stands::Byte(byte) => folded.push(byte, from),
-            Stands::Char(c) => {
-                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                    folded.push(byte, from);
-                }
-            }
+            Stands::Same => folded.bytes.push(text[at]),
+            Stands::Byte(byte) => folded.bytes.push(byte),
+            Stands::Char(c) => folded
+                .bytes
+                .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
-        at += length;
+        copied = at + length;
+        at = copied + encoded(&text[copied..]).unwrap_or(text.len() - copied);
     }
-    Some(folded)
 }
 
 /// What a piece of text stands for.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 
 use super::needle::{self, Needle};
 use super::{ALL, SHORTEST, Span, fold};
@@ -122,6 +122,10 @@ impl Forms {
         }
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
+            // What is chosen for few patterns takes longer to make than a whole command does.
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            // The forms begin with so many letters that skipping to one of them takes four times as long as reading on.
+            .prefilter(false)
             .build(&needles)
             .ok()?;
         Some(Self { search, whose })

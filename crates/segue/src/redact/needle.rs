@@ -26,7 +26,8 @@ impl Needle {
     }
 }
 
-/// Every form of a secret that is looked for as it is.
+/// Every form of a secret that is looked for as it is. Where every byte is percent-encoded it is found behind that: nothing
+/// that stands before it can hide it.
 pub(super) fn forms(secret: &str) -> BTreeSet<Needle> {
     let mut forms: BTreeSet<Needle> = encoded(secret.as_bytes()).collect();
     let json = in_json(secret);
@@ -47,8 +48,6 @@ pub(super) fn forms(secret: &str) -> BTreeSet<Needle> {
         (is_unreserved, "+", true),
         (is_unreserved, "+", false),
         (is_of_urls, "%20", true),
-        (|_| false, "%20", true),
-        (|_| false, "%20", false),
     ] {
         forms.insert(Needle::plain(in_percent(secret, is_plain, space, upper)));
     }
