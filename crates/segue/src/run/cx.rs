@@ -389,7 +389,8 @@ impl Cx {
         &self.state.run
     }
 
-    pub(crate) fn event(&self, kind: EventKind) {
+    pub(crate) fn event(&self, mut kind: EventKind) {
+        self.state.run.env.redactor.event(&mut kind);
         self.state.run.log.note(self.state.unit, kind);
     }
 
