@@ -35,7 +35,7 @@ pub(crate) fn install() -> Result<()> {
     install_npm(&needs.npm)?;
     let pip = pip();
     install_pypi(&missing(&needs.pypi, |name| {
-        succeeds(program(&pip, &["show", "--quiet", name]))
+        succeeds(program(&pip, &["show", "--quiet", plain(name)]))
     }))
 }
 
@@ -101,6 +101,11 @@ fn install_pypi(missing: &[&str]) -> Result<()> {
     run(program(&pip(), &[&["install"], missing].concat()))
 }
 
+/// A package of PyPI without its extras, which are no part of its name once it is installed.
+fn plain(name: &str) -> &str {
+    name.split('[').next().unwrap_or(name)
+}
+
 fn pip() -> String {
     root().join(FOLDER).join("python/bin/pip").display().to_string()
 }
@@ -122,6 +127,14 @@ mod tests {
         let names = ["a".to_owned(), "b".to_owned()];
         assert_eq!(missing(&names, |name| name == "a"), ["b"]);
         assert!(missing(&names, |_| true).is_empty());
+    }
+
+    #[test]
+    fn a_package_is_found_by_its_name_without_extras() {
+        assert_eq!(
+            (plain("litellm[proxy]"), plain("litellm")),
+            ("litellm", "litellm")
+        );
     }
 
     #[test]

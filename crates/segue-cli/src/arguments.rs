@@ -11,8 +11,8 @@ mod tools;
 use runs::{ArtifactsArgs, RunsArgs};
 
 pub(crate) use operator::{
-    Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, SetBudget, StatusArgs,
-    WriteDocument,
+    Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, ListModels, ModelsArgs, ModelsOf,
+    PriceOf, SetBudget, StatusArgs, WriteDocument,
 };
 
 pub(crate) use tools::{PinTools, Tools, ToolsArgs};
@@ -137,12 +137,14 @@ pub(crate) enum Verb {
     Status(StatusArgs),
     /// List, print or write the results of a workspace
     Documents(DocumentsArgs),
+    /// Show providers, models, what names mean here and what they cost
+    Models(ModelsArgs),
+    /// List the tools there are, show one, or accept what MCP servers offer
+    Tools(ToolsArgs),
     /// Show budgets, or set that of a run
     Budgets(BudgetsArgs),
     /// Stop all new model and tool calls, or let them go on
     Halt(HaltArgs),
-    /// Look after the tools there are
-    Tools(ToolsArgs),
     /// Look whether everything here is as it should be
     Doctor(DoctorArgs),
     /// Draw a pipeline
@@ -498,6 +500,10 @@ pub(crate) enum Shape {
     Overview,
     /// What `documents --json` writes
     Documents,
+    /// What `models --json` writes
+    Models,
+    /// What `tools --json` writes
+    Tools,
     /// What `budgets --json` writes
     Budgets,
     /// What `halt --json` writes

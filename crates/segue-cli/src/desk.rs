@@ -53,9 +53,9 @@ impl Desk {
         let operator = Operator::of(&project, &program.registry, &program.models)?;
         let store = store::open(&project, how, screen).await?;
         let mut builder = Runner::builder()
+            .prices(operator.prices_of(&project)?)
             .registry(operator.registry)
             .models(operator.models)
-            .prices(project.prices()?)
             .store_in(store.clone());
         let config = &project.config;
         if let Some(runs) = config.count("limits.max_runs") {

@@ -33,13 +33,24 @@ const TEXTS: &[&str] = &[
 /// assert_eq!(tool.spec().name, "segue.fetch");
 /// ```
 #[derive(Clone)]
-pub struct Fetch(Guard);
+pub struct Fetch {
+    guard: Guard,
+    unavailable: Option<Box<Failure>>,
+}
 
 impl Fetch {
     /// Fetches through this guard.
     #[must_use]
     pub fn new(guard: Guard) -> Self {
-        Self(guard)
+        let unavailable = None;
+        Self { guard, unavailable }
+    }
+
+    /// Cannot be called, for this reason: a run that needs it does not start.
+    #[must_use]
+    pub fn unavailable(mut self, why: Failure) -> Self {
+        self.unavailable = Some(Box::new(why));
+        self
     }
 }
 
@@ -57,10 +68,18 @@ impl Tool for Fetch {
         ToolSpec::new(NAME, description, parameters).class(ToolClass::ReadOnly)
     }
 
+    fn available(&self) -> Result<(), Failure> {
+        match &self.unavailable {
+            Some(why) => Err((**why).clone()),
+            None => Ok(()),
+        }
+    }
+
     fn call<'a>(&'a self, _cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>> {
         async move {
+            self.available()?;
             let url = arguments.get("url").and_then(Json::as_str).unwrap_or_default();
-            let answer = self.0.send(Outgoing::get(url).only(is_text)).await?;
+            let answer = self.guard.send(Outgoing::get(url).only(is_text)).await?;
             let text = text_of(&answer)?;
             Ok(json!({
                 "status": answer.status,

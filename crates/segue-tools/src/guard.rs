@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use hyper::http::request::Builder;
 use hyper::{Method, StatusCode};
 use rustls::ClientConfig;
@@ -310,7 +310,7 @@ fn sent_on(request: Outgoing, from: &Url, to: &str, status: u16) -> Result<Outgo
         ..request
     };
     let becomes_get = status == 303 || (request.method == Method::POST && [301, 302].contains(&status));
-    if becomes_get && request.method != Method::HEAD {
+    if becomes_get {
         request.method = Method::GET;
         request.body = Bytes::new();
     }
@@ -333,7 +333,7 @@ fn wanted(types: Option<fn(&str) -> bool>, status: u16, headers: &HeaderMap) -> 
     if sends {
         return Ok(());
     }
-    let encoding = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes());
+    let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
     if encoding.is_some_and(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")) {
         return Err("it is compressed, which nobody asked for".to_owned());
     }

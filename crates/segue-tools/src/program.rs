@@ -51,9 +51,9 @@ pub struct Program {
 impl Program {
     /// A program with fixed arguments.
     pub fn new(name: impl Into<String>, command: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let takes_anything = serde_json::json!({"type": "object", "properties": {}});
+        let takes_nothing = serde_json::json!({"type": "object", "properties": {}});
         Self {
-            spec: ToolSpec::new(name, "", takes_anything),
+            spec: ToolSpec::new(name, "", takes_nothing),
             limits: ToolLimits::default(),
             command: command.into_iter().map(Into::into).collect(),
             env: Vec::new(),
@@ -73,7 +73,7 @@ impl Program {
         self
     }
 
-    /// What it takes: a schema of an object.
+    /// What it takes: a schema of an object. Without this it takes no arguments.
     #[must_use]
     pub fn input(mut self, input: &Schema) -> Self {
         self.spec.parameters = input.as_json().clone();

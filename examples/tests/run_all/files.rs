@@ -64,7 +64,7 @@ async fn of_both(file: &str, input: &str) -> [Json; 2] {
 #[test]
 fn every_file_is_here() {
     let mut found = Vec::new();
-    for folder in ["", "documents/", "research/"] {
+    for folder in ["", "documents/", "research/", "tools/"] {
         let names = stems(&Path::new(FOLDER).join(folder), ".yaml");
         let pipelines = names
             .iter()
@@ -77,7 +77,7 @@ fn every_file_is_here() {
     // Needs a tool: `programs` runs it.
     named.push("own_tool");
     // Need a store: `guides` plays them.
-    named.extend(["intake", "strategist"]);
+    named.extend(["intake", "strategist", "tools/spelling"]);
     // Is killed on the way: `readme` does that.
     named.push("survive");
     named.sort_unstable();

@@ -12,6 +12,14 @@ pub(crate) struct ToolsArgs {
 /// What to do with tools.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tools {
+    /// List those that pipelines here can name
+    Ls,
+    /// Show one, with what it takes
+    Show {
+        /// Its name, or a glob such as `search.*`
+        #[arg(value_name = "TOOL")]
+        tool: String,
+    },
     /// Ask MCP servers for their tools, show what is different from what was accepted, and accept it
     Pin(PinTools),
 }

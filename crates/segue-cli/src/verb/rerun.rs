@@ -117,7 +117,7 @@ fn new(
         None => find_file(old.name())?,
     };
     let operator = program.operator(Some(&path))?;
-    let loaded = pipelines::load(&path, &operator.registry, false)?;
+    let loaded = pipelines::load(&path, &operator, false)?;
     if loaded.plan.name != old.name() {
         let message = format!(
             "`{}` is pipeline `{}`, not `{}`",

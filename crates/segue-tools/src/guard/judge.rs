@@ -104,9 +104,9 @@ impl Refusal {
     #[must_use]
     pub fn of(self, asked: &str) -> Failure {
         // Who is named in an address may have a password beside the name.
-        let shown = match self.reason {
-            Reason::Userinfo => "the address".to_owned(),
-            _ => quote(asked),
+        let shown = match asked.contains('@') {
+            true => "the address".to_owned(),
+            false => quote(asked),
         };
         let message = format!("{shown} is refused: {}", self.message);
         let mut failure = Failure::new(ErrorKind::UrlRefused, message);

@@ -43,8 +43,8 @@ pub(crate) fn relied(env: &Environment, plan: &Plan, agents: &IndexMap<String, A
 pub(crate) fn available(env: &Environment, plan: &Plan, steps: Option<Vec<&Step>>) -> Result<(), Failure> {
     let steps = steps.unwrap_or_else(|| plan.steps.iter().collect());
     let tools = called_by(plan, steps).into_iter();
-    let tools = tools.filter_map(|name| env.registry.tool_of(&name));
-    tools.map(|tool| tool.available()).collect()
+    let mut tools = tools.filter_map(|name| env.registry.tool_of(&name));
+    tools.try_for_each(|tool| tool.available())
 }
 
 /// A registered step or tool as it is described.
