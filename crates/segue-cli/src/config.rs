@@ -140,6 +140,26 @@ impl Config {
         found
     }
 
+    /// What stands right under a key with names of the operator's, such as `models`: of one name the highest level's
+    /// counts.
+    pub(crate) fn given(&self, key: &str) -> BTreeMap<String, Setting> {
+        let mut given = BTreeMap::new();
+        for layer in self.layers.iter().rev() {
+            for (path, value, line) in layer.entries() {
+                if let [first, name] = path
+                    && first == key
+                {
+                    let setting = Setting {
+                        value: value.clone(),
+                        origin: Origin::File(layer.path().to_owned(), line),
+                    };
+                    given.insert(name.clone(), setting);
+                }
+            }
+        }
+        given
+    }
+
     /// The tables of a list, such as `[[budget]]`: of all levels; of one `name` the highest level's counts.
     pub(crate) fn listed(&self, key: &str) -> Vec<Found> {
         let mut found: Vec<Found> = Vec::new();

@@ -13,6 +13,7 @@ pub(crate) mod graph;
 pub(crate) mod halt;
 pub(crate) mod init;
 pub(crate) mod man;
+pub(crate) mod models;
 pub(crate) mod overview;
 pub(crate) mod plan;
 pub(crate) mod rerun;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`program`] | a program: JSON in, JSON out, in a process group of its own |
 //! | [`http`] | an HTTP service at an address of the operator |
+//! | [`mcp`] | MCP servers, over pipes or streamable HTTP: pinned tools, one connection for each |
 //! | [`guard`] | the only way to an address that is not the operator's own: judged, looked up once, connected to as judged |
 //! | [`fetch`] | the tool `segue.fetch`, on the guard |
 //!
@@ -13,6 +14,7 @@
 pub mod fetch;
 pub mod guard;
 pub mod http;
+pub mod mcp;
 pub mod program;
 pub mod secrets;
 

@@ -446,3 +446,31 @@ async fn max_calls_of_a_pipeline_counts_the_whole_run() {
         );
     }
 }
+
+#[tokio::test]
+async fn tools_that_nobody_knows_yet_are_warned_of_and_are_none_of_a_run() {
+    let registry = || Registry::new().unverified("files", "pin them");
+    let text = "version: 1\nname: p\nsteps: { read: { agent: a, prompt: Go. } }\n\
+                agents: { a: { instructions: Read., model: local/extractive, tools: [files.*] } }\n";
+    let loaded = segue::file::load_text(text, "p.yaml", &registry()).expect("a warning refuses nothing");
+    let warnings = loaded.warnings.list();
+    let [fault] = warnings[..] else {
+        panic!("{:?}", loaded.warnings);
+    };
+    assert_eq!(fault.code, segue::fault::Code::Unverified);
+    assert_eq!(fault.advice().as_deref(), Some("pin them"));
+
+    let pipeline: Pipeline<Json, Json> =
+        Pipeline::from_plan(&loaded.plan, &registry()).expect("its behaviour is found when it runs");
+    let runner = Runner::builder().registry(registry()).build().expect("a runner");
+    let error = runner
+        .start(&pipeline, json!({}))
+        .await
+        .err()
+        .expect("it is not started");
+    assert_eq!(
+        error.failure().message,
+        "agent `a`: what tools `files` has is not known yet, so `files.*` means none"
+    );
+    assert_eq!(error.failure().hints, ["pin them"]);
+}

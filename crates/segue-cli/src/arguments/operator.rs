@@ -74,26 +74,6 @@ pub(crate) struct WriteDocument {
     pub(crate) of: OfPipeline,
 }
 
-/// Arguments of `tools`.
-#[derive(Debug, Args)]
-pub(crate) struct ToolsArgs {
-    #[command(subcommand)]
-    pub(crate) what: Tools,
-}
-
-/// What to do with tools.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Tools {
-    /// List those that pipelines here can name
-    Ls,
-    /// Show one, with what it takes
-    Show {
-        /// Its name, or a glob such as `search.*`
-        #[arg(value_name = "TOOL")]
-        tool: String,
-    },
-}
-
 /// Arguments of `budgets`.
 #[derive(Debug, Args)]
 pub(crate) struct BudgetsArgs {
@@ -119,6 +99,38 @@ pub(crate) struct SetBudget {
     /// The new limits: 1.00, usd=1,tokens=20000,requests=30, or none
     #[arg(value_name = "BUDGET")]
     pub(crate) budget: String,
+}
+
+/// Arguments of `models`.
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(crate) what: ModelsOf,
+}
+
+/// What to say of models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsOf {
+    /// List providers with their keys, what each `auto/*` means here, and models with their prices
+    Ls(ListModels),
+    /// Print the price of a model, and where it is from
+    Prices(PriceOf),
+}
+
+/// Arguments of `models ls`.
+#[derive(Debug, Args)]
+pub(crate) struct ListModels {
+    /// Ask each provider which models it has
+    #[arg(long)]
+    pub(crate) probe: bool,
+}
+
+/// Arguments of `models prices`.
+#[derive(Debug, Args)]
+pub(crate) struct PriceOf {
+    /// The model: provider/model, or a name for one
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: String,
 }
 
 /// Arguments of `halt`.

@@ -29,6 +29,8 @@ pub(crate) enum Takes {
     Duration,
     /// Dollars, as decimal text.
     Money,
+    /// One text, or a list of them.
+    TextOrTexts,
     Truth,
     Texts,
     /// Integers between two, or a word.
@@ -98,6 +100,48 @@ const KEYS: &[Key] = &[
         "The longest output that stands in the log; 64 bytes at least.",
     ),
     key(
+        "providers.*.base_url",
+        Takes::Text,
+        None,
+        "Where the provider is: what stands before /chat/completions, /responses, /messages, /models/M:generateContent or /api/chat.",
+    ),
+    key(
+        "providers.*.api",
+        Takes::Words(&["chat", "responses", "anthropic", "gemini", "ollama"]),
+        None,
+        "How it is spoken to; the provider's own way, and chat for one that is not known.",
+    ),
+    key(
+        "providers.*.key_env",
+        Takes::Text,
+        None,
+        "The variable of the environment that has its key.",
+    ),
+    key(
+        "providers.*.requests_per_minute",
+        Takes::Count(1, 10_000_000),
+        None,
+        "Most requests with its key in any sixty seconds, of all runs of this process.",
+    ),
+    key(
+        "providers.*.tokens_per_minute",
+        Takes::Count(1, 1_000_000_000_000),
+        None,
+        "Most tokens with its key in any sixty seconds, of all runs of this process.",
+    ),
+    key(
+        "providers.*.max_concurrent",
+        Takes::Count(1, 1_000_000),
+        None,
+        "Most calls with its key under way at once, of all runs of this process.",
+    ),
+    key(
+        "models.*",
+        Takes::TextOrTexts,
+        None,
+        "The models that a name stands for, in fallback order; for auto/small, auto/medium or auto/large, instead of the built-in choice.",
+    ),
+    key(
         "prices.*.input",
         Takes::Money,
         None,
@@ -120,6 +164,69 @@ const KEYS: &[Key] = &[
         Takes::Money,
         None,
         "Dollars for a million input tokens written to the provider's cache.",
+    ),
+    key(
+        "prices.*.audio",
+        Takes::Money,
+        None,
+        "Dollars for a million tokens of audio; as for text, where it is not said.",
+    ),
+    key(
+        "mcp.*.command",
+        Takes::TextOrTexts,
+        None,
+        "The program of an MCP server and its fixed arguments; a path is one from the folder of the project. No shell reads it.",
+    ),
+    key(
+        "mcp.*.url",
+        Takes::Text,
+        None,
+        "The address of an MCP server that is reached over streamable HTTP; instead of `command`.",
+    ),
+    key(
+        "mcp.*.allow",
+        Takes::TextOrTexts,
+        None,
+        "The tools of it that are offered, by name or glob; nobody is asked about them. Without it all are offered, and a \
+         tool that the server calls destructive asks for approval.",
+    ),
+    key(
+        "mcp.*.approve",
+        Takes::TextOrTexts,
+        None,
+        "Further tools that are offered, by name or glob: a person approves each of their calls.",
+    ),
+    key(
+        "mcp.*.env.*",
+        Takes::Text,
+        None,
+        "A variable of the program's environment, besides PATH, HOME, LANG, TMPDIR and SEGUE_OFFLINE; secret://NAME stands \
+         for a secret.",
+    ),
+    key(
+        "mcp.*.header.*",
+        Takes::Text,
+        None,
+        "A header of every request to the address; secret://NAME stands for a secret.",
+    ),
+    key(
+        "mcp.*.annotations",
+        Takes::Words(&["doubted", "trusted"]),
+        Some("doubted"),
+        "Whether the server is believed when it says that a tool changes nothing, or nothing more when it is called twice: \
+         such a call is repeated after a crash. Where it warns it is always believed.",
+    ),
+    key(
+        "mcp.*.timeout",
+        Takes::Duration,
+        Some("30s"),
+        "How long a call of one of its tools may take; pipeline files can say less.",
+    ),
+    key(
+        "mcp.*.start_timeout",
+        Takes::Duration,
+        Some("60s"),
+        "How long the server may take to start and to list its tools.",
     ),
     key(
         "budget.[].name",
@@ -278,6 +385,9 @@ fn leaf(key: &Key) -> Json {
         Takes::Size => json!({"type": "string", "pattern": "^[0-9]+ ?([KMG]i?)?B$"}),
         Takes::Duration => json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}),
         Takes::Money => json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,9})?$"}),
+        Takes::TextOrTexts => json!({"anyOf": [
+            {"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        ]}),
         Takes::Truth => json!({"type": "boolean"}),
         Takes::Texts => json!({"type": "array", "items": {"type": "string"}}),
         Takes::Counts(least, most, word) => json!({

@@ -67,6 +67,24 @@ impl Found {
             _ => None,
         }
     }
+
+    pub(crate) fn texts(&self, key: &str) -> Option<&[String]> {
+        match self.values.get(key)? {
+            Value::Texts(texts) => Some(texts),
+            _ => None,
+        }
+    }
+
+    /// The texts in a table of this one, by the names the operator gave them.
+    pub(crate) fn texts_in<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.values.iter().filter_map(move |(path, value)| {
+            let name = path.strip_prefix(table)?.strip_prefix('.')?;
+            match value {
+                Value::Text(text) => Some((name, text.as_str())),
+                _ => None,
+            }
+        })
+    }
 }
 
 impl Layer {
@@ -368,6 +386,7 @@ fn needs(takes: Takes) -> Wrong {
         Takes::Size => "needs a size such as `\"64KiB\"`".to_owned(),
         Takes::Duration => "needs a duration such as `\"90d\"`".to_owned(),
         Takes::Money => "needs dollars as text, such as `\"0.25\"`".to_owned(),
+        Takes::TextOrTexts => "needs text, or a list of texts".to_owned(),
         Takes::Truth => "needs `true` or `false`".to_owned(),
         Takes::Texts => "needs a list of texts, such as `[\"a\", \"b\"]`".to_owned(),
         Takes::Counts(least, most, word) => {
@@ -415,6 +434,11 @@ pub(super) fn value_of(takes: Takes, value: &Toml) -> Result<Value, Wrong> {
         }
         (Takes::Type, value) => json(value).map(Value::Type).ok_or_else(wrong),
         (Takes::Money, Toml::String(text)) => text.parse().map(Value::Money).map_err(|_| wrong()),
+        (Takes::TextOrTexts, Toml::String(text)) => Ok(Value::Texts(vec![text.clone()])),
+        (Takes::TextOrTexts, Toml::Array(values)) if !values.is_empty() => {
+            let texts = values.iter().map(|value| value.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().map(Value::Texts).ok_or_else(wrong)
+        }
         _ => Err(wrong()),
     }
 }
@@ -472,6 +496,22 @@ mod tests {
             ),
             ("[limits]\noutput_inline = 64\n", &["needs a size such as"]),
             ("[prices.\"a/b\"]\ninput = 0.25\n", &["needs dollars as text"]),
+            (
+                "[models]\nhouse = []\n",
+                &["`models.house` needs text, or a list"],
+            ),
+            (
+                "[models]\nhouse = [\"a/b\", 1]\n",
+                &["`models.house` needs text, or a list"],
+            ),
+                "[mcp.a]\ncommand = []\n",
+                &["`mcp.a.command` needs text, or a list"],
+            ),
+            (
+                "[mcp.a]\nallow = [\"b\", 1]\n",
+                &["`mcp.a.allow` needs text, or a list"],
+            ),
+            ("[mcp.a]\nenv = \"b\"\n", &["`mcp.a.env` is a table"]),
             ("store = 1\n", &["`store` is a table"]),
             ("[store\n", &["toml_syntax"]),
             ("[store]\nurl = \"a\"\nurl = \"b\"\n", &["toml_syntax"]),

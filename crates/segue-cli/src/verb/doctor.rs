@@ -20,6 +20,7 @@ use crate::project::{Place, Project};
 use crate::store::Open;
 use crate::terminal::words;
 
+mod models;
 mod trust;
 
 /// Variables with keys of providers.
@@ -112,6 +113,7 @@ pub(crate) fn doctor(arguments: &DoctorArgs, program: &mut Program) -> Result<Ex
         }
     }
     found.keys();
+    found.checks.push(models::check(program));
     found.write(program);
     match found.checks.iter().all(|check| check.ok) {
         true => Ok(Exit::Done),

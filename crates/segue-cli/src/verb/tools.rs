@@ -15,11 +15,22 @@ use crate::project::Project;
 use crate::terminal::table::{Table, names, words as column};
 use crate::terminal::words;
 
+mod pin;
+
 /// How long a call may take where nobody says anything.
 const TIMEOUT_MS: u64 = 30_000;
 
-/// Lists tools, or shows one.
+/// Does what is said with tools.
 pub(crate) fn tools(arguments: &ToolsArgs, program: &mut Program) -> Result<Exit, Problem> {
+    match &arguments.what {
+        Tools::Ls => show(None, program),
+        Tools::Show { tool } => show(Some(tool), program),
+        Tools::Pin(arguments) => pin::pin(arguments, program),
+    }
+}
+
+/// Lists tools, or shows those of a name.
+fn show(wanted: Option<&str>, program: &mut Program) -> Result<Exit, Problem> {
     let project = Project::find(None, &program.common)?;
     let operator = Operator::of(&project, &program.registry, &program.models)?;
     let all: Vec<Line> = operator
@@ -27,10 +38,6 @@ pub(crate) fn tools(arguments: &ToolsArgs, program: &mut Program) -> Result<Exit
         .tools()
         .map(|tool| Line::of(&project, tool))
         .collect();
-    let wanted = match &arguments.what {
-        Tools::Ls => None,
-        Tools::Show { tool } => Some(tool.as_str()),
-    };
     let lines: Vec<&Line> = all
         .iter()
         .filter(|line| wanted.is_none_or(|wanted| segue::means_tool(wanted, &line.name)))

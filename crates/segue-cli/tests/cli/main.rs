@@ -9,6 +9,8 @@ mod init;
 mod inputs;
 mod interrupt;
 mod kept;
+mod mcp;
+mod models;
 mod operator;
 mod plan;
 mod program;

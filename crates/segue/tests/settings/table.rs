@@ -214,12 +214,6 @@ const TABLE: &[Row] = &[
         "a_name_registered_twice_is_an_error",
     ),
     ("Registry", "tool", "tools", "a_name_registered_twice_is_an_error"),
-    (
-        "Registry",
-        "tool_with",
-        "tools",
-        "whoever_offers_a_tool_sets_limits_that_can_be_narrowed_and_not_widened",
-    ),
     ("Build", "title", "settings/run", "what_a_run_is_called"),
     ("Build", "description", "settings/run", "what_a_run_is_called"),
     ("Build", "label", "settings/run", "what_a_run_is_called"),
