@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use segue::fault::{Fault, Faults};
 use segue::model::tokens_of;
 use segue::money::Nanousd;
-use segue::plan::{Action, Context, Kind, NeedKind, Output, ToolApproval};
+use segue::plan::{Action, Context, Kind, NeedKind, Output, PlannedPattern, ToolApproval};
 use segue::price::PriceBook;
 use segue::settings::Backoff;
 use segue::view::{GraphEdge, GraphView};
@@ -25,6 +25,8 @@ use crate::sites::{self, Offer, Site};
 pub(crate) struct PlanView {
     schema: &'static str,
     pub(crate) pipeline: String,
+    /// The pattern of it that this is.
+    pattern: Option<PlannedPattern>,
     plan_hash: String,
     pub(crate) inputs: Json,
     output: Json,
@@ -143,6 +145,7 @@ impl PlanView {
         Self {
             schema: "segue.plan/1",
             pipeline: plan.name.clone(),
+            pattern: plan.pattern.clone(),
             plan_hash: plan.hash().to_string(),
             inputs: Json::Object(inputs.clone()),
             output: output(plan),

@@ -17,6 +17,7 @@ mod known;
 mod load;
 mod model;
 mod names;
+mod patterns;
 mod pipeline;
 mod reader;
 mod refer;
@@ -33,7 +34,7 @@ pub mod yaml;
 
 pub use files::{Files, Unreadable};
 pub use format::schema;
-pub use load::{LoadOptions, Loaded, Rejected, Sources, load, load_from, load_text};
+pub use load::{LoadOptions, Loaded, Rejected, Sources, load, load_from, load_text, of_pattern};
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,9 @@ pub(crate) fn first(run: &RunView, budget: Option<&Budget>, style: Style) -> Str
     let id = run.id().map(|id| id.to_string()).unwrap_or_default();
     let steps = words::plural(run.steps().count() as u64, "step");
     let record = run.record();
+    let label = run
+        .plan()
+        .map_or_else(|| record.pipeline.clone(), |plan| plan.label());
     let models = models(&record.models);
     let mut parts = Vec::new();
     if !models.is_empty() {
@@ -26,7 +29,7 @@ pub(crate) fn first(run: &RunView, budget: Option<&Budget>, style: Style) -> Str
     format!(
         "{} {} ({steps}) {}",
         style.dim(&id),
-        style.bold(&words::one_line(run.pipeline())),
+        style.bold(&words::one_line(&label)),
         style.dim(&parts.join(", "))
     )
 }

@@ -26,6 +26,7 @@ pub(crate) fn graph(arguments: &GraphArgs, program: &mut Program) -> Result<Exit
             "schema": graph.schema,
             "pipeline": graph.pipeline,
             "title": graph.title,
+            "pattern": graph.pattern,
             "format": format,
             "text": text,
             "steps": graph.steps,
