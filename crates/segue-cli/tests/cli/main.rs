@@ -23,4 +23,5 @@ mod settings;
 mod shapes;
 mod standing;
 mod status;
+mod trust;
 mod usage;
