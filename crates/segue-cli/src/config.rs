@@ -32,6 +32,7 @@ pub(crate) struct Config {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Text(String),
+    Texts(Vec<String>),
     Count(u64),
     /// In bytes.
     Size(u64),
@@ -158,6 +159,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Text(text) => f.write_str(text),
+            Value::Texts(texts) => f.write_str(&texts.join(", ")),
             Value::Count(count) => write!(f, "{count}"),
             Value::Size(bytes) if bytes % 1024 == 0 => write!(f, "{}KiB", bytes / 1024),
             Value::Size(bytes) => write!(f, "{bytes}B"),

@@ -35,6 +35,7 @@ mod naming;
 mod operator;
 mod output;
 mod paper;
+mod patterns;
 mod pipelines;
 mod planned;
 mod problem;

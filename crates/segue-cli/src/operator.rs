@@ -1,8 +1,12 @@
 //! The operator: what the configuration of a project adds to what the program registers. The one place where names of
 //! `segue.toml` become models and tools.
 
+use std::collections::BTreeMap;
+
 use segue::{Models, Registry};
 
+use crate::config::Found;
+use crate::patterns;
 use crate::problem::Problem;
 use crate::project::Project;
 
@@ -12,6 +16,8 @@ pub(crate) struct Operator {
     pub(crate) registry: Registry,
     /// Models.
     pub(crate) models: Models,
+    /// Patterns by name.
+    pub(crate) patterns: BTreeMap<String, Found>,
 }
 
 impl Operator {
@@ -19,8 +25,12 @@ impl Operator {
     ///
     /// # Errors
     /// What is wrong with its configuration.
-    pub(crate) fn of(_project: &Project, registry: &Registry, models: &Models) -> Result<Self, Problem> {
+    pub(crate) fn of(project: &Project, registry: &Registry, models: &Models) -> Result<Self, Problem> {
         let (registry, models) = (registry.clone(), models.clone());
-        Ok(Self { registry, models })
+        Ok(Self {
+            registry,
+            models,
+            patterns: project.config.named(patterns::KEY),
+        })
     }
 }

@@ -180,9 +180,9 @@ fn own_pipeline<'a>(
 }
 
 fn open(named: Option<&str>, (registry, models, common): (&Registry, &Models, &Common)) -> Opened {
-    let path = pipelines::find(named)?;
+    let path = pipelines::find(named, common)?;
     let operator = Operator::of(&Project::find(Some(&path), common)?, registry, models)?;
-    let loaded = pipelines::load(&path, &operator.registry, false)?;
+    let loaded = pipelines::load(&path, &operator, false)?;
     Ok((path, loaded))
 }
 

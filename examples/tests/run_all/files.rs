@@ -64,7 +64,7 @@ async fn of_both(file: &str, input: &str) -> [Json; 2] {
 #[test]
 fn every_file_is_here() {
     let mut found = Vec::new();
-    for folder in ["", "documents/", "research/"] {
+    for folder in ["", "content/", "documents/", "research/"] {
         let names = stems(&Path::new(FOLDER).join(folder), ".yaml");
         let pipelines = names
             .iter()
@@ -73,8 +73,8 @@ fn every_file_is_here() {
     }
     let mut named: Vec<&str> = FILES.to_vec();
     named.push("research/research");
-    // Needs a tool: `programs` runs it.
-    named.push("own_tool");
+    // Need tools: `programs` and `content` run them.
+    named.extend(["own_tool", "content/content"]);
     // Need a store: `guides` plays them.
     named.extend(["intake", "strategist"]);
     // Is killed on the way: `readme` does that.

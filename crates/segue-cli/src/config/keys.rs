@@ -20,6 +20,8 @@ pub(crate) struct Key {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Takes {
     Text,
+    /// A list of texts.
+    Texts,
     Words(&'static [&'static str]),
     Count(u64, u64),
     /// Bytes, such as `64KiB`.
@@ -180,6 +182,43 @@ pub(crate) const KEYS: &[Key] = &[
         Some("fail"),
         "What becomes of a call that does not fit: it fails, or its run waits until somebody raises the limit.",
     ),
+    key(
+        "patterns.*.steps",
+        Takes::Texts,
+        None,
+        "Agents of the program, in order; one may come again.",
+    ),
+    key(
+        "patterns.*.strategy",
+        Takes::Text,
+        Some("sequential"),
+        "How they work together: sequential, parallel, conditional or one of the program.",
+    ),
+    key("patterns.*.description", Takes::Text, None, "What it is for."),
+    key(
+        "patterns.*.timeout",
+        Takes::Duration,
+        Some("5m"),
+        "Deadline of a run, one second to an hour.",
+    ),
+    key(
+        "patterns.*.retries",
+        Takes::Count(0, 10),
+        None,
+        "More attempts of each agent's step; else what the agent says.",
+    ),
+    key(
+        "patterns.*.concurrency",
+        Takes::Count(1, 20),
+        Some("5"),
+        "Agents at work at once.",
+    ),
+    key(
+        "patterns.*.fallback",
+        Takes::Text,
+        None,
+        "The pattern that runs with the same prompt where this one fails.",
+    ),
 ];
 
 /// The key at a path, where a `*` stands for any name.
@@ -260,6 +299,7 @@ fn object() -> Json {
 fn leaf(key: &Key) -> Json {
     let mut schema = match key.takes {
         Takes::Text => json!({"type": "string"}),
+        Takes::Texts => json!({"type": "array", "items": {"type": "string"}}),
         Takes::Words(words) => json!({"enum": words}),
         Takes::Count(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Takes::Size => json!({"type": "string", "pattern": "^[0-9]+ ?([KMG]i?)?B$"}),

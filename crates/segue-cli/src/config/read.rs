@@ -283,6 +283,10 @@ impl Reading<'_> {
 fn plain(value: &DeValue<'_>) -> Option<Toml> {
     match value {
         DeValue::String(text) => Some(Toml::String(text.to_string())),
+        DeValue::Array(items) => {
+            let items: Option<Vec<Toml>> = items.iter().map(|item| plain(item.get_ref())).collect();
+            items.map(Toml::Array)
+        }
         DeValue::Integer(number) => {
             let digits = number.as_str().replace('_', "");
             i64::from_str_radix(&digits, number.radix())
@@ -298,6 +302,7 @@ type Wrong = (Code, String);
 fn needs(takes: Takes) -> Wrong {
     let what = match takes {
         Takes::Text => "needs text".to_owned(),
+        Takes::Texts => "needs a list of texts".to_owned(),
         Takes::Words(words) => {
             let words: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
             format!("needs {}", words.join(" or "))
@@ -318,6 +323,11 @@ pub(super) fn value_of(takes: Takes, value: &Toml) -> Result<Value, Wrong> {
     let wrong = || needs(takes);
     match (takes, value) {
         (Takes::Text, Toml::String(text)) => Ok(Value::Text(text.clone())),
+        (Takes::Texts, Toml::Array(items)) => {
+            let texts: Option<Vec<String>> =
+                items.iter().map(|item| Some(item.as_str()?.to_owned())).collect();
+            texts.map(Value::Texts).ok_or_else(wrong)
+        }
         (Takes::Words(words), Toml::String(text)) if words.contains(&text.as_str()) => {
             Ok(Value::Text(text.clone()))
         }

@@ -111,12 +111,12 @@ fn new(
     program: &Program,
 ) -> Result<Pipeline<Json, Json>, Problem> {
     let named = definition.and_then(|definition| definition.strip_prefix("file:"));
-    let path = match named.map(Path::new).filter(|path| path.is_file()) {
+    let path = match named.map(Path::new).filter(|path| pipelines::is_there(path)) {
         Some(path) => path.to_owned(),
-        None => find_file(old.name())?,
+        None => find_file(old.name(), program)?,
     };
     let operator = program.operator(Some(&path))?;
-    let loaded = pipelines::load(&path, &operator.registry, false)?;
+    let loaded = pipelines::load(&path, &operator, false)?;
     if loaded.plan.name != old.name() {
         let message = format!(
             "`{}` is pipeline `{}`, not `{}`",
@@ -129,8 +129,8 @@ fn new(
     Ok(Pipeline::from_plan(&loaded.plan, &operator.registry)?)
 }
 
-fn find_file(name: &str) -> Result<PathBuf, Problem> {
-    pipelines::find(Some(name))
+fn find_file(name: &str, program: &Program) -> Result<PathBuf, Problem> {
+    pipelines::find(Some(name), &program.common)
         .map_err(|problem| problem.hint("`--definition new` reads the file of the pipeline again"))
 }
 

@@ -10,6 +10,7 @@ mod inputs;
 mod interrupt;
 mod kept;
 mod operator;
+mod patterns;
 mod plan;
 mod program;
 mod project;
