@@ -281,6 +281,22 @@ on_failure: { steps: { sorry: { set: 'Sorry: {{ error.step }}' } }, output: step
     assert_eq!(done.output, "Sorry: b");
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_deadline_of_a_pattern_holds_within_another_run() {
+    let text = |step: &str| {
+        format!(
+            "patterns: {{ p: {{ steps: [b], prompt: x, timeout: 3s, fallback: none }} }}\nsteps: {{ s: {{ pipeline: '#p'{step} }} }}\n"
+        )
+    };
+    let slow = Scripted::new().rule(Rule::reply("late").delay(secs(4)));
+    let error = run(&text(""), json!({}), &slow).await.err().expect("it is late");
+    assert!(error.to_string().contains("within 3s"), "{error}");
+    let done = run(&text(", step_timeout: 5s"), json!({}), &slow)
+        .await
+        .expect("its step says otherwise");
+    assert_eq!(done.output, "late");
+}
+
 fn registry() -> Registry {
     let agent = |name: &str| {
         Agent::<String>::new(name)

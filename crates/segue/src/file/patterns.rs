@@ -17,6 +17,7 @@ use crate::fault::{Code, Faults, Span, quote};
 use crate::pattern::{CONCURRENCY, Cast, MAX_CONCURRENCY, MAX_RETRIES, PROMPT, TIMEOUT, TIMEOUTS};
 use crate::plan::{Action, Arm, Input, ModelRef, OnFailure, Plan, PlannedPattern, RunSettings, Step};
 use crate::schema::Schema;
+use crate::settings::Setting;
 
 /// The most patterns of a file.
 const MAX_PATTERNS: usize = 1000;
@@ -397,19 +398,25 @@ impl<'d> Reader<'_, '_, 'd> {
     /// Puts patterns into the steps that run them, in the form in which they run.
     pub(super) fn put_in(&self, steps: &mut [Step], finished: &IndexMap<String, Arc<Plan>>) {
         for step in steps {
-            match &mut step.action {
-                Action::Pipeline { plan, .. } => self.exchange(plan, finished),
-                Action::Route { arms, .. } => {
-                    for arm in arms.values_mut() {
-                        if let Arm::Inline(step) = arm
-                            && let Action::Pipeline { plan, .. } = &mut step.action
-                        {
-                            self.exchange(plan, finished);
-                        }
+            self.put_into(step, finished);
+            if let Action::Route { arms, .. } = &mut step.action {
+                for arm in arms.values_mut() {
+                    if let Arm::Inline(step) = arm {
+                        self.put_into(step, finished);
                     }
                 }
-                _ => {}
             }
+        }
+    }
+
+    fn put_into(&self, step: &mut Step, finished: &IndexMap<String, Arc<Plan>>) {
+        let Action::Pipeline { plan, .. } = &mut step.action else {
+            return;
+        };
+        self.exchange(plan, finished);
+        // Within a run, the deadline of a pattern is that of its step; of a map it would be one for all items.
+        if plan.pattern.is_some() && step.each.is_none() && step.settings.step_timeout == Setting::Inherit {
+            step.settings.step_timeout = plan.run.timeout.into();
         }
     }
 
