@@ -64,6 +64,8 @@ pub(crate) fn rerun(arguments: &RerunArgs, program: &mut Program) -> Result<Exit
         let attend = Attend {
             may_ask: !arguments.no_input && is_somebody_there(),
             events: arguments.output == Form::Ndjson,
+            total: start::total(arguments.budget.as_deref(), None, pipeline.plan())?
+                .unwrap_or(pipeline.plan().run.budget),
             ..Attend::default()
         };
         attend.follow(&desk, run, program).await

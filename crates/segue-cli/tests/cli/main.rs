@@ -4,6 +4,7 @@ mod artifacts;
 mod check;
 mod demo;
 mod ends;
+mod first_hour;
 mod graph;
 mod init;
 mod inputs;
