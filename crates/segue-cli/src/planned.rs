@@ -248,6 +248,7 @@ impl Prompt {
                 },
             });
         let user = asked.prompt.as_deref().map(fill);
+        let user = with_context(site, user);
         let parts = || system.iter().chain(&user);
         // What context will add is not known before its steps have run.
         let has_context = !matches!(site.step.context, Context::Auto | Context::None)
@@ -273,6 +274,34 @@ impl Prompt {
             },
         }
     }
+}
+
+/// A prompt behind what its step is given of others: each result under its title.
+fn with_context(site: &Site<'_>, user: Option<Filled>) -> Option<Filled> {
+    let given = match site.step.context {
+        Context::Needs => true,
+        Context::Auto => user.is_none(),
+        Context::None | Context::All | Context::Window(_) | Context::Summary => false,
+    };
+    if !given || site.step.needs.is_empty() {
+        return user;
+    }
+    let mut context = Filled::default();
+    for need in &site.step.needs {
+        let step = &site.plan.steps[need.step as usize];
+        let output = format!("steps.{}.output", step.name);
+        let title = step.title.as_deref().unwrap_or(&step.name);
+        context.text.push_str(&format!("## {title}\n‹{output}›\n\n"));
+        context.waiting_for.push(output);
+    }
+    let Some(user) = user else {
+        context.text.truncate(context.text.trim_end().len());
+        return Some(context);
+    };
+    context.text.push_str(&user.text);
+    context.waiting_for.extend(user.waiting_for);
+    context.has_statements = user.has_statements;
+    Some(context)
 }
 
 impl Limits {

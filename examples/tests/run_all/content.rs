@@ -85,10 +85,7 @@ fn analysis_and_enhancement_without_publishing() {
     let calls = guide.json(&["runs", "show", "last", "--calls"]);
     let saved = calls["items"].as_array().into_iter().flatten();
     let mut saved = saved.filter(|call| call["tool"] == "app.save_enhanced_content");
-    assert_eq!(
-        saved.next().map(|call| &call["response"]["output"]),
-        Some(&json!("saved"))
-    );
+    assert_eq!(saved.next().map(|call| &call["response"]), Some(&json!("saved")));
 }
 
 #[test]
@@ -166,7 +163,7 @@ fn the_operator_puts_agents_of_the_program_to_work() {
         &[
             "unknown_agent",
             "`headlinerr` does not exist",
-            "segue.toml:6",
+            "segue.toml:7",
             "`headliner`",
         ],
     );

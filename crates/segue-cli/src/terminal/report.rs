@@ -14,9 +14,7 @@ pub(crate) fn first(run: &RunView, budget: Option<&Budget>, style: Style) -> Str
     let id = run.id().map(|id| id.to_string()).unwrap_or_default();
     let steps = words::plural(run.steps().count() as u64, "step");
     let record = run.record();
-    let label = run
-        .plan()
-        .map_or_else(|| record.pipeline.clone(), |plan| plan.label());
+    let label = label(run);
     let models = models(&record.models);
     let mut parts = Vec::new();
     if !models.is_empty() {
@@ -32,6 +30,12 @@ pub(crate) fn first(run: &RunView, budget: Option<&Budget>, style: Style) -> Str
         style.bold(&words::one_line(&label)),
         style.dim(&parts.join(", "))
     )
+}
+
+/// The pipeline of a run, and the pattern of it.
+pub(crate) fn label(run: &RunView) -> String {
+    run.plan()
+        .map_or_else(|| run.pipeline().to_owned(), |plan| plan.label())
 }
 
 /// Names that mean the same model stand together.

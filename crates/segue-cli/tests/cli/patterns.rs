@@ -67,6 +67,17 @@ fn what_is_shown_before_a_run() {
         "A text about repair centres in Leipzig."
     );
     assert_eq!(plan["steps"][0]["prompt"]["status"], "exact");
+    let asks = project.json("plan", &["plan", "review#asks", "--prompt", "Well?"], 0);
+    let second = &asks["steps"][1];
+    assert_eq!(
+        second["prompt"]["user"],
+        "## first\n‹steps.first.output›\n\nWell?"
+    );
+    assert_eq!(
+        second["prompt"]["waiting_for"],
+        serde_json::json!(["steps.first.output"])
+    );
+    assert_eq!(second["will"], "maybe");
     let other = project.json("plan", &["plan", "review#one", "--prompt", "Another."], 0);
     assert_eq!(other["steps"][0]["prompt"]["user"], "Another.");
 }

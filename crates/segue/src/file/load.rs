@@ -138,49 +138,17 @@ pub fn load_from(
     let (name, _) = of_pattern(name);
     let (path, wanted) = of_pattern(path);
     let prefix = name.strip_suffix(path).unwrap_or_default().to_owned();
-    let mut loader = Loader {
-        files,
-        known: Known::of(registry),
-        options,
-        prefix,
-        faults: Faults::new(),
-        sources: Sources::default(),
-        secrets: Vec::new(),
-        open: Vec::new(),
-        plans: HashMap::new(),
-        read: HashMap::new(),
-        bytes_left: MAX_FILES_BYTES,
-    };
-    let read = match files.read("", path, yaml::MAX_BYTES as u64) {
-        Ok(bytes) => loader.outermost(path, &bytes, wanted),
-        Err(unreadable) => {
-            let (code, message) = loader.unreadable(&unreadable, path, yaml::MAX_BYTES as u64);
-            let start = Place {
-                line: 1,
-                column: 1,
-                len: 1,
-            };
-            loader
-                .faults
-                .push(Fault::new(code, message).at(loader.shown(path), start));
-            None
-        }
-    };
-    let Loader {
-        mut faults,
-        sources,
-        secrets,
-        options,
-        ..
-    } = loader;
-    if options.strict {
-        faults.promote_warnings();
-    }
-    if !secrets.is_empty() {
-        faults = secret::masked(&faults, &secrets);
-    }
+    let mut loader = Loader::new(files, registry, prefix);
+    loader.options = options;
+    let bytes = loader.first(path);
+    let read = bytes.and_then(|bytes| loader.outermost(path, &bytes, wanted));
+    let (faults, sources) = loader.done();
     match read {
-        Some((plan, patterns)) if !faults.has_errors() => Ok(Loaded {
+        Some(Read {
+            plan: Some(plan),
+            patterns,
+            ..
+        }) if !faults.has_errors() => Ok(Loaded {
             plan,
             patterns,
             warnings: faults,
@@ -227,40 +195,82 @@ pub(super) struct Loader<'l> {
 /// Why a named file gives nothing: code, what follows its path in a message, the way out.
 pub(super) type Refusal = (Code, String);
 
-impl Loader<'_> {
-    /// Reads the first file: the plan of it that runs, and its patterns.
-    fn outermost(
-        &mut self,
-        path: &str,
-        bytes: &[u8],
-        wanted: Option<&str>,
-    ) -> Option<(Arc<Plan>, IndexMap<String, Arc<Plan>>)> {
-        let read = self.pipeline(path, bytes)?;
-        let plan = match wanted {
-            None => read.plan,
-            Some(wanted) => read.patterns.get(wanted).cloned(),
-        };
-        if plan.is_none() {
-            let known = read.patterns.keys().map(String::as_str);
-            let fault = match wanted {
-                None => Fault::new(Code::MissingKey, "nothing says which of the patterns runs")
-                    .hint("add `default_pattern`, or name one as FILE#PATTERN"),
-                Some(wanted) => Nearest::of(wanted, known, "patterns").advise(Fault::new(
-                    Code::UnknownPattern,
-                    format!("there is no pattern {}", quote(wanted)),
-                )),
-            };
-            let shown = self.shown(path);
-            let place = self
-                .sources
-                .get(&shown)
-                .map(|source| source.place(read.patterns_at));
-            self.faults.push(match place {
-                Some(place) => fault.at(shown, place).pointer("/patterns"),
-                None => fault,
-            });
+impl<'l> Loader<'l> {
+    /// Before the first file, which stands beneath `prefix` when it is shown.
+    pub(super) fn new(files: &'l dyn Files, registry: &Registry, prefix: String) -> Self {
+        Self {
+            files,
+            known: Known::of(registry),
+            options: LoadOptions::default(),
+            prefix,
+            faults: Faults::new(),
+            sources: Sources::default(),
+            secrets: Vec::new(),
+            open: Vec::new(),
+            plans: HashMap::new(),
+            read: HashMap::new(),
+            bytes_left: MAX_FILES_BYTES,
         }
-        Some((plan?, read.patterns))
+    }
+
+    /// The bytes of the first file; none, with the fault, where it cannot be read.
+    pub(super) fn first(&mut self, path: &str) -> Option<Vec<u8>> {
+        match self.files.read("", path, yaml::MAX_BYTES as u64) {
+            Ok(bytes) => Some(bytes),
+            Err(unreadable) => {
+                let (code, message) = self.unreadable(&unreadable, path, yaml::MAX_BYTES as u64);
+                let start = Place {
+                    line: 1,
+                    column: 1,
+                    len: 1,
+                };
+                self.faults
+                    .push(Fault::new(code, message).at(self.shown(path), start));
+                None
+            }
+        }
+    }
+
+    /// Everything that was found, with the secrets in it masked.
+    pub(super) fn done(self) -> (Faults, Sources) {
+        let mut faults = self.faults;
+        if self.options.strict {
+            faults.promote_warnings();
+        }
+        if !self.secrets.is_empty() {
+            faults = secret::masked(&faults, &self.secrets);
+        }
+        (faults, self.sources)
+    }
+
+    /// Reads the first file, with the plan that runs: of the pattern that is wanted, or of the file itself.
+    pub(super) fn outermost(&mut self, path: &str, bytes: &[u8], wanted: Option<&str>) -> Option<Read> {
+        let mut read = self.pipeline(path, bytes)?;
+        if let Some(wanted) = wanted {
+            read.plan = read.patterns.get(wanted).cloned();
+        }
+        if read.plan.is_some() {
+            return Some(read);
+        }
+        let fault = match wanted {
+            None => Fault::new(Code::MissingKey, "nothing says which of the patterns runs")
+                .hint("add `default_pattern`, or name one as FILE#PATTERN"),
+            Some(wanted) => {
+                let message = format!("there is no pattern {}", quote(wanted));
+                let known = read.patterns.keys().map(String::as_str);
+                Nearest::of(wanted, known, "patterns").advise(Fault::new(Code::UnknownPattern, message))
+            }
+        };
+        let shown = self.shown(path);
+        let place = self
+            .sources
+            .get(&shown)
+            .map(|source| source.place(read.patterns_at));
+        self.faults.push(match place {
+            Some(place) => fault.at(shown, place).pointer("/patterns"),
+            None => fault,
+        });
+        None
     }
 
     /// Reads a pipeline file.
