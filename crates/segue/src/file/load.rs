@@ -130,47 +130,11 @@ pub fn load_from(
     options: LoadOptions,
 ) -> Result<Loaded, Rejected> {
     let prefix = name.strip_suffix(path).unwrap_or_default().to_owned();
-    let mut loader = Loader {
-        files,
-        known: Known::of(registry),
-        options,
-        prefix,
-        faults: Faults::new(),
-        sources: Sources::default(),
-        secrets: Vec::new(),
-        open: Vec::new(),
-        plans: HashMap::new(),
-        read: HashMap::new(),
-        bytes_left: MAX_FILES_BYTES,
-    };
-    let plan = match files.read("", path, yaml::MAX_BYTES as u64) {
-        Ok(bytes) => loader.pipeline(path, &bytes),
-        Err(unreadable) => {
-            let (code, message) = loader.unreadable(&unreadable, path, yaml::MAX_BYTES as u64);
-            let start = Place {
-                line: 1,
-                column: 1,
-                len: 1,
-            };
-            loader
-                .faults
-                .push(Fault::new(code, message).at(loader.shown(path), start));
-            None
-        }
-    };
-    let Loader {
-        mut faults,
-        sources,
-        secrets,
-        options,
-        ..
-    } = loader;
-    if options.strict {
-        faults.promote_warnings();
-    }
-    if !secrets.is_empty() {
-        faults = secret::masked(&faults, &secrets);
-    }
+    let mut loader = Loader::new(files, registry, prefix);
+    loader.options = options;
+    let bytes = loader.first(path);
+    let plan = bytes.and_then(|bytes| loader.pipeline(path, &bytes));
+    let (faults, sources) = loader.done();
     match plan {
         Some(plan) if !faults.has_errors() => Ok(Loaded {
             plan,
@@ -208,7 +172,68 @@ pub(super) struct Loader<'l> {
 /// Why a named file gives nothing: code, what follows its path in a message, the way out.
 pub(super) type Refusal = (Code, String);
 
-impl Loader<'_> {
+impl<'l> Loader<'l> {
+    /// Before the first file, which stands beneath `prefix` when it is shown.
+    pub(super) fn new(files: &'l dyn Files, registry: &Registry, prefix: String) -> Self {
+        Self {
+            files,
+            known: Known::of(registry),
+            options: LoadOptions::default(),
+            prefix,
+            faults: Faults::new(),
+            sources: Sources::default(),
+            secrets: Vec::new(),
+            open: Vec::new(),
+            plans: HashMap::new(),
+            read: HashMap::new(),
+            bytes_left: MAX_FILES_BYTES,
+        }
+    }
+
+    /// The bytes of the first file; none, with the fault, where it cannot be read.
+    pub(super) fn first(&mut self, path: &str) -> Option<Vec<u8>> {
+        match self.files.read("", path, yaml::MAX_BYTES as u64) {
+            Ok(bytes) => Some(bytes),
+            Err(unreadable) => {
+                let (code, message) = self.unreadable(&unreadable, path, yaml::MAX_BYTES as u64);
+                let start = Place {
+                    line: 1,
+                    column: 1,
+                    len: 1,
+                };
+                self.faults
+                    .push(Fault::new(code, message).at(self.shown(path), start));
+                None
+            }
+        }
+    }
+
+    /// Everything that was found, with the secrets in it masked.
+    pub(super) fn done(self) -> (Faults, Sources) {
+        let mut faults = self.faults;
+        if self.options.strict {
+            faults.promote_warnings();
+        }
+        if !self.secrets.is_empty() {
+            faults = secret::masked(&faults, &self.secrets);
+        }
+        (faults, self.sources)
+    }
+
+    /// The bytes of a file that a file in `folder` names, whatever is in it.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn named(&self, folder: &str, path: &str, limit: u64) -> Result<Vec<u8>, Refusal> {
+        self.files
+            .read(folder, path, limit)
+            .map_err(|unreadable| match unreadable {
+                Unreadable::Missing => (Code::FileMissing, "does not exist".to_owned()),
+                Unreadable::TooLarge => (Code::TooLarge, format!("has more than {limit} bytes")),
+                Unreadable::Refused(why) => (Code::PathRefused, why),
+            })
+    }
+
     /// Reads a pipeline file.
     pub(super) fn pipeline(&mut self, path: &str, bytes: &[u8]) -> Option<Arc<Plan>> {
         let mut faults = Faults::new();
@@ -323,7 +348,7 @@ impl Loader<'_> {
     }
 
     /// Keeps a file to show places in, and notes the secrets written into it.
-    fn add_source(&mut self, source: &Arc<Source>) {
+    pub(super) fn add_source(&mut self, source: &Arc<Source>) {
         let found = secret::find(source.text());
         for range in &found {
             let length = range.len();

@@ -483,7 +483,10 @@ impl RunView {
                     names: names.clone(),
                 });
             }
-            EventKind::CallReplayed { source, .. } => record.replayed |= source == "cassette",
+            EventKind::CallReplayed { source, recorded, .. } if source == "cassette" => {
+                record.replayed = true;
+                *record.recorded_cost.get_or_insert_default() += recorded.unwrap_or_default();
+            }
             _ => {}
         }
     }
