@@ -7,6 +7,25 @@
 //!
 //! A fault of kind `kill` is the loss of a process, not the end of one: from that moment on nothing of it reaches the
 //! store any more, another runner takes the run up from there. What a `kill -9` does beyond that, `cargo xtask crash` shows.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use segue::case::{Bench, Ending, Suite};
+//! use segue::file::Purpose;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let bench = Bench::default();
+//! let suite = Suite::load(Path::new("research.test.yaml"), Purpose::Test)?;
+//! let plan = suite.plan(&bench)?.plan;
+//! for case in &suite.cases {
+//!     let report = suite.run(case, &plan, &bench, None).await;
+//!     assert_eq!(report.ending, Ending::Passed, "{}: {:?}", case.name, report.unmet);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod act;
 mod got;
@@ -34,7 +53,7 @@ use crate::price::PriceBook;
 use crate::registry::Registry;
 
 pub use matcher::Matcher;
-pub use report::{Miss, Report, Unmet, Verdict};
+pub use report::{Ending, Miss, Report, Unmet};
 
 pub(crate) use matcher::Condition;
 pub(crate) use watch::{Watch, raised};
@@ -68,6 +87,18 @@ pub struct Bench {
     pub prices: PriceBook,
     /// What keeps secrets out of cassettes.
     pub redact: Arc<dyn Redact>,
+}
+
+/// A program that offers nothing of its own, at the list prices of today.
+impl Default for Bench {
+    fn default() -> Self {
+        Self {
+            registry: Registry::new(),
+            models: Models::offline(),
+            prices: PriceBook::new(crate::clock::today()),
+            redact: Arc::new(crate::model::cassette::NoSecrets),
+        }
+    }
 }
 
 /// Who answers.

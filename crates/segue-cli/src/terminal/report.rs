@@ -114,7 +114,20 @@ pub(crate) fn last(run: &RunView, style: Style) -> String {
     parts.extend(run.duration().map(words::duration));
     parts.push(counts(run));
     parts.push(spending(run));
+    parts.extend(replayed(run));
     format!("{shape}  {}", style.dim(&parts.join(" · ")))
+}
+
+/// What a run cost when its answers were recorded, where they were.
+fn replayed(run: &RunView) -> Option<String> {
+    let recorded = run.recorded_cost()?.nanousd;
+    let spent = run.cost().nanousd;
+    let spent = if spent.is_zero() {
+        "$0".to_owned()
+    } else {
+        format!("${spent}")
+    };
+    Some(format!("REPLAYED, {spent} spent (recorded ${recorded})"))
 }
 
 /// What was built on something that has changed since, and the way to make it again.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use segue::case::{Bench, Case, Report, Suite, Verdict};
+use segue::case::{Bench, Case, Ending, Report, Suite};
 use segue::file::Loaded;
 use serde::Serialize;
 use serde_json::json;
@@ -67,7 +67,7 @@ pub(crate) fn test(arguments: &TestArgs, program: &mut Program) -> Result<Exit, 
         if let Err(rejected) = &opened.plan
             && tested[before..]
                 .iter()
-                .any(|case| case.report.verdict == Verdict::Error)
+                .any(|case| case.report.ending == Ending::Error)
         {
             faults.extend(files::tell(rejected, program));
         }
@@ -84,7 +84,7 @@ pub(crate) fn test(arguments: &TestArgs, program: &mut Program) -> Result<Exit, 
     } else {
         show::summary(&tested, clock::now().since(began), program);
     }
-    let all_passed = tested.iter().all(|case| case.report.verdict == Verdict::Passed);
+    let all_passed = tested.iter().all(|case| case.report.ending == Ending::Passed);
     Ok(match (faults.is_empty(), all_passed) {
         (false, _) => Exit::Refused,
         (true, true) => Exit::Done,
@@ -135,11 +135,8 @@ fn runtime(is_simulated: bool) -> Result<Runtime, Problem> {
 }
 
 /// How many cases ended so.
-fn count(tested: &[Tested], verdict: Verdict) -> usize {
-    tested
-        .iter()
-        .filter(|case| case.report.verdict == verdict)
-        .count()
+fn count(tested: &[Tested], ending: Ending) -> usize {
+    tested.iter().filter(|case| case.report.ending == ending).count()
 }
 
 /// The object of `--json`, `segue.test/1`.
@@ -147,7 +144,7 @@ fn document(tested: &[Tested], faults: &[segue::fault::Fault]) -> impl Serialize
     let cases = tested.iter().map(|case| {
         let report = &case.report;
         json!({
-            "file": case.file, "name": case.name, "outcome": report.verdict,
+            "file": case.file, "name": case.name, "outcome": report.ending,
             "duration_ms": u64::try_from(case.took.as_millis()).unwrap_or(u64::MAX),
             "run": report.run, "failures": report.unmet, "miss": report.miss, "errors": report.errors,
             "updated": case.updated,
@@ -155,8 +152,8 @@ fn document(tested: &[Tested], faults: &[segue::fault::Fault]) -> impl Serialize
     });
     json!({
         "schema": "segue.test/1",
-        "passed": count(tested, Verdict::Passed), "failed": count(tested, Verdict::Failed),
-        "missed": count(tested, Verdict::Missed), "errors": count(tested, Verdict::Error),
+        "passed": count(tested, Ending::Passed), "failed": count(tested, Ending::Failed),
+        "missed": count(tested, Ending::Missed), "errors": count(tested, Ending::Error),
         "cases": cases.collect::<Vec<_>>(), "faults": faults,
     })
 }

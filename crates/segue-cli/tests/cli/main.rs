@@ -23,4 +23,6 @@ mod settings;
 mod shapes;
 mod standing;
 mod status;
+mod test;
+mod test_record;
 mod usage;

@@ -11,7 +11,7 @@ use crate::id::RunId;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// How it ended.
-    pub verdict: Verdict,
+    pub ending: Ending,
     /// Its first run.
     pub run: Option<RunId>,
     /// Everything that was expected and is not so.
@@ -25,7 +25,7 @@ pub struct Report {
 /// How a case ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Ending {
     /// Everything is as expected.
     Passed,
     /// Something is not.
@@ -79,14 +79,14 @@ impl Miss {
 
 impl Report {
     pub(super) fn of(run: Option<RunId>, unmet: Vec<Unmet>, miss: Option<Miss>, errors: Vec<String>) -> Self {
-        let verdict = match () {
-            () if !errors.is_empty() => Verdict::Error,
-            () if miss.is_some() => Verdict::Missed,
-            () if !unmet.is_empty() => Verdict::Failed,
-            () => Verdict::Passed,
+        let ending = match () {
+            () if !errors.is_empty() => Ending::Error,
+            () if miss.is_some() => Ending::Missed,
+            () if !unmet.is_empty() => Ending::Failed,
+            () => Ending::Passed,
         };
         Self {
-            verdict,
+            ending,
             run,
             unmet,
             miss,

@@ -92,18 +92,11 @@ impl<'a> Stage<'a> {
         self.store.blobs()
     }
 
-    /// Another process takes up what the lost one has left. Gives the run it was at.
-    ///
-    /// # Errors
-    /// When it cannot.
-    pub(super) async fn take_up(&mut self, run: Option<RunId>) -> Result<RunHandle<Json>, Failure> {
-        let failed = |error: crate::error::Error| error.failure().clone();
-        let owners = self.store.owners().await.map_err(Failure::from)?;
-        for seen in owners {
-            self.store
-                .bury(seen.owner.id, seen.beats)
-                .await
-                .map_err(Failure::from)?;
+    /// A process in the place of the lost one, which everybody knows to be dead.
+    async fn next_process(&mut self) -> Result<(), Failure> {
+        for seen in self.store.owners().await.map_err(Failure::from)? {
+            let buried = self.store.bury(seen.owner.id, seen.beats);
+            buried.await.map_err(Failure::from)?;
         }
         (self.runner, self.process) = process(
             self.bench,
@@ -114,7 +107,24 @@ impl<'a> Stage<'a> {
             &self.models,
             &self.registry,
         )?;
-        let recovered = self.runner.recover().await.map_err(failed)?;
+        Ok(())
+    }
+
+    /// Another process takes up what the lost one has left. Gives the run it was at.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub(super) async fn take_up(&mut self, run: Option<RunId>) -> Result<RunHandle<Json>, Failure> {
+        let failed = |error: crate::error::Error| error.failure().clone();
+        let recovered = loop {
+            self.next_process().await?;
+            let (runner, process) = (self.runner.clone(), self.process.clone());
+            tokio::select! {
+                recovered = runner.recover() => break recovered.map_err(failed)?,
+                // It is lost too.
+                () = process.died() => {}
+            }
+        };
         if let Some((_, why)) = recovered.left.into_iter().next() {
             return Err(why);
         }

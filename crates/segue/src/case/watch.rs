@@ -9,7 +9,7 @@ use super::report::Miss;
 use super::{Fault, Moment, Wrong};
 use crate::error::{ErrorKind, Failure};
 use crate::model::{Answered, Memory, Model, Request, Response, script};
-use crate::view::{RunView, StepView};
+use crate::view::{AttemptOutcome, RunView, StepView};
 
 /// What a case watches, shared by all the processes it has.
 pub(crate) struct Watch {
@@ -137,7 +137,9 @@ impl Watch {
         let steps: Vec<&StepView> = view.all_steps().collect();
         for step in steps {
             for attempt in &step.attempts {
-                let is_over = attempt.ended.is_some() || step.status.is_settled();
+                // One that was cut off has an end only in the record of the next process.
+                let was_cut_off = attempt.outcome == Some(AttemptOutcome::Interrupted);
+                let is_over = !was_cut_off && (attempt.ended.is_some() || step.status.is_settled());
                 let dies = self.once(
                     &step.path,
                     step.agent.as_deref(),

@@ -166,7 +166,7 @@ impl Models {
         let mut found = match &self.instead {
             None => self.find(entry)?,
             Some(instead) => {
-                let model = instead(entry).ok_or("nothing answers in its place")?;
+                let model = instead(entry).ok_or("nothing was recorded of it")?;
                 Chosen {
                     chosen: model.name().to_owned(),
                     model,

@@ -74,7 +74,7 @@ pub(super) async fn call(
     let mut flight = reserved.sent(priced, &request);
     let Answered { result, recorded } = model.model.answered(&request).await;
     if recorded.is_some() {
-        flight.was_recorded();
+        flight.was_recorded(model.model.name());
         cx.event(EventKind::CallReplayed {
             position: position.to_owned(),
             source: "cassette".into(),

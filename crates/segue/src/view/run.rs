@@ -338,6 +338,12 @@ impl RunView {
         &self.record.cost
     }
 
+    /// What its answers cost when they were recorded, where they are replayed.
+    #[must_use]
+    pub fn recorded_cost(&self) -> Option<&Cost> {
+        self.record.recorded_cost.as_ref()
+    }
+
     /// Calls by agent.
     #[must_use]
     pub fn by_agent(&self) -> &BTreeMap<String, Share> {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use segue::case::Verdict;
+use segue::case::Ending;
 
 use super::Tested;
 use crate::problem::Problem;
@@ -38,10 +38,10 @@ fn text(tested: &[Tested]) -> String {
 }
 
 fn suite(cases: &[Tested], file: &str, text: &mut String) {
-    let number = |wanted: &[Verdict]| {
+    let number = |wanted: &[Ending]| {
         cases
             .iter()
-            .filter(|case| wanted.contains(&case.report.verdict))
+            .filter(|case| wanted.contains(&case.report.ending))
             .count()
     };
     let took: f64 = cases.iter().map(|case| case.took.as_secs_f64()).sum();
@@ -49,8 +49,8 @@ fn suite(cases: &[Tested], file: &str, text: &mut String) {
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" time=\"{took:.3}\">\n",
         escaped(file),
         cases.len(),
-        number(&[Verdict::Failed]),
-        number(&[Verdict::Missed, Verdict::Error]),
+        number(&[Ending::Failed]),
+        number(&[Ending::Missed, Ending::Error]),
     ));
     for case in cases {
         let (name, took) = (escaped(&case.name), case.took.as_secs_f64());
@@ -63,13 +63,13 @@ fn suite(cases: &[Tested], file: &str, text: &mut String) {
         said.extend(report.miss.as_ref().map(|miss| miss.message.clone()));
         let unmet = report.unmet.iter();
         said.extend(unmet.map(|unmet| format!("{}: want {}, got {}", unmet.expect, unmet.want, unmet.got)));
-        let tag = match report.verdict {
-            Verdict::Passed => {
+        let tag = match report.ending {
+            Ending::Passed => {
                 text.push_str(&format!("{head}/>\n"));
                 continue;
             }
-            Verdict::Failed => "failure",
-            Verdict::Missed | Verdict::Error => "error",
+            Ending::Failed => "failure",
+            Ending::Missed | Ending::Error => "error",
         };
         let first = said.first().map(|first| escaped(first)).unwrap_or_default();
         text.push_str(&format!(

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use segue::case::Verdict;
+use segue::case::Ending;
 use segue::file::Purpose;
 use segue::model::cassette::{Cassette, Recorded, Recording};
 use serde_json::{Value as Json, json};
@@ -48,9 +48,9 @@ pub(crate) fn record(arguments: &RecordArgs, program: &mut Program) -> Result<Ex
         let recording = Recording::new(opened.bench.prices.clone(), left, opened.bench.redact.clone());
         let mut show = Show::of(&opened.suite.name, program);
         for tested in cases(&opened, &recording)? {
-            all_passed &= tested.report.verdict == Verdict::Passed;
+            all_passed &= tested.report.ending == Ending::Passed;
             show.case(&tested, program);
-            if tested.report.verdict == Verdict::Error {
+            if tested.report.ending == Ending::Error {
                 let message = format!(
                     "{} could not be recorded, and nothing is written",
                     opened.suite.name

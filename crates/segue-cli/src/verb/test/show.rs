@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use segue::case::{Unmet, Verdict};
+use segue::case::{Ending, Unmet};
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
 
@@ -35,7 +35,7 @@ impl Show {
 
     /// A case: one line, and what is not as expected below it.
     pub(crate) fn case(&mut self, case: &Tested, program: &mut Program) {
-        let is_good = case.report.verdict == Verdict::Passed;
+        let is_good = case.report.ending == Ending::Passed;
         if program.common.json || program.common.quiet && is_good {
             return;
         }
@@ -46,7 +46,7 @@ impl Show {
         }
         let mut line = format!(
             "  {} {}  {}",
-            mark(style, case.report.verdict),
+            mark(style, case.report.ending),
             words::one_line(&case.name),
             style.dim(&words::duration(case.took))
         );
@@ -80,15 +80,15 @@ impl Show {
 pub(crate) fn summary(tested: &[Tested], took: Duration, program: &mut Program) {
     let style = style(program);
     let mut parts = Vec::new();
-    for (verdict, word) in [
-        (Verdict::Passed, "passed"),
-        (Verdict::Failed, "failed"),
-        (Verdict::Missed, "missed"),
-        (Verdict::Error, "could not be run"),
+    for (ending, word) in [
+        (Ending::Passed, "passed"),
+        (Ending::Failed, "failed"),
+        (Ending::Missed, "missed"),
+        (Ending::Error, "could not be run"),
     ] {
-        let number = count(tested, verdict);
-        if number > 0 || verdict == Verdict::Passed {
-            parts.push(format!("{} {number} {word}", mark(style, verdict)));
+        let number = count(tested, ending);
+        if number > 0 || ending == Ending::Passed {
+            parts.push(format!("{} {number} {word}", mark(style, ending)));
         }
     }
     let updated: usize = tested.iter().map(|case| case.updated).sum();
@@ -104,12 +104,12 @@ fn style(program: &Program) -> Style {
     Style::new(is_coloured(program.common.color, is_terminal))
 }
 
-fn mark(style: Style, verdict: Verdict) -> String {
-    match verdict {
-        Verdict::Passed => style.green("✓"),
-        Verdict::Failed => style.red("✗"),
-        Verdict::Missed => style.red("?"),
-        Verdict::Error => style.red("!"),
+fn mark(style: Style, ending: Ending) -> String {
+    match ending {
+        Ending::Passed => style.green("✓"),
+        Ending::Failed => style.red("✗"),
+        Ending::Missed => style.red("?"),
+        Ending::Error => style.red("!"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 
-use segue::case::{Suite, Verdict};
+use segue::case::{Ending, Suite};
 use segue::file::yaml;
 use serde_json::Value as Json;
 
@@ -36,7 +36,7 @@ pub(crate) fn write(suite: &Suite, tested: &mut [Tested]) -> Result<(), Problem>
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for case in tested
         .iter_mut()
-        .filter(|case| case.report.verdict == Verdict::Failed)
+        .filter(|case| case.report.ending == Ending::Failed)
     {
         let before = case.report.unmet.len();
         case.report
@@ -51,7 +51,7 @@ pub(crate) fn write(suite: &Suite, tested: &mut [Tested]) -> Result<(), Problem>
             });
         case.updated = before - case.report.unmet.len();
         if case.report.unmet.is_empty() {
-            case.report.verdict = Verdict::Passed;
+            case.report.ending = Ending::Passed;
         }
     }
     if edits.is_empty() {
