@@ -6,8 +6,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 mod operator;
 pub(crate) mod runs;
+pub(crate) mod test;
 
 use runs::{ArtifactsArgs, RunsArgs};
+use test::TestArgs;
 
 pub(crate) use operator::{
     Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, SetBudget, StatusArgs,
@@ -28,7 +30,7 @@ pub(crate) struct Arguments {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 the run failed, 2 nothing was run, 3 the run waits for a person, 4 a budget refused a call,
-5 nothing recorded answers a call, 124 the run's deadline passed, 130 cancelled.
+5 a test failed or nothing recorded answers a call, 124 the run's deadline passed, 130 cancelled.
 
 Begin with `segue demo`, or with `segue init research`.";
 
@@ -118,6 +120,8 @@ pub(crate) enum Verb {
     Plan(PlanArgs),
     /// Run a pipeline
     Run(RunArgs),
+    /// Run the test files of pipelines, with no key, no network and no cost
+    Test(TestArgs),
     /// Go on with a run that was interrupted or waits
     Resume(ResumeArgs),
     /// Answer a question of a run
@@ -455,6 +459,8 @@ pub(crate) enum Shape {
     /// Pipeline files
     #[default]
     Pipeline,
+    /// Test files
+    Test,
     /// `segue.toml`
     Config,
     /// What `run --json` writes
@@ -465,6 +471,10 @@ pub(crate) enum Shape {
     Plan,
     /// What `check --json` writes
     Check,
+    /// What `test --json` writes
+    Tested,
+    /// What `test record --json` writes
+    Recorded,
     /// What `graph --json` writes
     Graph,
     /// What `init --json` writes

@@ -32,6 +32,7 @@ mod holes;
 mod inputs;
 mod keyed;
 mod naming;
+mod offline;
 mod operator;
 mod output;
 mod paper;

@@ -148,6 +148,7 @@ fn dispatch(
             let start = std::mem::take(&mut arguments.start);
             verb::run::run(Start::read(opened, start, own)?, &arguments, program)
         }
+        Verb::Test(arguments) => verb::test::test(&arguments, program),
         Verb::Resume(arguments) => verb::resume::resume(&arguments, program),
         Verb::Answer(arguments) => verb::answer::answer(&arguments, program),
         Verb::Cancel(arguments) => verb::cancel::cancel(&arguments, program),

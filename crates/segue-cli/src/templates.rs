@@ -36,11 +36,11 @@ pub(crate) const TEMPLATES: &[Template] = &[
     Template {
         name: "research",
         about: "plan a topic, look into its parts side by side, write, review until it is good enough",
-        note: "SIMULATED: every answer of this project stands in research.script.yaml. Nothing is looked up, nothing is paid.",
+        note: "REPLAYED: every answer of this project was recorded, from a script, in research.cassette.yaml. Nothing is looked up, nothing is paid.",
         run: "segue run",
         files: &[
             file!("research", "research.yaml"),
-            file!("research", "research.script.yaml"),
+            file!("research", "research.cassette.yaml"),
             file!("research", "research.test.yaml"),
             file!("research", "prompts/researcher.md"),
             file!("research", "segue.toml"),

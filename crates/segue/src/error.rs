@@ -193,6 +193,12 @@ pub struct Failure {
     /// Faults of a definition or of inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<Json>,
+    /// Of a request that nothing recorded or scripted answers: what comes nearest to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+    /// Where the request first differs from that, as a JSON pointer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_difference: Option<String>,
 }
 
 /// A limit that was met: a deadline, a budget, a cap.
@@ -278,6 +284,8 @@ impl Failure {
             missing: Vec::new(),
             retry_after_ms: None,
             faults: None,
+            nearest: None,
+            first_difference: None,
         }
     }
 

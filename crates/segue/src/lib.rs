@@ -33,6 +33,7 @@ mod agent;
 pub mod artifact;
 pub mod audit;
 pub mod budget;
+pub mod case;
 mod clock;
 mod error;
 mod fail;

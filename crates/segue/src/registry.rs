@@ -129,6 +129,19 @@ impl Registry {
         self
     }
 
+    /// Puts a tool in the place of what is registered under its name, if anything is.
+    pub(crate) fn put_tool(&mut self, tool: Arc<dyn Tool>) {
+        let name = tool.spec().name;
+        self.agents.shift_remove(&name);
+        self.steps.shift_remove(&name);
+        self.tools.insert(name, tool);
+    }
+
+    /// Every tool.
+    pub(crate) fn tools(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
+        self.tools.values()
+    }
+
     /// Notes a name that is taken already, by whatever kind of thing.
     fn claim(&mut self, name: String) -> String {
         let is_taken = self.agents.contains_key(&name)

@@ -5,6 +5,7 @@ mod files;
 mod guides;
 mod programs;
 mod readme;
+mod tested;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -94,7 +94,7 @@ fn every_template_runs_as_it_says() {
         assert!(hint.starts_with("segue run"), "{hint}");
         let ran = at(folder.path(), &arguments);
         let (exit, source) = match template {
-            "research" => (0, "(simulated)"),
+            "research" => (0, "(recorded)"),
             "blank" | "document-router" => (0, "(local)"),
             // A person is asked: whether it may be published, what the experiment is about.
             _ => (3, "(simulated)"),
@@ -112,10 +112,10 @@ fn every_template_runs_as_it_says() {
 }
 
 #[test]
-fn the_research_template_says_that_it_is_simulated() {
+fn the_research_template_says_that_it_is_recorded() {
     let folder = tempfile::tempdir().expect("a folder");
     let written = segue_in(folder.path(), &["init", "research", "project"]).exits(0);
-    assert!(written.stderr.contains("SIMULATED"), "{}", written.stderr);
+    assert!(written.stderr.contains("REPLAYED"), "{}", written.stderr);
     assert!(
         written.stderr.contains("hint: cd project && segue run"),
         "{}",
@@ -123,7 +123,7 @@ fn the_research_template_says_that_it_is_simulated() {
     );
     let project = folder.path().join("project");
     let text = std::fs::read_to_string(project.join("research.yaml")).expect("the pipeline");
-    assert!(text.contains("# SIMULATED"), "{text}");
+    assert!(text.contains("# REPLAYED"), "{text}");
     segue_in(&project, &["check", "--strict"]).exits(0);
 }
 

@@ -40,6 +40,26 @@ pub fn schema() -> Value {
     schema
 }
 
+/// The JSON Schema of a test file, version 1.
+#[must_use]
+pub fn test_schema() -> Value {
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Test file, version 1",
+    });
+    let (Some(all), Value::Object(test)) = (schema.as_object_mut(), section(&keys::TEST)) else {
+        return schema;
+    };
+    all.extend(test);
+    let definitions = json!({
+        "name": {"type": "string", "pattern": NAME},
+        "duration": {"type": "string", "pattern": DURATION},
+        "type": {"description": "A type: a short form or JSON Schema.", "type": ["string", "array", "object"]},
+    });
+    all.insert("$defs".to_owned(), definitions);
+    schema
+}
+
 fn section(table: &'static Table) -> Value {
     let properties: Map<String, Value> = table
         .keys()

@@ -7,6 +7,7 @@ mod agent;
 mod pattern;
 mod setting;
 mod step;
+mod test;
 
 pub(super) use agent::{AGENT, APPROVAL, APPROVALS, MODEL, TOOL, TOOL_ON_ERRORS, TOOL_TELL, TOOL_USE};
 pub(super) use pattern::PATTERN;
@@ -15,6 +16,10 @@ pub(super) use setting::{
     ON_ERROR_RUN, ON_ERROR_USE, ON_ERRORS, ON_INTERRUPTS, PER_CALL, PER_DAY, RETRY,
 };
 pub(super) use step::{ARM, ARMS, ASK, ROUTE_AGENT, ROUTE_FIRST_OF, ROUTE_SPLIT, ROUTE_TOOL, STEP, STEPS};
+pub(super) use test::{
+    ACT, CASE, EXPECT, EXPECT_ERROR, EXPECT_QUESTION, EXPECT_STEP, FAULT, LENGTH, MATCHER, MOMENTS,
+    RUN_STATUSES, SKIPS, STAND_IN, STEP_STATUSES, TEST,
+};
 
 use agent::MODELS;
 use setting::{ARTIFACT_OR_FROM, BUDGET_OR_NONE};

@@ -273,6 +273,20 @@ impl<'l> Loader<'l> {
         None
     }
 
+    /// The bytes of a file that a file in `folder` names, whatever is in it.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn named(&self, folder: &str, path: &str, limit: u64) -> Result<Vec<u8>, Refusal> {
+        self.files
+            .read(folder, path, limit)
+            .map_err(|unreadable| match unreadable {
+                Unreadable::Missing => (Code::FileMissing, "does not exist".to_owned()),
+                Unreadable::TooLarge => (Code::TooLarge, format!("has more than {limit} bytes")),
+                Unreadable::Refused(why) => (Code::PathRefused, why),
+            })
+    }
+
     /// Reads a pipeline file.
     fn pipeline(&mut self, path: &str, bytes: &[u8]) -> Option<Read> {
         let mut faults = Faults::new();
@@ -387,7 +401,7 @@ impl<'l> Loader<'l> {
     }
 
     /// Keeps a file to show places in, and notes the secrets written into it.
-    fn add_source(&mut self, source: &Arc<Source>) {
+    pub(super) fn add_source(&mut self, source: &Arc<Source>) {
         let found = secret::find(source.text());
         for range in &found {
             let length = range.len();

@@ -66,12 +66,12 @@ impl<'d> Reader<'_, '_, 'd> {
             let Some(section) = self.section(node, &keys::PATTERN, key.span, subject) else {
                 continue;
             };
-            let declared = self.pattern(key, &section, at as u32, base);
+            let declared = self.declared(key, &section, at as u32, base);
             self.names.patterns.insert(key.name.to_string(), declared);
         }
     }
 
-    fn pattern(&mut self, key: &'d Key, section: &Section<'d>, at: u32, base: &Plan) -> Option<Declared> {
+    fn declared(&mut self, key: &'d Key, section: &Section<'d>, at: u32, base: &Plan) -> Option<Declared> {
         let agents = self.cast(section);
         let strategy = self.strategy(section);
         let prompt = self.template(section, "prompt", &place::PATTERN, Owner::Pattern(at));

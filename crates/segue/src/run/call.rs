@@ -6,7 +6,7 @@ use super::cx::{AttemptState, Cx};
 use crate::error::{ErrorKind, Failure};
 use crate::id::CallId;
 use crate::log::{EventKind, KeptCall};
-use crate::model::{Chosen, Request, Response};
+use crate::model::{Answered, Chosen, Request, Response};
 use crate::plan::hash_of;
 use crate::price::{PriceSource, Priced};
 
@@ -72,7 +72,16 @@ pub(super) async fn call(
     cx.written().await;
     crate::fail::point("K4");
     let mut flight = reserved.sent(priced, &request);
-    let result = model.model.answer(&request).await;
+    let Answered { result, recorded } = model.model.answered(&request).await;
+    if recorded.is_some() {
+        flight.was_recorded(model.model.name());
+        cx.event(EventKind::CallReplayed {
+            position: position.to_owned(),
+            source: "cassette".into(),
+            call: Some(id),
+            recorded,
+        });
+    }
     crate::fail::point("K6");
     // A failure is kept like an answer: a step that handled it must find it again.
     let given = result.as_ref().map_err(Failure::clone);

@@ -481,6 +481,8 @@ impl Cx {
             self.event(EventKind::CallReplayed {
                 position: position.to_owned(),
                 source: "log".into(),
+                call: None,
+                recorded: None,
             });
         }
         Ok(recorded)
