@@ -163,7 +163,7 @@ pub(crate) struct DemoArgs {
     /// End after one run (the default off a terminal); otherwise Enter shows it again
     #[arg(long)]
     pub(crate) once: bool,
-    /// How many times as fast the scripted model answers
+    /// How many times as fast the answers come
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
     pub(crate) speed: f64,
 }
