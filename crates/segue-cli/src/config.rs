@@ -17,7 +17,7 @@ mod read;
 
 pub(crate) use budgets::OperatorBudget;
 pub(crate) use keys::{KEYS, schema};
-pub(crate) use read::{Found, Layer};
+pub(crate) use read::{Found, Layer, Level};
 
 /// The name of a project's configuration.
 pub(crate) const FILE: &str = "segue.toml";
@@ -64,7 +64,7 @@ impl Config {
     pub(crate) fn read(named: Option<&Path>, project: &Path) -> Result<Self, Problem> {
         let mut layers = Vec::new();
         if let Some(named) = named {
-            let layer = Layer::read(named)?;
+            let layer = Layer::read(named, Level::Named)?;
             let layer = layer.ok_or_else(|| {
                 let message = format!(
                     "configuration file {} does not exist",
@@ -74,9 +74,9 @@ impl Config {
             })?;
             layers.push(layer);
         }
-        layers.extend(Layer::read(&project.join(FILE))?);
+        layers.extend(Layer::read(&project.join(FILE), Level::Project)?);
         if let Some(user) = user_file() {
-            layers.extend(Layer::read(&user)?);
+            layers.extend(Layer::read(&user, Level::User)?);
         }
         Ok(Self { layers })
     }
@@ -136,6 +136,11 @@ impl Config {
     /// Every file that was read.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         self.layers.iter().map(Layer::path)
+    }
+
+    /// What each file says, the one that wins first.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.iter()
     }
 }
 

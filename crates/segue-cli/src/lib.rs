@@ -49,6 +49,7 @@ mod start;
 mod store;
 mod templates;
 mod terminal;
+mod trust;
 mod verb;
 mod when;
 mod workspaces;

@@ -121,4 +121,10 @@ pub(crate) struct DoctorArgs {
     /// Take owners that are proven dead for dead, and sweep bytes that nothing refers to
     #[arg(long)]
     pub(crate) fix: bool,
+    /// Show what the project's segue.toml can start and where it sends keys, and accept it as it is
+    #[arg(long)]
+    pub(crate) trust: bool,
+    /// Accept it without being asked
+    #[arg(long, requires = "trust")]
+    pub(crate) yes: bool,
 }

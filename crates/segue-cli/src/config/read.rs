@@ -17,10 +17,24 @@ use crate::problem::Problem;
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// Who chose a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// Whoever gave the command named it.
+    Named,
+    /// It lies in the project, and came with it.
+    Project,
+    /// It is the user's own.
+    User,
+}
+
 /// What one file says.
 #[derive(Debug)]
 pub(crate) struct Layer {
     path: PathBuf,
+    level: Level,
+    /// The text that was read: what is judged is what holds, whatever the file becomes meanwhile.
+    source: Source,
     /// By key, names that the operator chose included; of the tables of a list, with their number.
     said: BTreeMap<Vec<String>, (Value, u32)>,
 }
@@ -51,7 +65,7 @@ impl Layer {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>, Problem> {
+    pub(crate) fn read(path: &Path, level: Level) -> Result<Option<Self>, Problem> {
         let shown = path.display().to_string();
         let unread = |why: String| {
             let message = format!("configuration file {} cannot be read: {why}", quote(&shown));
@@ -78,11 +92,31 @@ impl Layer {
             return Err(Problem::config(&shown, faults, source));
         }
         let path = path.to_owned();
-        Ok(Some(Self { path, said }))
+        Ok(Some(Self {
+            path,
+            level,
+            source,
+            said,
+        }))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        self.level
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Everything it says, each with its path and line.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&[String], &Value, u32)> {
+        self.said
+            .iter()
+            .map(|(path, (value, line))| (path.as_slice(), value, *line))
     }
 
     pub(super) fn said(&self, key: &str) -> Option<Setting> {
@@ -308,7 +342,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("segue.toml");
         std::fs::write(&path, text).expect("a file");
-        Layer::read(&path)
+        Layer::read(&path, Level::Project)
             .map(|layer| layer.expect("it is there"))
             .map_err(|problem| problem.document().to_string())
     }

@@ -20,6 +20,8 @@ use crate::project::{Place, Project};
 use crate::store::Open;
 use crate::terminal::words;
 
+mod trust;
+
 /// Variables with keys of providers.
 const KEY_VARIABLES: [&str; 4] = [
     "OPENAI_API_KEY",
@@ -94,9 +96,15 @@ pub(crate) fn doctor(arguments: &DoctorArgs, program: &mut Program) -> Result<Ex
         format!("segue {}", env!("CARGO_PKG_VERSION")),
     ));
     match Project::find(None, &program.common) {
+        // What cannot be read cannot be accepted either.
+        Err(problem) if arguments.trust => return Err(problem),
         Err(problem) => found.checks.push(Check::problem("configuration", &problem)),
         Ok(project) => {
+            if arguments.trust {
+                trust::accept(&project, arguments.yes, program)?;
+            }
             found.configuration(&project);
+            found.checks.extend(trust::checks(&project));
             let runtime = desk::runtime()?;
             let looked = runtime.block_on(found.store(project, arguments, program));
             runtime.shutdown_background();

@@ -25,4 +25,5 @@ mod standing;
 mod status;
 mod test;
 mod test_record;
+mod trust;
 mod usage;

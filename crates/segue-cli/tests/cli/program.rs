@@ -50,6 +50,8 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
         .current_dir(pipelines())
         // Runs of these tests leave nothing in the sources.
         .env("SEGUE_STORE", "memory:")
+        // Nor do they change what their user trusts.
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .env_remove("CLICOLOR_FORCE")
         .env_remove("NO_COLOR")
         .stdin(Stdio::null())
