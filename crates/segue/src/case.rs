@@ -124,6 +124,8 @@ pub struct Case {
     /// Its name, unique in its file.
     pub name: String,
     pub(crate) inputs: Map<String, Json>,
+    /// The paths of inputs that are the text of a file.
+    pub(crate) files: IndexMap<String, String>,
     pub(crate) pattern: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) run: Option<What>,

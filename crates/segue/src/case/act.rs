@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::got::{Came, Got};
 use super::report::{Report, Unmet};
 use super::stage::Stage;
 use super::{Bench, Case, Condition, Does, Expectation, Of, Suite, What};
+use crate::artifact::Media;
 use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::fault::quote;
@@ -17,9 +18,10 @@ use crate::file::suggest::Nearest;
 use crate::id::RunId;
 use crate::model::cassette::Recording;
 use crate::model::script;
-use crate::plan::Plan;
+use crate::plan::{Input, Plan};
 use crate::question::{Question, QuestionKind};
 use crate::runner::{Outcome, Rerun, RunHandle};
+use crate::schema::Schema;
 
 /// More answers than this are not given in one act: the pipeline asks for ever.
 const MOST_ANSWERS: usize = 1000;
@@ -170,7 +172,7 @@ impl<'a> Play<'a> {
 
     /// Starts the pipeline with the inputs of the case.
     async fn begin(&mut self, what: Option<What>) -> Came {
-        let input = Json::Object(self.case.inputs.clone());
+        let input = Json::Object(self.inputs());
         let mut launch = self.stage.runner.start(&self.stage.pipeline, input);
         for (name, asked) in self.stage.meant() {
             launch = launch.model_of(name, asked);
@@ -187,6 +189,24 @@ impl<'a> Play<'a> {
             Some(What::Step(step)) => launch.only(step),
         };
         self.started(launch.into_future()).await
+    }
+
+    /// The inputs of the case; the text of a file is one where the pipeline takes files.
+    fn inputs(&self) -> Map<String, Json> {
+        let mut inputs = self.case.inputs.clone();
+        let Input::Named(declared) = &self.stage.pipeline.plan().input else {
+            return inputs;
+        };
+        for (name, path) in &self.case.files {
+            let is_file = declared.get(name).is_some_and(Schema::is_file);
+            if let Some(value) = inputs.get_mut(name).filter(|_| is_file) {
+                let file = path.rsplit('/').next().unwrap_or(path);
+                let bytes = value.as_str().map_or(0, str::len);
+                let media_type = Media::of_name(file).media_type();
+                *value = json!({"name": file, "media_type": media_type, "bytes": bytes, "artifact": null, "text": *value});
+            }
+        }
+        inputs
     }
 
     /// The total of the next run: the case's, and what is left of the recording's.

@@ -53,6 +53,9 @@ impl<'a> Stage<'a> {
         bench: &'a Bench,
         recording: Option<&Recording>,
     ) -> Result<Self, Failure> {
+        if let Some(recording) = recording {
+            recording.begin();
+        }
         let watch = Arc::new(Watch::new(&case.faults));
         let cassette = suite.cassette(bench)?.filter(|_| recording.is_none());
         let registry = registry(suite, bench, &watch, cassette.as_ref(), recording);

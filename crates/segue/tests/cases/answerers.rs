@@ -101,6 +101,23 @@ fn what_holds_for_all_cases_is_replaced_key_by_key() {
 }
 
 #[test]
+fn a_file_is_its_text_or_a_file_where_the_pipeline_takes_one() {
+    let pipeline = "version: 1\nname: f\ninputs: { text: string, doc: file }\nsteps:\n  a: { set: '{{ inputs.text }}' }\n  b: { set: '{{ inputs.doc.name }} {{ inputs.doc.text }} {{ inputs.doc.bytes }}' }\n";
+    let test = "version: 1\npipeline: p.yaml\ninputs: { text: { file: a.txt }, doc: { file: a.txt } }\ncases:\n  - name: all\n    expect: { steps: { a: { output: hello } }, output: a.txt hello 5 }\n  - name: own\n    inputs: { text: own, doc: { file: b.md } }\n    expect: { steps: { a: { output: own } }, output: b.md bye 3 }\n";
+    let folder = Folder::with(&[
+        ("p.yaml", pipeline),
+        ("t.test.yaml", test),
+        ("a.txt", "hello"),
+        ("b.md", "bye"),
+    ]);
+    let reports = run_in(&folder, &bench());
+    assert!(
+        reports.iter().all(|report| report.ending == Ending::Passed),
+        "{reports:#?}"
+    );
+}
+
+#[test]
 fn the_seed_decides_what_is_drawn() {
     let split = "version: 1\nname: s\nsteps:\n  a: { route: { split: { x: 50, y: 50 } }, to: { x: { set: 1 }, y: { set: 2 } } }\n";
     let arm = |seed: u32| {

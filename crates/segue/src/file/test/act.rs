@@ -27,8 +27,11 @@ impl<'d> Reader<'_, '_, 'd> {
         let section = self.section(node, &keys::CASE, at, "a case")?;
         let name = self.read(&section, "name", scalar::title);
         let mut own = Vec::new();
-        let mut inputs = common.inputs.clone();
-        inputs.extend(self.given_inputs(&section));
+        let (mut inputs, mut files) = (common.inputs.clone(), common.files.clone());
+        let (own_inputs, own_files) = self.given_inputs(&section);
+        files.retain(|name, _| !own_inputs.contains_key(name));
+        inputs.extend(own_inputs);
+        files.extend(own_files);
         let pattern = self.read(&section, "pattern", scalar::name).map(str::to_owned);
         let budget = self.budget(&section, Days::Refused).flatten();
         let mut answers = IndexMap::new();
@@ -63,6 +66,7 @@ impl<'d> Reader<'_, '_, 'd> {
         Some(Case {
             name: name?,
             inputs,
+            files,
             pattern,
             key,
             run,

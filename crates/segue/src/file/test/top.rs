@@ -38,6 +38,8 @@ pub(super) struct Read {
 /// What holds for every case.
 pub(super) struct Common {
     pub(super) inputs: Map<String, Json>,
+    /// The paths of those that are the text of a file.
+    pub(super) files: IndexMap<String, String>,
     pub(super) budget: Option<Budget>,
 }
 
@@ -52,8 +54,10 @@ impl<'d> Reader<'_, '_, 'd> {
         }
         let (answers, cassette) = self.answers(&top, purpose);
         let tools = self.stand_ins_given(&top);
+        let (inputs, files) = self.given_inputs(&top);
         let common = Common {
-            inputs: self.given_inputs(&top),
+            inputs,
+            files,
             budget: self.budget(&top, Days::Refused).flatten(),
         };
         let seed = self.read(&top, "seed", |node| scalar::count(node, 0..=i64::MAX as u64));
@@ -235,26 +239,29 @@ impl<'d> Reader<'_, '_, 'd> {
         }
     }
 
-    /// Inputs as they are given to a run: `{file: PATH}` is the text of that file.
-    pub(super) fn given_inputs(&mut self, section: &Section<'d>) -> Map<String, Json> {
-        let mut inputs = Map::new();
-        let Some(entries) = section
+    /// Inputs as they are given to a run, and the paths of those that are the text of a file: `{file: PATH}`.
+    pub(super) fn given_inputs(
+        &mut self,
+        section: &Section<'d>,
+    ) -> (Map<String, Json>, IndexMap<String, String>) {
+        let (mut inputs, mut files) = (Map::new(), IndexMap::new());
+        let entries = section
             .get("inputs")
-            .and_then(|node| self.entries(node, "`inputs`"))
-        else {
-            return inputs;
-        };
-        for (name, node) in entries {
+            .and_then(|node| self.entries(node, "`inputs`"));
+        for (name, node) in entries.unwrap_or_default() {
             let value = match node.as_mapping() {
                 Some([(key, path)]) if &*key.name == "file" => {
                     let text = self.file(path, &format!("`file` of input {}", quote(&name.name)));
+                    if let Some(path) = path.as_str() {
+                        files.insert(name.name.to_string(), path.to_owned());
+                    }
                     text.map(|source| Json::String(source.text().to_owned()))
                 }
                 _ => Some(node.to_json()),
             };
             inputs.extend(value.map(|value| (name.name.to_string(), value)));
         }
-        inputs
+        (inputs, files)
     }
 
     fn cases(&mut self, top: &Section<'d>, common: &Common, mentions: &mut Vec<Mention>) -> Vec<Case> {

@@ -85,8 +85,14 @@ impl Recording {
         }))
     }
 
+    /// Another case begins: its runs have the ids of those before, and are not the same.
+    pub(crate) fn begin(&self) {
+        self.state().heads = Heads::default();
+    }
+
     /// What its runs may still cost; none without a limit.
-    pub(crate) fn left(&self) -> Option<Nanousd> {
+    #[must_use]
+    pub fn left(&self) -> Option<Nanousd> {
         let limit = self.0.limit?;
         let state = self.state();
         let made = state.calls.values().filter_map(|slot| slot.call.as_ref());
