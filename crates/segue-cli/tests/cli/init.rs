@@ -73,6 +73,15 @@ fn every_template_is_listed_and_has_what_a_project_needs() {
 }
 
 #[test]
+fn the_test_of_every_template_passes() {
+    for template in TEMPLATES {
+        let folder = made(template);
+        let tested = at(folder.path(), &["test", "--json"]).exits(0).json();
+        assert!(tested["passed"].as_u64() >= Some(1), "{template}: {tested:#}");
+    }
+}
+
+#[test]
 fn every_template_runs_as_it_says() {
     for template in TEMPLATES {
         let folder = tempfile::tempdir().expect("a folder");
