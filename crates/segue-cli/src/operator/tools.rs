@@ -17,6 +17,7 @@ use segue_tools::program::Program;
 use segue_tools::secrets::{Lookup, Written};
 
 use crate::config::{Found, Origin, Value};
+use crate::offline;
 use crate::problem::Problem;
 use crate::project::Project;
 
@@ -117,7 +118,7 @@ impl<'p> Declared<'p> {
         let mut tool = Http::new(self.name, url)
             .map_err(wrong)?
             .secrets(secrets())
-            .offline(offline())
+            .offline(offline::is_on())
             .limits(self.limits());
         if let Some(method) = self.found.text("method") {
             tool = tool.method(method).map_err(wrong)?;
@@ -296,18 +297,13 @@ fn fetch(project: &Project, origin: &Origin) -> Result<Fetch, Problem> {
         }
     }
     let is_opened = ranges.filter(|_| !policy.allow_private.is_empty());
-    let tool = Fetch::new(Guard::new(policy).offline(offline()));
+    let tool = Fetch::new(Guard::new(policy).offline(offline::is_on()));
     Ok(
         match is_opened.map(|ranges| project.trusts(&ranges.origin, "fetch.allow_private")) {
             Some(Err(problem)) => tool.unavailable(problem.failure().clone()),
             _ => tool,
         },
     )
-}
-
-/// Whether connections beyond this machine are off.
-fn offline() -> bool {
-    std::env::var("SEGUE_OFFLINE").is_ok_and(|set| !matches!(set.as_str(), "" | "0"))
 }
 
 fn secrets() -> Lookup {
