@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::error::Failure;
+use crate::error::{ErrorKind, Failure};
 use crate::plan::ModelSettings;
 use crate::schema::Schema;
 use crate::tool::ToolSpec;
@@ -18,13 +18,15 @@ use crate::usage::Usage;
 
 mod catalog;
 pub mod extractive;
+mod gate;
 mod image;
 mod listener;
 mod local;
 pub mod sample;
 pub(crate) mod script;
 
-pub use catalog::{Chosen, ModelSource, Models};
+pub use catalog::{Chosen, Found, ModelSource, Models};
+pub use gate::{CIRCUIT, Gate, Pass, Told, Wait, WaitReason};
 pub use image::Image;
 pub use listener::Listener;
 pub use local::{Extractive, Sampled};
@@ -32,13 +34,19 @@ pub use script::{Malformed, Rule, Scripted};
 
 /// Something that answers requests.
 ///
-/// A model makes exactly one try: retries, repairs, limits, prices and the record are the run's.
+/// A model makes exactly one try: retries, repairs, limits, prices and the record are the run's. Only the policy of the
+/// step repeats a call; neither a model nor its gate does.
 pub trait Model: Send + Sync + 'static {
     /// `provider/model`, for example `local/extractive`; names its price.
     fn name(&self) -> &str;
 
     /// Answers one request. Dropping the future aborts the call.
     fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Failure>>;
+
+    /// What its calls have to go through, where they share something with others: the limits of a key, for example.
+    fn gate(&self) -> Option<&dyn Gate> {
+        None
+    }
 
     /// What it remembers of a run, where its answers depend on that. No hosted model does.
     fn memory(&self) -> Option<&dyn Memory> {
@@ -87,6 +95,9 @@ pub struct From {
     pub agent: String,
     /// The attempt, from 1.
     pub attempt: u32,
+    /// The kind of error that the attempt before failed with; none in a first attempt, and where the step itself asked for
+    /// another.
+    pub after: Option<ErrorKind>,
 }
 
 /// Who speaks.

@@ -9,10 +9,12 @@ use segue::file::suggest::Nearest;
 use serde_json::json;
 
 use crate::arguments::InitArgs;
+use crate::config::FILE;
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::templates::{TEMPLATES, Template};
+use crate::trust;
 
 /// Writes a template's files, and the schema of pipeline files for editors.
 pub(crate) fn init(arguments: &InitArgs, program: &mut Program) -> Result<Exit, Problem> {
@@ -49,8 +51,23 @@ pub(crate) fn init(arguments: &InitArgs, program: &mut Program) -> Result<Exit, 
             )
         })?;
     }
+    accept_own(&files, program);
     report(template, &arguments.folder, &files, program);
     Ok(Exit::Done)
+}
+
+/// What `init` writes itself may start programs without anybody looking at it again.
+fn accept_own(files: &[(PathBuf, &str)], program: &Program) {
+    for (path, _) in files.iter().filter(|(path, _)| path.ends_with(FILE)) {
+        let kept = fs::read_to_string(path).and_then(|text| trust::accept(path, &text));
+        if let Err(error) = kept {
+            let shown = path.display();
+            program
+                .screen
+                .line(&format!("`{shown}` is not accepted yet: {error}"));
+            program.hint("`segue doctor --trust` accepts it");
+        }
+    }
 }
 
 /// All files in the way at once, and none is written. What `init` itself keeps for editors may be there.

@@ -73,6 +73,7 @@ script:
             .env_remove("SEGUE_CONFIG")
             // Nobody's own configuration counts here.
             .env("XDG_CONFIG_HOME", self.path().join("config"))
+            .env("XDG_STATE_HOME", self.path().join("state"))
             .env("USER", "ada");
         command
     }

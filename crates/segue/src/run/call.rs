@@ -1,4 +1,4 @@
-//! One call to a model: reserved, made, settled, recorded. Nothing reaches a model in another way.
+//! One call to a model: reserved, let through its gate, made, settled, recorded. Nothing reaches a model in another way.
 
 use serde_json::{Value as Json, json};
 
@@ -8,9 +8,10 @@ use crate::id::CallId;
 use crate::log::{EventKind, KeptCall};
 use crate::model::{Chosen, Request, Response};
 use crate::plan::hash_of;
-use crate::price::{PriceSource, Priced};
+use crate::price::Priced;
 
 mod first;
+mod gate;
 mod held;
 mod reserve;
 
@@ -20,7 +21,7 @@ use reserve::Wish;
 /// Makes one call for an agent, at a position of the step.
 ///
 /// # Errors
-/// The model's error, or the refusal of a budget.
+/// The model's error, or the refusal of a budget or of the model's gate.
 pub(super) async fn call(
     cx: &Cx,
     agent: &str,
@@ -54,6 +55,14 @@ pub(super) async fn call(
         }
     };
     cx.written().await;
+    let pass = match gate::passed(cx, id, model, &request).await {
+        Ok(pass) => pass,
+        Err(refusal) => {
+            reserved.refused(&refusal, || KeptCall::of(position, &key, &Err(refusal.clone())));
+            cx.remember(position, &key, Err(refusal.clone()));
+            return Err(refusal);
+        }
+    };
     // It may have been told of a halt with that, or while it waited.
     cx.unhalted(id).await;
     crate::fail::point("K3");
@@ -77,6 +86,9 @@ pub(super) async fn call(
     request.listener = first_piece.listener();
     let mut flight = reserved.sent(priced, &request, first_piece);
     let result = model.model.answer(&request).await;
+    if let Some(pass) = pass {
+        pass.back(&result);
+    }
     crate::fail::point("K6");
     // A failure is kept like an answer: a step that handled it must find it again.
     let given = result.as_ref().map_err(Failure::clone);
@@ -106,14 +118,4 @@ fn never_sent(kind: ErrorKind) -> bool {
         kind,
         ErrorKind::Offline | ErrorKind::NoModel | ErrorKind::CassetteMiss | ErrorKind::Network
     )
-}
-
-fn source(source: PriceSource) -> &'static str {
-    match source {
-        PriceSource::List => "list",
-        PriceSource::Override => "override",
-        PriceSource::Local => "local",
-        PriceSource::Unpriced => "unpriced",
-        PriceSource::Recorded => "recorded",
-    }
 }

@@ -68,6 +68,7 @@ impl Open {
                 step: shared.log.path(self.unit),
                 agent: name.clone(),
                 attempt: *attempt,
+                after: None,
             },
             listener: Listener::default(),
         });
@@ -366,6 +367,7 @@ fn end_model_call(shared: &RunShared, call: CallId, open: Open) -> Option<Spent>
             error: Box::new(failure),
             usage: Usage::default(),
             cost: Cost::default(),
+            price: None,
         };
         shared.log.note(unit, event);
     });
@@ -392,6 +394,7 @@ fn end_tool_call(shared: &RunShared, call: CallId, open: Open) -> Spent {
         error: Box::new(Failure::new(ErrorKind::Interrupted, message)),
         usage,
         cost: Cost::default(),
+        price: None,
     };
     shared.log.note(open.unit, event);
     Spent {

@@ -266,6 +266,7 @@ impl Flight<'_> {
                 error: Box::new(failure.clone()),
                 usage,
                 cost,
+                price: None,
             },
         };
         self.state.run.log.end_call(self.state.unit, Some(event), kept);

@@ -26,6 +26,7 @@ fn request(about: &str) -> Request {
             step: "draft".into(),
             agent: "writer".into(),
             attempt: 1,
+            after: None,
         },
         listener: Default::default(),
     }
