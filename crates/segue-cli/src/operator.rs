@@ -12,6 +12,7 @@ use segue_tools::mcp::Server;
 use crate::problem::Problem;
 use crate::project::Project;
 
+mod environment;
 mod mcp;
 mod models;
 pub(crate) mod tools;
