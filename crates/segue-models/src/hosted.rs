@@ -111,7 +111,7 @@ impl Hosted {
         let body = Box::pin(answer.bytes_stream());
         let ended = match is_object {
             true => reading.whole(body).await,
-            false => reading.to_its_end(body).await,
+            false => reading.until_over(body).await,
         };
         match ended {
             Ok(()) => {

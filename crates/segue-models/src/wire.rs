@@ -222,7 +222,7 @@ fn base64_of(image: &Image) -> String {
 }
 
 fn data_url(image: &Image) -> String {
-    format!("data:{};base64,{}", image.media_type, base64_of(image))
+    image.to_data_url()
 }
 
 /// Sets a field where there is something to say.
