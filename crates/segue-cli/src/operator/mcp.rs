@@ -8,6 +8,7 @@ use segue::{ErrorKind, Failure, Registry, Secret};
 use segue_tools::mcp::{Address, Offered, Pins, Program, Reach, Server};
 use segue_tools::secrets::Written;
 
+use super::environment::secret;
 use crate::config::{Found, Value};
 use crate::offline;
 use crate::pins;
@@ -162,10 +163,4 @@ pub(super) fn means_something(server: &Server) -> Result<(), Problem> {
         problem = problem.hint(hint);
     }
     Err(problem.hint(format!("if it has others now: `segue tools pin {name}`")))
-}
-
-fn secret(name: &str) -> Option<Secret> {
-    std::env::var(format!("SEGUE_SECRET_{name}"))
-        .ok()
-        .map(Secret::new)
 }
