@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use segue::ErrorKind;
-use segue::Registry;
 use segue::fault::{Code, Fault, Faults};
 use segue::file::suggest::Nearest;
 use segue::file::{LoadOptions, Loaded, Rejected, Sources};
-use segue::price::PriceBook;
 
-use crate::clock;
+use crate::operator::Operator;
 use crate::problem::Problem;
 use crate::secrets;
 
@@ -55,16 +52,17 @@ pub(crate) fn find(wanted: Option<&str>) -> Result<PathBuf, Problem> {
     Err(problem.hint("name a file, such as `segue check research.yaml`"))
 }
 
-/// Loads a pipeline file.
+/// Loads a pipeline file, which may use what the operator named.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn load(path: &Path, registry: &Registry, strict: bool) -> Result<Loaded, Rejected> {
+pub(crate) fn load(path: &Path, operator: &Operator, strict: bool) -> Result<Loaded, Rejected> {
     let options = LoadOptions {
         strict,
-        prices: Some(Arc::new(PriceBook::new(clock::today()))),
+        prices: Some(operator.prices.clone()),
+        named: operator.named(),
     };
-    let loaded = segue::file::load(path, registry, options)?;
+    let loaded = segue::file::load(path, &operator.registry, options)?;
     let text = serde_json::to_string(&*loaded.plan).unwrap_or_default();
     match secrets::redactor().known(&text) {
         None => Ok(loaded),

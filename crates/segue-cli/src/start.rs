@@ -13,8 +13,9 @@ use segue::{Budget, Launch, Plan};
 use serde_json::{Map, Value as Json};
 
 use crate::arguments::{Exceed, StartArgs};
+use crate::operator::Operator;
 use crate::problem::Problem;
-use crate::{flags, inputs};
+use crate::{flags, inputs, pipelines};
 
 /// A pipeline with everything said about its run.
 #[derive(Debug)]
@@ -66,6 +67,17 @@ impl Start {
             path,
             plan,
         })
+    }
+
+    /// Reads the file again, with what has come to be known of the tools it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn read_again(&mut self, operator: &Operator) -> Result<(), Problem> {
+        let loaded = pipelines::load(&self.path, operator, false)?;
+        self.plan = loaded.plan;
+        self.warnings = loaded.warnings;
+        Ok(())
     }
 
     /// The inputs, checked; where not all of them have to be given, those that are.

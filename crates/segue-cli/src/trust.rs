@@ -27,6 +27,7 @@ const POWERS: &[(&str, &str)] = &[
     ("tools.*.url", "calls"),
     ("tools.*.env.*", "starts it with"),
     ("tools.*.header.*", "sends along"),
+    ("fetch.allow_private", "opens to whoever fetches the addresses"),
     ("mcp.*.command", "runs"),
     ("mcp.*.url", "connects to"),
     ("mcp.*.env.*", "starts it with"),

@@ -193,6 +193,10 @@ pub struct Failure {
     /// Faults of a definition or of inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<Json>,
+    /// Why the guard refused an address, in its own words: `scheme`, `syntax`, `userinfo`, `port`, `host`, `address`,
+    /// `redirect`, `size`, `time` or `type`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A limit that was met: a deadline, a budget, a cap.
@@ -278,6 +282,7 @@ impl Failure {
             missing: Vec::new(),
             retry_after_ms: None,
             faults: None,
+            reason: None,
         }
     }
 

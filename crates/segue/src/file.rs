@@ -33,7 +33,7 @@ pub mod yaml;
 
 pub use files::{Files, Unreadable};
 pub use format::schema;
-pub use load::{LoadOptions, Loaded, Rejected, Sources, load, load_from, load_text};
+pub use load::{LoadOptions, Loaded, Named, Rejected, Sources, load, load_from, load_text};
 
 #[cfg(test)]
 mod tests;

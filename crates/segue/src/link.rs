@@ -16,6 +16,7 @@ use crate::value::Value;
 mod act;
 mod agent;
 mod finish;
+mod images;
 mod key;
 mod route;
 mod scope;

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::error::Failure;
+use crate::error::{ErrorKind, Failure};
 use crate::plan::ModelSettings;
 use crate::schema::Schema;
 use crate::tool::ToolSpec;
@@ -18,23 +18,35 @@ use crate::usage::Usage;
 
 mod catalog;
 pub mod extractive;
+mod gate;
+mod image;
+mod listener;
 mod local;
 pub mod sample;
 pub(crate) mod script;
 
-pub use catalog::{Chosen, ModelSource, Models};
+pub use catalog::{Chosen, Found, ModelSource, Models};
+pub use gate::{CIRCUIT, Gate, Pass, Told, Wait, WaitReason};
+pub use image::Image;
+pub use listener::Listener;
 pub use local::{Extractive, Sampled};
 pub use script::{Malformed, Rule, Scripted};
 
 /// Something that answers requests.
 ///
-/// A model makes exactly one try: retries, repairs, limits, prices and the record are the run's.
+/// A model makes exactly one try: retries, repairs, limits, prices and the record are the run's. Only the policy of the
+/// step repeats a call; neither a model nor its gate does.
 pub trait Model: Send + Sync + 'static {
     /// `provider/model`, for example `local/extractive`; names its price.
     fn name(&self) -> &str;
 
     /// Answers one request. Dropping the future aborts the call.
     fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Failure>>;
+
+    /// What its calls have to go through, where they share something with others: the limits of a key, for example.
+    fn gate(&self) -> Option<&dyn Gate> {
+        None
+    }
 
     /// What it remembers of a run, where its answers depend on that. No hosted model does.
     fn memory(&self) -> Option<&dyn Memory> {
@@ -67,6 +79,9 @@ pub struct Request {
     /// Who asks, for models that answer by rules: never sent to a provider.
     #[serde(skip)]
     pub from: From,
+    /// Who hears the answer while it is written.
+    #[serde(skip)]
+    pub listener: Listener,
 }
 
 /// Who makes a request.
@@ -80,6 +95,9 @@ pub struct From {
     pub agent: String,
     /// The attempt, from 1.
     pub attempt: u32,
+    /// The kind of error that the attempt before failed with; none in a first attempt, and where the step itself asked for
+    /// another.
+    pub after: Option<ErrorKind>,
 }
 
 /// Who speaks.
@@ -109,6 +127,12 @@ pub struct Message {
     /// Which call this is the result of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
+    /// What is shown with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
+    /// What the model that said it wants to get back with it, as in [`Response::opaque`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Json>,
 }
 
 impl Message {
@@ -119,6 +143,8 @@ impl Message {
             text: text.into(),
             tool_calls: Vec::new(),
             call: None,
+            images: Vec::new(),
+            opaque: None,
         }
     }
 }
@@ -145,6 +171,10 @@ pub struct Response {
     pub finish: Finish,
     /// What it used, where the model says so.
     pub usage: Option<Usage>,
+    /// What this model wants to get back with the answer when the conversation goes on: signed thoughts, for example.
+    /// Nobody else reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Json>,
 }
 
 impl Response {
@@ -155,6 +185,7 @@ impl Response {
             tool_calls: Vec::new(),
             finish: Finish::Stop,
             usage: None,
+            opaque: None,
         }
     }
 }
@@ -203,6 +234,7 @@ impl Request {
         let mut tokens = 0;
         for message in &self.messages {
             tokens += 8 + tokens_of(&message.text);
+            tokens += Image::TOKENS * message.images.len() as u64;
             for call in &message.tool_calls {
                 tokens += 8 + tokens_of(&call.arguments.to_string());
             }

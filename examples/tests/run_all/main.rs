@@ -4,6 +4,7 @@ mod files;
 mod guides;
 mod programs;
 mod readme;
+mod research;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -60,7 +60,7 @@ fn all(program: &Program) -> Result<Vec<Known>, Problem> {
     let registered = operator.registry.agents().map(|agent| Known { agent, of: None });
     let mut known: Vec<Known> = registered.collect();
     for path in pipelines::here() {
-        match pipelines::load(&path, &program.operator(Some(&path))?.registry, false) {
+        match pipelines::load(&path, &program.operator(Some(&path))?, false) {
             Ok(loaded) => known.extend(loaded.plan.agents.values().map(|agent| Known {
                 agent: agent.clone(),
                 of: Some((loaded.plan.name.clone(), path.clone())),

@@ -9,7 +9,7 @@ use segue::store::{Owner, RunQuery, Store};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::DoctorArgs;
-use crate::config::{Config, KEYS, Origin};
+use crate::config::{Config, Origin, keys};
 use crate::desk::{self, Desk};
 use crate::exit::Exit;
 use crate::naming::unread;
@@ -21,6 +21,7 @@ use crate::secrets;
 use crate::store::Open;
 use crate::terminal::words;
 
+mod models;
 mod trust;
 
 /// Findings that a person is shown; `--json` has all.
@@ -107,6 +108,7 @@ pub(crate) fn doctor(arguments: &DoctorArgs, program: &mut Program) -> Result<Ex
         }
     }
     found.keys();
+    found.checks.push(models::check(program));
     found.write(program);
     match found.checks.iter().all(|check| check.ok) {
         true => Ok(Exit::Done),
@@ -127,7 +129,7 @@ impl Found {
             Ok(_) if files.is_empty() => Check::good("configuration", "no file; the defaults hold"),
             Ok(_) => Check::good("configuration", files.join(", ")),
         });
-        for key in KEYS.iter().filter(|key| !key.path.contains(['*', '['])) {
+        for key in keys().filter(|key| !key.path.contains(['*', '['])) {
             let setting = match key.path {
                 "store.url" => Some(project.store.clone()),
                 path => project.config.setting(path),

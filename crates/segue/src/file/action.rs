@@ -71,6 +71,10 @@ impl<'d> Reader<'_, '_, 'd> {
     fn agent_step(&mut self, section: &Section<'d>, owner: Owner) -> Option<Acted<'d>> {
         let agent = self.agent_name(section);
         let prompt = self.template_or_file(section, "prompt", &place::PROMPT, owner);
+        let images = section
+            .has("images")
+            .then(|| self.expression(section, "images", &place::IMAGES, owner))
+            .flatten();
         let over = AgentOver {
             output: self.schema_of(section, "output"),
             models: self.model(section).map(|(_, models)| models),
@@ -89,7 +93,7 @@ impl<'d> Reader<'_, '_, 'd> {
             Action::Agent(AgentStep {
                 agent,
                 prompt,
-                images: None,
+                images,
                 over,
             }),
             gives,

@@ -70,6 +70,7 @@ pub(super) mod place {
     const JUDGE: &[&str] = &["inputs", "steps", "run", "step", "attempt", "output"];
 
     pub(in crate::file) static PROMPT: Place = at("prompt", ATTEMPT, true);
+    pub(in crate::file) static IMAGES: Place = at("images", STEP, true);
     pub(in crate::file) static NUDGE: Place = at("nudge", ATTEMPT, true);
     pub(in crate::file) static WITH: Place = at("with", ATTEMPT, true);
     pub(in crate::file) static SET: Place = at("set", STEP, true);

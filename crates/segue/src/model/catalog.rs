@@ -15,6 +15,12 @@ pub trait ModelSource: Send + Sync + 'static {
     /// The model behind a name. `None` when the name is not of this source; an error says why the model is not to be
     /// had, for example `no key: OPENAI_API_KEY is not set`.
     fn find(&self, model: &ModelRef) -> Option<Result<Found, String>>;
+
+    /// The models in fallback order that a name stands for, where it is one that the operator gave.
+    fn stands_for(&self, name: &str) -> Option<Vec<String>> {
+        let _ = name;
+        None
+    }
 }
 
 /// A model found by a source.
@@ -23,7 +29,7 @@ pub struct Found {
     pub model: Arc<dyn Model>,
     /// What a name like `auto/small` came to mean.
     pub chosen: String,
-    /// Why: `key local simulated program`.
+    /// Why: `key server local simulated program`.
     pub source: &'static str,
 }
 
@@ -80,9 +86,19 @@ impl Models {
         let mut chosen = Vec::new();
         let mut refused = Vec::new();
         for entry in list {
-            match self.find(entry) {
-                Ok(found) => chosen.push(found),
-                Err(why) => refused.push(format!("`{}`: {why}", entry.name)),
+            for model in self.meant_by(&entry.name) {
+                let meant = ModelRef {
+                    name: model,
+                    ..entry.clone()
+                };
+                match self.find(&meant) {
+                    Ok(found) => chosen.push(Chosen {
+                        asked: entry.name.clone(),
+                        ..found
+                    }),
+                    Err(why) if meant.name == entry.name => refused.push(format!("`{}`: {why}", entry.name)),
+                    Err(why) => refused.push(format!("`{}`, for `{}`: {why}", meant.name, entry.name)),
+                }
             }
         }
         if chosen.is_empty() {
@@ -96,6 +112,22 @@ impl Models {
                 .hint("walk the pipeline without a model: `--model sim/schema`, or use `local/extractive`"));
         }
         Ok(chosen)
+    }
+
+    /// The names that an entry stands for; itself, where nobody gave it a meaning. What a given name means may be one
+    /// of `auto/*` with a given meaning, and nothing further.
+    fn meant_by(&self, name: &str) -> Vec<String> {
+        let given = |name: &str| match self.named.contains_key(name) {
+            true => None,
+            false => self.sources.iter().find_map(|source| source.stands_for(name)),
+        };
+        let Some(names) = given(name) else {
+            return vec![name.to_owned()];
+        };
+        names
+            .into_iter()
+            .flat_map(|name| given(&name).unwrap_or_else(|| vec![name]))
+            .collect()
     }
 
     fn script(&self, text: &str) -> Result<Arc<Scripted>, Faults> {

@@ -54,6 +54,16 @@ impl Saved {
         lock(&self.0).get(name)?.last().cloned()
     }
 
+    /// The artifact with an id.
+    pub(crate) fn with_id(&self, id: ArtifactId) -> Option<Artifact> {
+        let names = lock(&self.0);
+        names
+            .values()
+            .flatten()
+            .find(|artifact| artifact.id == id)
+            .cloned()
+    }
+
     /// Keeps an artifact. The same name from the same step again replaces it; from another step both are kept.
     pub(crate) fn put(&self, artifact: &Artifact) {
         let mut names = lock(&self.0);

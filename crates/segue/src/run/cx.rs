@@ -524,6 +524,7 @@ impl Cx {
         self.event(EventKind::CallWaiting {
             call,
             reason: "halted".into(),
+            until: None,
         });
         let _held = self.state.held_up();
         // The sender is at hand, so it is not closed.

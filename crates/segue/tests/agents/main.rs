@@ -3,6 +3,8 @@
 mod answers;
 mod approvals;
 mod completion;
+mod gates;
+mod hosted;
 mod models;
 mod nested;
 mod tools;
