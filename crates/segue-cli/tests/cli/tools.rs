@@ -499,7 +499,7 @@ fn tools_are_listed_and_shown() {
     assert!(
         items[1]["place"]
             .as_str()
-            .is_some_and(|place| place.ends_with("segue.toml:9")),
+            .is_some_and(|place| place.ends_with("segue.toml:10")),
         "{}",
         items[1]
     );
