@@ -45,6 +45,7 @@ mod project;
 mod ranges;
 mod retain;
 mod saving;
+mod secrets;
 mod servers;
 mod signals;
 mod sites;

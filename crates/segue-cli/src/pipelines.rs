@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use segue::ErrorKind;
+use segue::fault::{Code, Fault, Faults};
 use segue::file::suggest::Nearest;
-use segue::file::{LoadOptions, Loaded, Rejected};
+use segue::file::{LoadOptions, Loaded, Rejected, Sources};
 
 use crate::operator::Operator;
 use crate::problem::Problem;
+use crate::secrets;
 
 /// The most of a file looked at to see whether it is a pipeline file; its keys come first by custom, not by rule.
 const MAX_LOOKED_AT_BYTES: u64 = 8 << 20;
@@ -60,7 +62,26 @@ pub(crate) fn load(path: &Path, operator: &Operator, strict: bool) -> Result<Loa
         prices: Some(operator.prices.clone()),
         named: operator.named(),
     };
-    segue::file::load(path, &operator.registry, options)
+    let loaded = segue::file::load(path, &operator.registry, options)?;
+    let text = serde_json::to_string(&*loaded.plan).unwrap_or_default();
+    match secrets::redactor().known(&text) {
+        None => Ok(loaded),
+        Some(name) => Err(with_secret(path, name)),
+    }
+}
+
+/// A file with the value of a secret in it, which would be kept with every run.
+fn with_secret(path: &Path, name: &str) -> Rejected {
+    let message = format!("the value of the secret `{name}` stands in the file");
+    let name = path.display().to_string();
+    let fault = Fault::new(Code::SecretLiteral, message);
+    let mut fault = fault.hint("take it out, and give it to whoever needs it by its environment variable");
+    fault.file = Some(name.clone());
+    Rejected {
+        name,
+        faults: Faults::from(fault),
+        sources: Sources::default(),
+    }
 }
 
 fn only() -> Result<PathBuf, Problem> {
@@ -82,6 +103,11 @@ fn only() -> Result<PathBuf, Problem> {
             Err(problem)
         }
     }
+}
+
+/// Where the pipeline files here are.
+pub(crate) fn here() -> impl Iterator<Item = PathBuf> {
+    all().into_iter().map(|found| found.path)
 }
 
 /// The pipeline files of the working directory: `*.yaml` and `pipelines/*.yaml`, in order of their names.

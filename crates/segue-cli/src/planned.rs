@@ -6,10 +6,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use segue::fault::{Fault, Faults};
 use segue::model::tokens_of;
-use segue::plan::{Action, Context, Kind, NeedKind, Output, ToolApproval};
+use segue::plan::{Action, Context, Kind, NeedKind, Output};
 use segue::settings::Backoff;
 use segue::view::{GraphEdge, GraphView};
-use segue::{Budget, Plan};
+use segue::{Budget, Plan, Registry};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -18,6 +18,8 @@ use crate::history::{History, Seen};
 use crate::holes::{self, Filled};
 use crate::ranges::{CostRange, Ranges, StepCost};
 use crate::sites::{self, Offer, Site};
+
+mod tools;
 
 /// A plan with what is known of its run. Facts that are not known are null.
 #[derive(Debug, Serialize)]
@@ -98,7 +100,7 @@ impl PlanView {
     pub(crate) fn of(
         plan: &Plan,
         inputs: &Map<String, Json>,
-        models: Offer<'_>,
+        (models, registry): (Offer<'_>, &Registry),
         total: Option<&Budget>,
         warnings: &Faults,
         history: &History,
@@ -121,7 +123,7 @@ impl PlanView {
             let bounds = bounds::of_site(site, bounds::around(&sites, site), models, &prompt);
             prompt.remembers(history.tokens(&site.path, &chosen));
             let cost = ranges.step(&site.path, &bounds, &chosen, will == "run");
-            let step = PlannedStep::of(site, (will, why), prompt, cost);
+            let step = PlannedStep::of(site, (will, why), prompt, cost, registry);
             steps.insert(site.path.clone(), step);
         }
         let steps = steps.into_values().collect();
@@ -156,6 +158,7 @@ impl PlannedStep {
         (will, why): (&'static str, Option<String>),
         prompt: Prompt,
         cost: StepCost,
+        registry: &Registry,
     ) -> Self {
         let step = site.step;
         let mut needs = Vec::new();
@@ -170,7 +173,7 @@ impl PlannedStep {
             }
         }
         let agent = site.asks().and_then(|asked| site.plan.agents.get(&asked.agent));
-        let tools = agent.map(|agent| agent.tools.as_slice()).unwrap_or_default();
+        let wanted = agent.map(|agent| agent.tools.as_slice()).unwrap_or_default();
         Self {
             path: site.path.clone(),
             kind: step.kind,
@@ -182,12 +185,7 @@ impl PlannedStep {
             why,
             prompt,
             context: agent.map(|_| context(step.context)),
-            tools: tools
-                .iter()
-                .map(|tool| {
-                    json!({"name": tool.name, "class": null, "approval": approval(tool.limits.approval.as_ref()), "max_calls": tool.limits.max_calls})
-                })
-                .collect(),
+            tools: tools::of(site.plan, wanted, registry),
             output_schema: step.output_schema.as_ref().map(|schema| schema.as_json().clone()),
             limits: Limits::of(site),
             cost,
@@ -413,13 +411,4 @@ fn context(context: Context) -> String {
         Context::Window(newest) => format!("window {newest}"),
         Context::Summary => "summary".to_owned(),
     }
-}
-
-fn approval(approval: Option<&ToolApproval>) -> Option<&'static str> {
-    approval.map(|approval| match approval {
-        ToolApproval::Allow => "allow",
-        ToolApproval::Ask => "ask",
-        ToolApproval::Deny => "deny",
-        ToolApproval::When { .. } => "by condition",
-    })
 }

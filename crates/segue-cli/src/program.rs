@@ -17,7 +17,7 @@ use crate::problem::{Problem, error_document};
 use crate::project::Project;
 use crate::start::Start;
 use crate::terminal::Screen;
-use crate::{flags, pipelines, verb};
+use crate::{flags, pipelines, secrets, verb};
 
 /// What every verb works with.
 pub(crate) struct Program {
@@ -68,6 +68,7 @@ pub fn main(registry: Registry) -> ExitCode {
 /// ```
 pub fn main_with(registry: Registry, models: Models) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    secrets::tell_of_panics();
     start(registry, models, &arguments).into()
 }
 
@@ -150,6 +151,7 @@ fn dispatch(
         }
         Verb::Resume(arguments) => verb::resume::resume(&arguments, program),
         Verb::Answer(arguments) => verb::answer::answer(&arguments, program),
+        Verb::Approve(arguments) => verb::approve::approve(&arguments, program),
         Verb::Cancel(arguments) => verb::cancel::cancel(&arguments, program),
         Verb::Rerun(arguments) => verb::rerun::rerun(&arguments, program),
         Verb::Runs(arguments) => verb::runs::runs(&arguments, program),
@@ -157,6 +159,7 @@ fn dispatch(
         Verb::Status(arguments) => verb::status::status(&arguments, program),
         Verb::Documents(arguments) => verb::documents::documents(&arguments, program),
         Verb::Models(arguments) => verb::models::models(&arguments, program),
+        Verb::Agents(arguments) => verb::agents::agents(&arguments, program),
         Verb::Budgets(arguments) => verb::budgets::budgets(&arguments, program),
         Verb::Halt(arguments) => verb::halt::halt(&arguments, program),
         Verb::Tools(arguments) => verb::tools::tools(&arguments, program),

@@ -47,6 +47,7 @@ mod pipeline;
 pub mod plan;
 pub mod price;
 pub mod question;
+pub mod redact;
 mod registry;
 mod run;
 mod runner;

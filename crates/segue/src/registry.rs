@@ -132,6 +132,11 @@ impl Registry {
         self
     }
 
+    /// The agents, in the order they were registered.
+    pub fn agents(&self) -> impl Iterator<Item = Arc<PlannedAgent>> + '_ {
+        self.agents.values().map(|agent| agent.planned())
+    }
+
     /// Notes a name that is taken already, by whatever kind of thing.
     fn claim(&mut self, name: String) -> String {
         let is_taken = self.agents.contains_key(&name)

@@ -504,6 +504,7 @@ mod tests {
                 "[models]\nhouse = [\"a/b\", 1]\n",
                 &["`models.house` needs text, or a list"],
             ),
+            (
                 "[mcp.a]\ncommand = []\n",
                 &["`mcp.a.command` needs text, or a list"],
             ),

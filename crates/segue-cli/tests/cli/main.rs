@@ -1,5 +1,7 @@
 //! The command line from outside: the real binary, its flags, its exit codes and every byte of its stdout.
 
+mod agents;
+mod approve;
 mod artifacts;
 mod check;
 mod demo;
@@ -21,6 +23,7 @@ mod runs_export;
 mod runs_list;
 mod runs_rm;
 mod runs_show;
+mod secrets;
 mod services;
 mod settings;
 mod shapes;

@@ -91,7 +91,8 @@ impl Proxy {
     }
 
     fn model(&self, api: Api, model: &str) -> Hosted {
-        let provider = Provider::new("proxy", api, self.base.parse().expect("it is one")).key(Secret::new(KEY));
+        let provider =
+            Provider::new("proxy", api, self.base.parse().expect("it is one")).key(Secret::new(KEY));
         Hosted::new(client(), Arc::new(provider), model)
     }
 }

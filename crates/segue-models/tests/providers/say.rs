@@ -40,7 +40,10 @@ pub(crate) fn pieces(api: Api, events: &[Json]) -> Vec<String> {
         .map(|event| match api {
             Api::Ollama => format!("{event}\n"),
             Api::Responses | Api::Anthropic => {
-                format!("event: {}\ndata: {event}\n\n", event["type"].as_str().expect("events have a type"))
+                format!(
+                    "event: {}\ndata: {event}\n\n",
+                    event["type"].as_str().expect("events have a type")
+                )
             }
             Api::Chat | Api::Gemini => format!("data: {event}\n\n"),
         })

@@ -109,9 +109,15 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(turns: impl IntoIterator<Item = Turn>) -> Self {
         let state = Arc::new(State::default());
-        state.turns.lock().expect("no test panics while it holds this").extend(turns);
+        state
+            .turns
+            .lock()
+            .expect("no test panics while it holds this")
+            .extend(turns);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback and a folder are there");
-        listener.set_nonblocking(true).expect("loopback and a folder are there");
+        listener
+            .set_nonblocking(true)
+            .expect("loopback and a folder are there");
         let address = listener.local_addr().expect("loopback and a folder are there");
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let shared = state.clone();
@@ -121,7 +127,10 @@ impl Server {
                 .build()
                 .expect("loopback and a folder are there");
             runtime.block_on(async move {
-                let serving = serve(TcpListener::from_std(listener).expect("loopback and a folder are there"), shared);
+                let serving = serve(
+                    TcpListener::from_std(listener).expect("loopback and a folder are there"),
+                    shared,
+                );
                 tokio::select! { _ = stopped => {}, () = serving => {} }
             });
         });
@@ -135,12 +144,20 @@ impl Server {
 
     /// Adds a turn.
     pub(crate) fn push(&self, turn: Turn) {
-        self.state.turns.lock().expect("no test panics while it holds this").push_back(turn);
+        self.state
+            .turns
+            .lock()
+            .expect("no test panics while it holds this")
+            .push_back(turn);
     }
 
     /// Everything it was asked until now.
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.state.seen.lock().expect("no test panics while it holds this").clone()
+        self.state
+            .seen
+            .lock()
+            .expect("no test panics while it holds this")
+            .clone()
     }
 
     /// How often each idempotency key was seen: the ledger of effects.
@@ -171,7 +188,8 @@ impl Server {
 
     /// A provider there, called as the one whose protocol it speaks.
     pub(crate) fn provider(&self, api: Api) -> Provider {
-        Provider::new(named(api), api, self.base(api).parse().expect("it is one")).key(segue::Secret::new(KEY))
+        Provider::new(named(api), api, self.base(api).parse().expect("it is one"))
+            .key(segue::Secret::new(KEY))
     }
 
     /// One of its models.
@@ -221,8 +239,16 @@ async fn answer(mut stream: TcpStream, state: Arc<State>) {
     let Some(seen) = read(&mut stream).await else {
         return;
     };
-    state.seen.lock().expect("no test panics while it holds this").push(seen);
-    let turn = state.turns.lock().expect("no test panics while it holds this").pop_front();
+    state
+        .seen
+        .lock()
+        .expect("no test panics while it holds this")
+        .push(seen);
+    let turn = state
+        .turns
+        .lock()
+        .expect("no test panics while it holds this")
+        .pop_front();
     let turn = turn.unwrap_or_else(|| Turn::status("500 No Turn Left", &[], "the script is over"));
     for act in turn.0 {
         match act {
@@ -238,7 +264,9 @@ async fn answer(mut stream: TcpStream, state: Arc<State>) {
             Act::Reset => {
                 let stream = stream.into_std().expect("loopback and a folder are there");
                 let socket = socket2::Socket::from(stream);
-                socket.set_linger(Some(Duration::ZERO)).expect("loopback and a folder are there");
+                socket
+                    .set_linger(Some(Duration::ZERO))
+                    .expect("loopback and a folder are there");
                 return;
             }
         }

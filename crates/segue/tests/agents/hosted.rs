@@ -23,7 +23,11 @@ struct Hosted {
 impl Hosted {
     fn new(answers: impl IntoIterator<Item = Result<Response, Failure>>) -> Self {
         let hosted = Self::default();
-        hosted.answers.lock().expect("no test panics while it holds this").extend(answers);
+        hosted
+            .answers
+            .lock()
+            .expect("no test panics while it holds this")
+            .extend(answers);
         hosted
     }
 }
@@ -34,7 +38,10 @@ impl Model for Hosted {
     }
 
     fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Failure>> {
-        self.asked.lock().expect("no test panics while it holds this").push(request.clone());
+        self.asked
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(request.clone());
         let answer = self
             .answers
             .lock()
