@@ -329,6 +329,11 @@ pub(crate) fn from(project: &Project, name: &str) -> Option<(&'static str, Origi
     if name == fetch::NAME {
         return project.config.table("fetch").map(|origin| ("fetch", origin));
     }
+    if let Some((server, _)) = name.split_once('.')
+        && let Some(found) = project.config.named("mcp").remove(server)
+    {
+        return Some(("mcp", found.origin));
+    }
     let found = project.config.named("tools").remove(name)?;
     let kind = match found.text("url") {
         Some(_) => "http",
