@@ -1,6 +1,8 @@
 //! Folding: a text as it is behind its encoding, with the way back. Ends of lines are gone, `%41` and `\u0041` are `A`, so that
 //! a value is found however much of it is encoded, and over lines.
 
+use std::collections::BTreeSet;
+
 /// Text in which some bytes stand for others.
 pub(super) struct Folded {
     pub(super) bytes: Vec<u8>,
@@ -43,36 +45,41 @@ impl Folded {
     }
 }
 
-/// A text folded twice, as JSON within JSON is; none where nothing is encoded.
-pub(super) fn fold(text: &[u8]) -> Option<Folded> {
-    let once = fold_once(text)?;
-    let Some(mut twice) = fold_once(&once.bytes) else {
-        return Some(once);
-    };
-    // Where its pieces come from in the text itself; what was one run may have been several.
-    let mut pieces = Vec::with_capacity(twice.pieces.len() + once.pieces.len());
-    for (index, piece) in twice.pieces.iter().enumerate() {
-        let next = twice
-            .pieces
-            .get(index + 1)
-            .map_or(twice.bytes.len(), |next| next.at);
-        match piece.stands {
-            Some(length) => {
-                let (start, end) = once.origin(piece.from, piece.from + length);
-                pieces.push(Piece {
-                    at: piece.at,
-                    from: start,
-                    stands: Some(end - start),
-                });
-            }
-            None => once.run(piece.from, piece.from + next - piece.at, piece.at, &mut pieces),
-        }
-    }
-    twice.pieces = pieces;
-    Some(twice)
+/// A text folded once, and twice, as JSON within JSON is; nothing where nothing is encoded.
+pub(super) fn fold(text: &[u8]) -> impl Iterator<Item = Folded> {
+    let once = fold_once(text);
+    let twice = once
+        .as_ref()
+        .and_then(|once| Some(fold_once(&once.bytes)?.of(once)));
+    once.into_iter().chain(twice)
 }
 
 impl Folded {
+    /// The same with its origins in the text that `once` was folded from.
+    fn of(mut self, once: &Folded) -> Self {
+        // What was one run may have been several pieces.
+        let mut pieces = Vec::with_capacity(self.pieces.len() + once.pieces.len());
+        for (index, piece) in self.pieces.iter().enumerate() {
+            let next = self
+                .pieces
+                .get(index + 1)
+                .map_or(self.bytes.len(), |next| next.at);
+            match piece.stands {
+                Some(length) => {
+                    let (start, end) = once.origin(piece.from, piece.from + length);
+                    pieces.push(Piece {
+                        at: piece.at,
+                        from: start,
+                        stands: Some(end - start),
+                    });
+                }
+                None => once.run(piece.from, piece.from + next - piece.at, piece.at, &mut pieces),
+            }
+        }
+        self.pieces = pieces;
+        self
+    }
+
     /// The pieces of a part of it, as they are when it begins at another place.
     fn run(&self, start: usize, end: usize, at: usize, pieces: &mut Vec<Piece>) {
         let first = self
@@ -94,9 +101,29 @@ impl Folded {
     }
 }
 
-/// The same of a value that is looked for in it.
-pub(super) fn folded(value: &[u8]) -> Vec<u8> {
-    fold(value).map_or_else(|| value.to_vec(), |folded| folded.bytes)
+/// Everything that a value can be when its text is folded: itself, where it was encoded as often; less, where it was not;
+/// without its blanks, where lines end at one of them or at all.
+pub(super) fn folded(value: &[u8]) -> BTreeSet<Vec<u8>> {
+    let mut all: BTreeSet<Vec<u8>> = fold(value).map(|folded| folded.bytes).collect();
+    all.insert(value.to_vec());
+    for whole in all.clone() {
+        all.extend(wrapped(&whole));
+    }
+    all
+}
+
+/// A value without one of its blanks, and without all but those it begins with.
+fn wrapped(value: &[u8]) -> Vec<Vec<u8>> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let begins = value.iter().take_while(|byte| is_blank(byte)).count();
+    let (start, rest) = value.split_at(begins);
+    let blanks = rest.iter().enumerate().filter(|(_, byte)| is_blank(byte));
+    let mut wrapped: Vec<Vec<u8>> = blanks
+        .map(|(at, _)| [start, &rest[..at], &rest[at + 1..]].concat())
+        .collect();
+    let without: Vec<u8> = rest.iter().copied().filter(|byte| !is_blank(byte)).collect();
+    wrapped.push([start, &without].concat());
+    wrapped
 }
 
 fn fold_once(text: &[u8]) -> Option<Folded> {

@@ -45,12 +45,12 @@ impl Known {
             labels: secrets.iter().map(|_| Cow::Borrowed(ALL)).collect(),
             plain: Forms::of(values.iter().map(|value| needle::forms(value))),
             behind: Forms::of(values.iter().map(|value| {
-                let folded = fold::folded(value.as_bytes());
-                let behind = needle::encoded(value.as_bytes()).chain([Needle {
-                    bytes: folded,
+                let folded = fold::folded(value.as_bytes()).into_iter();
+                let plain = folded.map(|bytes| Needle {
+                    bytes,
                     is_base64: false,
-                }]);
-                behind.collect::<Vec<_>>()
+                });
+                needle::encoded(value.as_bytes()).chain(plain)
             })),
             reach: longest * LONGEST_FORM + LINE_ENDS,
         };
@@ -91,7 +91,7 @@ impl Known {
         let mut at = 0;
         loop {
             let end = text.len().min(at + WINDOW + self.reach);
-            if let Some(folded) = fold::fold(&text[at..end]) {
+            for folded in fold::fold(&text[at..end]) {
                 behind.find(&folded.bytes, |start, end, whose| {
                     let (start, end) = folded.origin(start, end);
                     spans.push(self.span(at + start, at + end, whose));

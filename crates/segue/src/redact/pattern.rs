@@ -113,6 +113,8 @@ const PATTERNS: &[Pattern] = &[
 /// What follows the beginning of a private key, on its line.
 const PRIVATE: &[u8] = b"PRIVATE KEY-----";
 const PRIVATE_ENDS: &[u8] = b"-----END";
+/// How that begins which has taken the place of a secret.
+const GONE: &[u8] = b"[redacted";
 /// The longest label of a private key.
 const LABEL: usize = 40;
 /// The longest private key; one of 16384 bits has some 13 kB.
@@ -229,6 +231,7 @@ fn is_begun(body: &[u8]) -> bool {
         .position(|byte| !is_base64(byte))
         .unwrap_or(word.len());
     match body.first() {
+        _ if word.starts_with(GONE) => false,
         Some(b' ') => length >= 16,
         _ => body.iter().filter(|byte| is_base64(byte)).count() > 2,
     }
@@ -242,7 +245,7 @@ fn password(text: &[u8], begun: usize) -> Option<Range<usize>> {
     let authority = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
     let host = authority.iter().rposition(|byte| *byte == b'@')?;
     let colon = authority[..host].iter().position(|byte| *byte == b':')?;
-    let is_redacted = authority[colon + 1..host].starts_with(b"[redacted");
+    let is_redacted = authority[colon + 1..host].starts_with(GONE);
     (colon + 1 < host && !is_redacted).then_some(begun + colon + 1..begun + host)
 }
 

@@ -105,10 +105,10 @@ proptest! {
 
     #[test]
     fn text_without_secrets_stays_byte_for_byte(secret in secret(), text in "[ -~\n\t]{0,200}") {
-        let folded = super::fold::folded(text.as_bytes());
-        let is_in_it = |text: &[u8]| forms(&secret).iter().any(|form| has(text, form))
-            || has(text, &super::fold::folded(secret.as_bytes()));
-        if !is_in_it(text.as_bytes()) && !is_in_it(&folded) && super::pattern::find(text.as_bytes()).is_empty() {
+        let secrets = super::fold::folded(secret.as_bytes());
+        let is_in_it = |text: &Vec<u8>| forms(&secret).iter().chain(&secrets).any(|form| has(text, form));
+        let texts = super::fold::folded(text.as_bytes());
+        if !texts.iter().any(is_in_it) && super::pattern::find(text.as_bytes()).is_empty() {
             let clean = knows(&secret).text(&text).into_owned();
             prop_assert_eq!(clean, text);
         }
