@@ -6,9 +6,11 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 mod operator;
 pub(crate) mod runs;
+pub(crate) mod test;
 mod tools;
 
 use runs::{ArtifactsArgs, RunsArgs};
+use test::TestArgs;
 
 pub(crate) use operator::{
     Agents, AgentsArgs, Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, ListModels,
@@ -31,7 +33,7 @@ pub(crate) struct Arguments {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 the run failed, 2 nothing was run, 3 the run waits for a person, 4 a budget refused a call,
-5 nothing recorded answers a call, 124 the run's deadline passed, 130 cancelled.
+5 a test failed or nothing recorded answers a call, 124 the run's deadline passed, 130 cancelled.
 
 Begin with `segue demo`, or with `segue init research`.";
 
@@ -121,6 +123,8 @@ pub(crate) enum Verb {
     Plan(PlanArgs),
     /// Run a pipeline
     Run(RunArgs),
+    /// Run the test files of pipelines, with no key, no network and no cost
+    Test(TestArgs),
     /// Go on with a run that was interrupted or waits
     Resume(ResumeArgs),
     /// Answer a question of a run
@@ -170,7 +174,7 @@ pub(crate) struct DemoArgs {
     /// End after one run (the default off a terminal); otherwise Enter shows it again
     #[arg(long)]
     pub(crate) once: bool,
-    /// How many times as fast the scripted model answers
+    /// How many times as fast the answers come
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
     pub(crate) speed: f64,
 }
@@ -492,6 +496,8 @@ pub(crate) enum Shape {
     /// Pipeline files
     #[default]
     Pipeline,
+    /// Test files
+    Test,
     /// `segue.toml`
     Config,
     /// What `run --json` writes
@@ -502,6 +508,10 @@ pub(crate) enum Shape {
     Plan,
     /// What `check --json` writes
     Check,
+    /// What `test --json` writes
+    Tested,
+    /// What `test record --json` writes
+    Recorded,
     /// What `graph --json` writes
     Graph,
     /// What `init --json` writes

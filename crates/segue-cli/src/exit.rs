@@ -18,7 +18,7 @@ pub(crate) enum Exit {
     Waiting,
     /// The run failed and a budget refused at least one call.
     Budget,
-    /// The run failed and nothing recorded or scripted answered a request.
+    /// A test failed; or the run failed and nothing recorded or scripted answered a request.
     CassetteMiss,
     /// The run's own deadline passed.
     Deadline,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use segue::fault::{Fault, Faults};
 use segue::model::tokens_of;
-use segue::plan::{Action, Context, Kind, NeedKind, Output};
+use segue::plan::{Action, Context, Kind, NeedKind, Output, PlannedPattern};
 use segue::settings::Backoff;
 use segue::view::{GraphEdge, GraphView};
 use segue::{Budget, Plan, Registry};
@@ -26,6 +26,8 @@ mod tools;
 pub(crate) struct PlanView {
     schema: &'static str,
     pub(crate) pipeline: String,
+    /// The pattern of it that this is.
+    pattern: Option<PlannedPattern>,
     plan_hash: String,
     pub(crate) inputs: Json,
     output: Json,
@@ -134,6 +136,7 @@ impl PlanView {
         Self {
             schema: "segue.plan/1",
             pipeline: plan.name.clone(),
+            pattern: plan.pattern.clone(),
             plan_hash: plan.hash().to_string(),
             inputs: Json::Object(inputs.clone()),
             output: output(plan),
@@ -219,6 +222,7 @@ impl Prompt {
                 },
             });
         let user = asked.prompt.as_deref().map(fill);
+        let user = with_context(site, user);
         let parts = || system.iter().chain(&user);
         // What context will add is not known before its steps have run.
         let has_context = !matches!(site.step.context, Context::Auto | Context::None)
@@ -256,6 +260,34 @@ impl Prompt {
             self.tokens.likely = seen.map(|seen| seen.middle);
         }
     }
+}
+
+/// A prompt behind what its step is given of others: each result under its title.
+fn with_context(site: &Site<'_>, user: Option<Filled>) -> Option<Filled> {
+    let given = match site.step.context {
+        Context::Needs => true,
+        Context::Auto => user.is_none(),
+        Context::None | Context::All | Context::Window(_) | Context::Summary => false,
+    };
+    if !given || site.step.needs.is_empty() {
+        return user;
+    }
+    let mut context = Filled::default();
+    for need in &site.step.needs {
+        let step = &site.plan.steps[need.step as usize];
+        let output = format!("steps.{}.output", step.name);
+        let title = step.title.as_deref().unwrap_or(&step.name);
+        context.text.push_str(&format!("## {title}\n‹{output}›\n\n"));
+        context.waiting_for.push(output);
+    }
+    let Some(user) = user else {
+        context.text.truncate(context.text.trim_end().len());
+        return Some(context);
+    };
+    context.text.push_str(&user.text);
+    context.waiting_for.extend(user.waiting_for);
+    context.has_statements = user.has_statements;
+    Some(context)
 }
 
 impl Limits {

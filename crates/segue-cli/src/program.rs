@@ -149,6 +149,7 @@ fn dispatch(
             let start = std::mem::take(&mut arguments.start);
             verb::run::run(Start::read(opened, start, own)?, &arguments, program)
         }
+        Verb::Test(arguments) => verb::test::test(&arguments, program),
         Verb::Resume(arguments) => verb::resume::resume(&arguments, program),
         Verb::Answer(arguments) => verb::answer::answer(&arguments, program),
         Verb::Approve(arguments) => verb::approve::approve(&arguments, program),
@@ -185,7 +186,7 @@ fn own_pipeline<'a>(
 }
 
 fn open(named: Option<&str>, (registry, models, common): (&Registry, &Models, &Common)) -> Opened {
-    let path = pipelines::find(named)?;
+    let path = pipelines::find(named, common)?;
     let operator = Operator::of(&Project::find(Some(&path), common)?, registry, models)?;
     let loaded = pipelines::load(&path, &operator, false)?;
     Ok((path, loaded))

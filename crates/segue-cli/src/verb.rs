@@ -24,5 +24,6 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod status;
+pub(crate) mod test;
 pub(crate) mod tools;
 pub(crate) mod version;

@@ -231,6 +231,3 @@ fn put(fields: &mut Map<String, Json>, name: &str, value: Option<impl Into<Json>
         fields.insert(name.to_owned(), value.into());
     }
 }
-
-#[cfg(test)]
-mod tests;

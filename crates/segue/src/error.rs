@@ -197,6 +197,12 @@ pub struct Failure {
     /// `redirect`, `size`, `time` or `type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Of a request that nothing recorded or scripted answers: what comes nearest to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+    /// Where the request first differs from that, as a JSON pointer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_difference: Option<String>,
 }
 
 /// A limit that was met: a deadline, a budget, a cap.
@@ -283,6 +289,8 @@ impl Failure {
             retry_after_ms: None,
             faults: None,
             reason: None,
+            nearest: None,
+            first_difference: None,
         }
     }
 

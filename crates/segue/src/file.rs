@@ -17,6 +17,7 @@ mod known;
 mod load;
 mod model;
 mod names;
+mod patterns;
 mod pipeline;
 mod reader;
 mod refer;
@@ -26,14 +27,16 @@ mod secret;
 mod settings;
 mod steps;
 pub mod suggest;
+mod test;
 mod text;
 mod tools;
 mod types;
 pub mod yaml;
 
 pub use files::{Files, Unreadable};
-pub use format::schema;
-pub use load::{LoadOptions, Loaded, Named, Rejected, Sources, load, load_from, load_text};
+pub use format::{schema, test_schema};
+pub use load::{LoadOptions, Loaded, Named, Rejected, Sources, load, load_from, load_text, of_pattern};
+pub use test::Purpose;
 
 #[cfg(test)]
 mod tests;

@@ -53,6 +53,14 @@ impl Ids for RandomIds {
 #[derive(Debug, Default)]
 pub struct CountingIds(AtomicU64);
 
+impl CountingIds {
+    /// The first is the one after this number.
+    #[must_use]
+    pub fn after(last: u64) -> Self {
+        Self(AtomicU64::new(last))
+    }
+}
+
 impl Ids for CountingIds {
     fn bits(&self) -> u128 {
         u128::from(self.0.fetch_add(1, Ordering::Relaxed) + 1)

@@ -33,6 +33,7 @@ mod agent;
 pub mod artifact;
 pub mod audit;
 pub mod budget;
+pub mod case;
 mod clock;
 mod error;
 mod fail;
@@ -43,6 +44,7 @@ mod link;
 pub mod log;
 pub mod model;
 pub mod money;
+mod pattern;
 mod pipeline;
 pub mod plan;
 pub mod price;
@@ -73,6 +75,7 @@ pub use id::{ArtifactId, BadId, CallId, CountingIds, Ids, QuestionId, RandomIds,
 pub use log::{Event, EventKind, Events, RunLog};
 pub use model::{Extractive, Model, Models, Rule, Sampled, Scripted};
 pub use money::{Cost, Nanousd, cents, usd};
+pub use pattern::{Arrangement, Pattern, Strategy, Turn};
 pub use pipeline::{
     Build, IntoInput, IntoMap, Kept, Out, Pipeline, RepeatBuilder, Route, RouteBuilder, RouteWith,
 };

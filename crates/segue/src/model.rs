@@ -1,7 +1,7 @@
 //! Models: what answers an agent's requests, behind one trait.
 //!
 //! This crate has the models that need no network: [`Extractive`] works on the text it is given, [`Sampled`] and
-//! [`Scripted`] simulate. Hosted providers implement the same trait in a crate of their own. Which model a name means
+//! [`Scripted`] simulate, [`mod@cassette`] plays what was recorded. Hosted providers implement the same trait in a crate of their own. Which model a name means
 //! is decided by [`Models`] before a run starts; nothing is simulated that was not asked for by name.
 
 use std::fmt;
@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::error::{ErrorKind, Failure};
+use crate::money::Cost;
 use crate::plan::ModelSettings;
 use crate::schema::Schema;
 use crate::tool::ToolSpec;
 use crate::usage::Usage;
 
+pub mod cassette;
 mod catalog;
 pub mod extractive;
 mod gate;
@@ -48,10 +50,30 @@ pub trait Model: Send + Sync + 'static {
         None
     }
 
+    /// Answers one request, and says whether the answer was given before. Only models that play recorded answers have
+    /// to say more than [`Model::answer`] does, and those that stand before another model.
+    fn answered<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Answered> {
+        Box::pin(async move {
+            Answered {
+                result: self.answer(request).await,
+                recorded: None,
+            }
+        })
+    }
+
     /// What it remembers of a run, where its answers depend on that. No hosted model does.
     fn memory(&self) -> Option<&dyn Memory> {
         None
     }
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// The answer, or why there is none.
+    pub result: Result<Response, Failure>,
+    /// Where it was given before, what it cost then. It costs nothing now.
+    pub recorded: Option<Cost>,
 }
 
 /// What a model remembers of the runs it has answered, which another process has to be told when it takes one up.

@@ -40,6 +40,7 @@ mod workspace;
 use desk::{Desk, DeskSettings};
 pub use done::Done;
 pub use handle::{Outcome, RunHandle};
+pub(crate) use read::log_of;
 pub use recover::Recovered;
 pub use rerun::{Rerun, RerunPreview};
 pub use start::{CallBudget, Launch, Start};

@@ -32,6 +32,7 @@ mod memory;
 mod owner;
 mod run;
 mod signal;
+pub(crate) mod through;
 
 pub use account::{Account, AccountKey, Amounts, Decide, Hold, HoldState, Settlement};
 pub use artifact::{ArtifactQuery, KeptArtifact, LinkVersion};

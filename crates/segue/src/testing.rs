@@ -7,7 +7,6 @@ mod forgetful;
 mod held;
 mod planted;
 pub mod store;
-mod through;
 mod watched;
 
 pub use dying::Dying;

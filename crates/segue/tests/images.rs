@@ -58,7 +58,7 @@ async fn shown(steps: &str, photos: Json) -> (Result<Vec<Message>, Failure>, Str
     let record = log
         .events()
         .iter()
-        .map(|event| serde_json::to_string(event).unwrap())
+        .map(|event| serde_json::to_string(event).expect("events are JSON"))
         .collect();
     let told = ended.map_err(|error| error.failure().failed_steps[0].error.as_ref().clone());
     (told.map(|()| model.requests()[0].messages.clone()), record)

@@ -1,10 +1,12 @@
 //! Every program, every pipeline file and every snippet of the README is run, and what comes out is looked at.
 
+mod content;
 mod files;
 mod guides;
 mod programs;
 mod readme;
 mod research;
+mod tested;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -7,6 +7,7 @@ use segue::fault::quote;
 use segue_models::{Api, Limiters, Limits, Providers, SIZES, Said, Url};
 
 use crate::config::{Found, Setting, Value};
+use crate::offline;
 use crate::problem::Problem;
 use crate::project::Project;
 
@@ -21,7 +22,10 @@ const OWN: [&str; 3] = ["auto", "local", "sim"];
 /// # Errors
 /// What is wrong with their configuration.
 pub(super) fn providers(project: &Project) -> Result<Providers, Problem> {
-    let env = Arc::new(|name: &str| std::env::var(name).ok());
+    let env = Arc::new(|name: &str| match name {
+        offline::VARIABLE => offline::is_on().then(|| "1".to_owned()),
+        name => std::env::var(name).ok(),
+    });
     let mut providers = Providers::new(&LIMITERS, env);
     for (name, found) in project.config.named("providers") {
         providers = providers.provider(&name, said(project, &name, &found)?);

@@ -23,6 +23,10 @@ pub(crate) fn schema(arguments: &SchemaArgs, program: &mut Program) -> Result<Ex
             program.output.object(&segue::file::schema());
             return Ok(Exit::Done);
         }
+        Shape::Test => {
+            program.output.object(&segue::file::test_schema());
+            return Ok(Exit::Done);
+        }
         Shape::Config => {
             program.output.object(&crate::config::schema());
             return Ok(Exit::Done);
@@ -31,6 +35,8 @@ pub(crate) fn schema(arguments: &SchemaArgs, program: &mut Program) -> Result<Ex
         Shape::Event => include_str!("schema/event.json"),
         Shape::Plan => include_str!("schema/plan.json"),
         Shape::Check => include_str!("schema/check.json"),
+        Shape::Tested => include_str!("schema/tested.json"),
+        Shape::Recorded => include_str!("schema/recorded.json"),
         Shape::Graph => include_str!("schema/graph.json"),
         Shape::Init => include_str!("schema/init.json"),
         Shape::Runs => include_str!("schema/runs.json"),

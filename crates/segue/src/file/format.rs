@@ -25,12 +25,36 @@ pub fn schema() -> Value {
         return schema;
     };
     all.extend(pipeline);
+    all.insert(
+        "anyOf".to_owned(),
+        json!([{"required": ["steps"]}, {"required": ["patterns"]}]),
+    );
     let definitions = json!({
         "name": {"type": "string", "pattern": NAME},
         "duration": {"type": "string", "pattern": DURATION},
         "type": {"description": "A type: a short form or JSON Schema.", "type": ["string", "array", "object"]},
         "step": any_of(keys::STEPS.iter().map(|(_, table)| section(table))),
         "arm": any_of(keys::ARMS.iter().map(|(_, table)| section(table))),
+    });
+    all.insert("$defs".to_owned(), definitions);
+    schema
+}
+
+/// The JSON Schema of a test file, version 1.
+#[must_use]
+pub fn test_schema() -> Value {
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Test file, version 1",
+    });
+    let (Some(all), Value::Object(test)) = (schema.as_object_mut(), section(&keys::TEST)) else {
+        return schema;
+    };
+    all.extend(test);
+    let definitions = json!({
+        "name": {"type": "string", "pattern": NAME},
+        "duration": {"type": "string", "pattern": DURATION},
+        "type": {"description": "A type: a short form or JSON Schema.", "type": ["string", "array", "object"]},
     });
     all.insert("$defs".to_owned(), definitions);
     schema

@@ -410,6 +410,12 @@ pub enum EventKind {
         position: String,
         /// `log` or `cassette`.
         source: String,
+        /// The call, where a cassette answers it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<CallId>,
+        /// What it cost when it was recorded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recorded: Option<Cost>,
     },
     /// A route took an arm.
     #[serde(rename = "route.chosen")]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use indexmap::IndexMap;
 
+use super::cassette::{self, Cassette, Player};
 use super::{Extractive, Model, Sampled, Scripted};
 use crate::error::{ErrorKind, Failure};
 use crate::fault::Faults;
@@ -53,12 +54,25 @@ pub struct Chosen {
 pub struct Models {
     named: IndexMap<String, Arc<dyn Model>>,
     sources: Vec<Arc<dyn ModelSource>>,
+    /// What names mean that stand for a list.
+    lists: IndexMap<String, Vec<ModelRef>>,
+    /// What answers in the place of whatever is named.
+    instead: Option<Arc<Instead>>,
+    /// What stands before every model that is found.
+    before: Vec<Arc<Before>>,
     /// Scripts in use, by their text: agents that share a script share what it has counted.
     scripts: Arc<Mutex<BTreeMap<String, Weak<Scripted>>>>,
+    /// Cassettes in use, by their text.
+    cassettes: Arc<Mutex<BTreeMap<String, Cassette>>>,
 }
 
+/// What answers in the place of a model of a list; none where this entry is to be left out.
+type Instead = dyn Fn(&ModelRef) -> Option<Arc<dyn Model>> + Send + Sync;
+/// What stands before a model that was found.
+type Before = dyn Fn(&ModelRef, Arc<dyn Model>) -> Arc<dyn Model> + Send + Sync;
+
 impl Models {
-    /// The models that need neither key nor network: `local/extractive`, `sim/schema` and `sim/script`.
+    /// The models that need neither key nor network: `local/extractive`, `sim/schema`, `sim/script` and `sim/cassette`.
     #[must_use]
     pub fn offline() -> Self {
         Self::default()
@@ -78,6 +92,31 @@ impl Models {
         self
     }
 
+    /// Under this name these models are meant, in fallback order.
+    pub(crate) fn meaning(mut self, name: impl Into<String>, list: Vec<ModelRef>) -> Self {
+        self.lists.insert(name.into(), list);
+        self
+    }
+
+    /// Answers whatever is named, with the settings it is named with.
+    pub(crate) fn instead(
+        mut self,
+        instead: impl Fn(&ModelRef) -> Option<Arc<dyn Model>> + Send + Sync + 'static,
+    ) -> Self {
+        self.instead = Some(Arc::new(instead));
+        self
+    }
+
+    /// Stands before every model that is found, such as one that notes what it answers.
+    #[must_use]
+    pub fn before(
+        mut self,
+        before: impl Fn(&ModelRef, Arc<dyn Model>) -> Arc<dyn Model> + Send + Sync + 'static,
+    ) -> Self {
+        self.before.push(Arc::new(before));
+        self
+    }
+
     /// The models of a fallback list that are to be had, in order.
     ///
     /// # Errors
@@ -85,13 +124,17 @@ impl Models {
     pub fn resolve(&self, agent: &str, list: &[ModelRef]) -> Result<Vec<Chosen>, Failure> {
         let mut chosen = Vec::new();
         let mut refused = Vec::new();
-        for entry in list {
+        let meant = list.iter().flat_map(|entry| match self.lists.get(&entry.name) {
+            Some(meant) => meant.as_slice(),
+            None => std::slice::from_ref(entry),
+        });
+        for entry in meant {
             for model in self.meant_by(&entry.name) {
                 let meant = ModelRef {
                     name: model,
                     ..entry.clone()
                 };
-                match self.find(&meant) {
+                match self.found(&meant) {
                     Ok(found) => chosen.push(Chosen {
                         asked: entry.name.clone(),
                         ..found
@@ -117,7 +160,8 @@ impl Models {
     /// The names that an entry stands for; itself, where nobody gave it a meaning. What a given name means may be one
     /// of `auto/*` with a given meaning, and nothing further.
     fn meant_by(&self, name: &str) -> Vec<String> {
-        let given = |name: &str| match self.named.contains_key(name) {
+        // What answers in the place of every model goes by the names that are written.
+        let given = |name: &str| match self.instead.is_some() || self.named.contains_key(name) {
             true => None,
             false => self.sources.iter().find_map(|source| source.stands_for(name)),
         };
@@ -141,6 +185,37 @@ impl Models {
         Ok(script)
     }
 
+    fn cassette(&self, text: &str) -> Result<Cassette, Faults> {
+        let mut cassettes = self.cassettes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cassette) = cassettes.get(text) {
+            return Ok(cassette.clone());
+        }
+        let cassette = Cassette::from_yaml(text)?;
+        cassettes.insert(text.to_owned(), cassette.clone());
+        Ok(cassette)
+    }
+
+    /// An entry of a list with what stands before it.
+    fn found(&self, entry: &ModelRef) -> Result<Chosen, String> {
+        let mut found = match &self.instead {
+            None => self.find(entry)?,
+            Some(instead) => {
+                let model = instead(entry).ok_or("nothing was recorded of it")?;
+                Chosen {
+                    chosen: model.name().to_owned(),
+                    model,
+                    asked: entry.name.clone(),
+                    source: "simulated",
+                    settings: entry.settings.clone(),
+                }
+            }
+        };
+        for before in &self.before {
+            found.model = before(entry, found.model);
+        }
+        Ok(found)
+    }
+
     fn find(&self, entry: &ModelRef) -> Result<Chosen, String> {
         let chosen = |model: Arc<dyn Model>, source| Chosen {
             chosen: model.name().to_owned(),
@@ -161,6 +236,13 @@ impl Models {
                 };
                 let script = self.script(text).map_err(|faults| faults.to_string())?;
                 return Ok(chosen(script, "simulated"));
+            }
+            cassette::NAME => {
+                let Some(text) = &entry.file else {
+                    return Err("`sim/cassette` needs a `file` with recorded calls".into());
+                };
+                let cassette = self.cassette(text).map_err(|faults| faults.to_string())?;
+                return Ok(chosen(Arc::new(Player::of_any(cassette)), "simulated"));
             }
             _ => {}
         }

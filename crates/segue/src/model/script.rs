@@ -23,6 +23,7 @@ use crate::fault::{Faults, quote};
 use rule::Difference;
 
 pub use rule::{Malformed, Rule};
+pub(crate) use rule::{index_of, is_step};
 
 /// The most requests kept for [`Scripted::requests`]; the oldest go first.
 const MAX_KEPT: usize = 10_000;
@@ -35,6 +36,8 @@ pub struct Scripted {
     name: Arc<str>,
     rules: Arc<Vec<Rule>>,
     state: Arc<Mutex<State>>,
+    /// Whether `times` is counted over all runs together.
+    counts_all: bool,
 }
 
 /// What the requests so far have left behind.
@@ -54,6 +57,16 @@ impl Scripted {
             name: "sim/script".into(),
             rules: Arc::default(),
             state: Arc::default(),
+            counts_all: false,
+        }
+    }
+
+    /// A script of these rules, whose `times` is counted over all runs it answers in.
+    pub(crate) fn of_case(rules: Vec<Rule>) -> Self {
+        Self {
+            rules: Arc::new(rules),
+            counts_all: true,
+            ..Self::new()
         }
     }
 
@@ -130,14 +143,11 @@ impl Scripted {
             let Some(times) = rule.times else {
                 return Some((at + 1, rule));
             };
-            let used = state
-                .used
-                .entry(request.from.run.clone())
-                .or_default()
-                .entry(at)
-                .or_default();
-            if *used < times {
-                *used += 1;
+            let run = &request.from.run;
+            let counts = state.used.iter().filter(|(of, _)| self.counts_all || *of == run);
+            let used: u32 = counts.filter_map(|(_, used)| used.get(&at)).sum();
+            if used < times {
+                *state.used.entry(run.clone()).or_default().entry(at).or_default() += 1;
                 return Some((at + 1, rule));
             }
         }
@@ -167,7 +177,9 @@ impl Scripted {
                 format!("the nearest is rule {}: {}", at + 1, differences.join("; "))
             }
         };
-        Failure::new(ErrorKind::CassetteMiss, format!("{what}; {why}")).hint(
+        let mut failure = Failure::new(ErrorKind::CassetteMiss, format!("{what}; {why}"));
+        failure.nearest = Some(why);
+        failure.hint(
             "add a rule for it; one without `agent`, `step` and `prompt` at the end answers everything else",
         )
     }
@@ -229,8 +241,13 @@ impl State {
     }
 }
 
+/// A reply that is wrong in a way of its own, whatever the rules say.
+pub(crate) async fn malformed(how: Malformed, request: &Request) -> Result<Response, Failure> {
+    answer::by_rule(0, &Rule::malformed(how), request).await
+}
+
 /// The text of all messages but the instructions.
-fn prompt(request: &Request) -> String {
+pub(crate) fn prompt(request: &Request) -> String {
     let said = request
         .messages
         .iter()

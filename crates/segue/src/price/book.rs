@@ -23,6 +23,18 @@ pub struct PriceBook {
     known: RwLock<BTreeMap<String, BTreeMap<String, Priced>>>,
 }
 
+/// A copy begins with no look-ups made.
+impl Clone for PriceBook {
+    fn clone(&self) -> Self {
+        Self {
+            overrides: self.overrides.clone(),
+            near: self.near.clone(),
+            as_of: self.as_of,
+            known: RwLock::default(),
+        }
+    }
+}
+
 impl PriceBook {
     /// A book with the list prices that hold on the UTC day of `as_of`.
     pub fn new(as_of: SystemTime) -> Self {

@@ -6,7 +6,7 @@ use super::cx::{AttemptState, Cx};
 use crate::error::{ErrorKind, Failure};
 use crate::id::CallId;
 use crate::log::{EventKind, KeptCall};
-use crate::model::{Chosen, Request, Response};
+use crate::model::{Answered, Chosen, Request, Response};
 use crate::plan::hash_of;
 use crate::price::Priced;
 
@@ -85,11 +85,20 @@ pub(super) async fn call(
     let first_piece = FirstPiece::default();
     request.listener = first_piece.listener();
     let mut flight = reserved.sent(priced, &request, first_piece);
-    let mut result = model.model.answer(&request).await;
+    let Answered { mut result, recorded } = model.model.answered(&request).await;
     // Before anybody sees it: a key that comes back in an answer or an error goes no further.
     state.run.env.redactor.answer(&mut result);
     if let Some(pass) = pass {
         pass.back(&result);
+    }
+    if recorded.is_some() {
+        flight.was_recorded(model.model.name());
+        cx.event(EventKind::CallReplayed {
+            position: position.to_owned(),
+            source: "cassette".into(),
+            call: Some(id),
+            recorded,
+        });
     }
     crate::fail::point("K6");
     // A failure is kept like an answer: a step that handled it must find it again.

@@ -482,6 +482,8 @@ impl Cx {
             self.event(EventKind::CallReplayed {
                 position: position.to_owned(),
                 source: "log".into(),
+                call: None,
+                recorded: None,
             });
         }
         Ok(recorded)

@@ -45,6 +45,9 @@ pub(crate) fn execute(run: &Arc<RunShared>, program: &Program, call: StepCall) -
     let state = AttemptState::new(run.clone(), unit, attempt, before);
     let body = program.act(unit, &phase).map(|act| {
         let cx = Cx::new(state.clone());
+        if let Some(failure) = made_to_fail(run, program, &state, &phase) {
+            return Box::pin(async move { Err(failure()) }) as BoxFuture<'static, _>;
+        }
         if run.recorder.is_some() && spill::is_elsewhere(&inputs) {
             return load_and_act(act.clone(), cx, inputs, phase).boxed();
         }
@@ -58,6 +61,22 @@ pub(crate) fn execute(run: &Arc<RunShared>, program: &Program, call: StepCall) -
         state,
         limit: timeout.map(|limit| (limit, None)),
     }
+}
+
+/// The error that a test wants of this attempt, of a step that asks no model itself: it panics where that is wanted.
+fn made_to_fail(
+    run: &RunShared,
+    program: &Program,
+    state: &AttemptState,
+    phase: &Phase,
+) -> Option<impl FnOnce() -> StepError + Send + use<>> {
+    let watch = run.env.watch.as_ref().filter(|_| matches!(phase, Phase::Body))?;
+    let step = program.plan.steps.get(state.unit.step as usize)?;
+    if step.action.agent().is_some() {
+        return None;
+    }
+    let kind = watch.attempt(&state.path(), state.attempt)?;
+    Some(move || crate::case::raised(kind).into())
 }
 
 /// Loads what goes in and is kept elsewhere, and then acts.

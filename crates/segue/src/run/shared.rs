@@ -13,6 +13,7 @@ use super::program::Program;
 use super::ready::{self, ReadyAgent};
 use super::recorder::Recorder;
 use crate::budget::{Budget, StandingBudget};
+use crate::case::Watch;
 use crate::clock::{self, Clock, Time};
 use crate::error::Failure;
 use crate::id::{Ids, RandomIds, RunId};
@@ -76,6 +77,8 @@ pub(crate) struct Environment {
     pub(crate) redactor: Redactor,
     /// Whether the operator has stopped all new calls: set by what the store tells.
     pub(crate) halted: watch::Sender<bool>,
+    /// What a test makes go wrong.
+    pub(crate) watch: Option<Arc<Watch>>,
     clock: Clock,
     /// Whether its own clock stands for the one on the wall.
     apart: bool,
@@ -95,6 +98,7 @@ impl Environment {
             shelf: Shelf::default(),
             redactor: Redactor::none(),
             halted: watch::Sender::new(false),
+            watch: None,
             clock: Clock::start(clock::wall()),
             apart: false,
         }
@@ -116,7 +120,6 @@ impl Environment {
     }
 
     /// It is this time now, whatever the wall says.
-    #[cfg(feature = "testing")]
     pub(crate) fn begin_at(&mut self, time: Time) {
         (self.clock, self.apart) = (Clock::start(time), true);
     }

@@ -97,6 +97,11 @@ pub(crate) async fn read(store: &dyn Store, run: RunId) -> Result<Option<Stored>
     }))
 }
 
+/// The log of a run as the store has it; none where there is no such run, or it cannot be read.
+pub(crate) async fn log_of(store: &dyn Store, run: RunId) -> Option<Arc<RunLog>> {
+    Some(read(store, run).await.ok()??.into_log())
+}
+
 fn after_of(entries: &[StoredEntry]) -> u64 {
     entries.last().map_or(0, |entry| entry.number)
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-use super::through::{Through, through};
 use crate::store::Store;
+use crate::store::through::{Through, through};
 
 /// A store whose process is lost after so many writes.
 pub struct Dying {

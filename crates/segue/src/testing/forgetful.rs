@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::through::{Through, through};
+use crate::store::through::{Through, through};
 use crate::store::{Store, StoreError, StoreErrorKind};
 
 /// A store that loses the answer of every second write of a kind.

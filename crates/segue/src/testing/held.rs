@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::sync::watch;
 
-use super::through::{Through, through};
+use crate::store::through::{Through, through};
 use crate::store::{Commit, Committed, Pending, Store};
 
 /// A store that keeps the answers to transitions back.

@@ -13,8 +13,8 @@ use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use super::through::{Through, through};
 use crate::id::RunId;
+use crate::store::through::{Through, through};
 use crate::store::{
     Account, AccountKey, Amounts, BlobReader, BlobWriter, Blobs, Commit, Committed, Decide, Hold,
     KeptArtifact, LinkVersion, Pending, Store, StoreError, StoreErrorKind,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::through::{Through, through};
+use crate::store::through::{Through, through};
 use crate::store::{Store, StoreError};
 
 /// A store that is looked at after every write. Only in front of one that has carried out a write when it was handed over,

@@ -68,10 +68,12 @@ impl RunView {
     #[must_use]
     pub fn new(plan: Option<Arc<Plan>>) -> Self {
         let pipeline = plan.as_ref().map(|plan| plan.name.clone()).unwrap_or_default();
+        let mut record = RunRecord::new(pipeline);
+        record.pattern = plan.as_ref().and_then(|plan| plan.pattern.clone());
         Self {
             steps: Steps::new(plan.clone()),
             plan,
-            record: RunRecord::new(pipeline),
+            record,
             artifacts: IndexMap::new(),
             calls: Calls::default(),
             questions: Questions::default(),
@@ -338,6 +340,12 @@ impl RunView {
         &self.record.cost
     }
 
+    /// What its answers cost when they were recorded, where they are replayed.
+    #[must_use]
+    pub fn recorded_cost(&self) -> Option<&Cost> {
+        self.record.recorded_cost.as_ref()
+    }
+
     /// Calls by agent.
     #[must_use]
     pub fn by_agent(&self) -> &BTreeMap<String, Share> {
@@ -483,7 +491,10 @@ impl RunView {
                     names: names.clone(),
                 });
             }
-            EventKind::CallReplayed { source, .. } => record.replayed |= source == "cassette",
+            EventKind::CallReplayed { source, recorded, .. } if source == "cassette" => {
+                record.replayed = true;
+                *record.recorded_cost.get_or_insert_default() += recorded.unwrap_or_default();
+            }
             _ => {}
         }
     }

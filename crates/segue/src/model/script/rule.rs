@@ -230,7 +230,7 @@ impl Rule {
 }
 
 /// Whether a selector means a step path: segment by segment, each as it is or without its index.
-pub(super) fn is_step(selector: &str, path: &str) -> bool {
+pub(crate) fn is_step(selector: &str, path: &str) -> bool {
     let mut wanted = selector.split('/');
     let mut found = path.split('/');
     loop {
@@ -240,6 +240,12 @@ pub(super) fn is_step(selector: &str, path: &str) -> bool {
             _ => return false,
         }
     }
+}
+
+/// The index at the end of a path: 2 of `collect[2]`.
+pub(crate) fn index_of(path: &str) -> Option<u64> {
+    let (_, index) = path.strip_suffix(']')?.rsplit_once('[')?;
+    index.parse().ok()
 }
 
 /// `collect` of `collect[2]`.

@@ -12,7 +12,7 @@ use crate::id::CallId;
 use crate::log::{EventKind, KeptCall};
 use crate::model::{Request, Response, tokens_of};
 use crate::money::{Cost, Nanousd};
-use crate::price::Priced;
+use crate::price::{Price, PriceSource, Priced};
 use crate::run::cx::AttemptState;
 use crate::run::shared::Held;
 use crate::usage::Usage;
@@ -103,6 +103,16 @@ pub(super) struct Flight<'a> {
 }
 
 impl Flight<'_> {
+    /// Its answer was given before, and paid then. Only a simulation that the operator has put a price on costs that.
+    pub(super) fn was_recorded(&mut self, model: &str) {
+        if self.priced.source != PriceSource::Override || !model.starts_with("sim/") {
+            self.priced = Priced {
+                price: Some(Price::FREE),
+                source: PriceSource::Recorded,
+            };
+        }
+    }
+
     pub(super) fn landed(&mut self, result: &Result<Response, Failure>, kept: impl FnOnce() -> KeptCall) {
         let Some(held) = self.held.take() else {
             return;

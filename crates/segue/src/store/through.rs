@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use crate::store::{AccountKey, Amounts, Blobs, Commit, Committed, Decide, Hold, Pending, Store, StoreError};
 
 /// A store in front of another one.
-pub(super) trait Through: Send + Sync + 'static {
+pub(crate) trait Through: Send + Sync + 'static {
     /// The store behind it.
     fn behind(&self) -> &Arc<dyn Store>;
 
@@ -51,7 +51,7 @@ pub(super) trait Through: Send + Sync + 'static {
 }
 
 /// Makes a write of this name, unless it is one that is never made.
-pub(super) fn write<T: Send + 'static>(
+pub(crate) fn write<T: Send + 'static>(
     through: &impl Through,
     name: &'static str,
     make: impl FnOnce() -> Pending<T>,
@@ -69,7 +69,7 @@ pub(super) fn write<T: Send + 'static>(
 /// Makes something that is [`Through`] a store.
 macro_rules! through {
     ($type:ty) => {
-        $crate::testing::through::through! { $type {
+        $crate::store::through::through! { $type {
             beat(owner: OwnerId) -> Beat;
             news(owner: OwnerId) -> Beat;
             owners() -> Vec<OwnerSeen>;
@@ -115,7 +115,7 @@ macro_rules! through {
             use crate::id::{CallId, QuestionId, RunId};
             use crate::question::Question;
             use crate::store::*;
-            use $crate::testing::through::Through;
+            use $crate::store::through::Through;
 
             impl Store for $type {
                 fn name(&self) -> String {
@@ -134,19 +134,19 @@ macro_rules! through {
                 })*
 
                 $(fn $write(&self, $($wa: $wt),*) -> Pending<$wr> {
-                    $crate::testing::through::write(self, stringify!($write), || self.behind().$write($($wa),*))
+                    $crate::store::through::write(self, stringify!($write), || self.behind().$write($($wa),*))
                 })*
 
                 fn commit(&self, commit: Commit) -> Pending<Committed> {
-                    $crate::testing::through::write(self, "commit", || self.commit_behind(commit))
+                    $crate::store::through::write(self, "commit", || self.commit_behind(commit))
                 }
 
                 fn reserve(&self, hold: Hold, accounts: Vec<AccountKey>, decide: Decide) -> Pending<Option<Amounts>> {
-                    $crate::testing::through::write(self, "reserve", || self.reserve_behind(hold, accounts, decide))
+                    $crate::store::through::write(self, "reserve", || self.reserve_behind(hold, accounts, decide))
                 }
             }
         };
     };
 }
 
-pub(super) use through;
+pub(crate) use through;
