@@ -32,6 +32,7 @@ const POWERS: &[(&str, &str)] = &[
     ("mcp.*.url", "connects to"),
     ("mcp.*.env.*", "starts it with"),
     ("mcp.*.header.*", "sends along"),
+    ("fetch.allow_private", "lets the fetch tool reach"),
 ];
 /// Longest record of an acceptance that is read; ours have a few hundred bytes.
 const MAX_BYTES: u64 = 64 << 10;

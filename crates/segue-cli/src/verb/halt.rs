@@ -12,6 +12,7 @@ use crate::paper::Paper;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::{Place, Project};
+use crate::secrets;
 use crate::store::Open;
 use crate::terminal::words;
 use crate::verb::answer::who;
@@ -41,7 +42,10 @@ pub(crate) fn halt(arguments: &HaltArgs, program: &mut Program) -> Result<Exit, 
             (None, false) => Some(Halt {
                 by: who(),
                 since: clock::now(),
-                reason: arguments.reason.clone(),
+                reason: arguments
+                    .reason
+                    .as_deref()
+                    .map(|reason| secrets::redactor().text(reason).into_owned()),
             }),
         };
         if before != after {

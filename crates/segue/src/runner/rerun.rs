@@ -225,7 +225,7 @@ impl Rerun {
         Ok(self.prepared().await?.preview)
     }
 
-    async fn prepared(self) -> Result<Ready, Error> {
+    async fn prepared(mut self) -> Result<Ready, Error> {
         if self.note.as_deref().is_some_and(|note| note.trim().is_empty()) {
             return Err(refused(Failure::new(ErrorKind::Usage, "the note is empty")));
         }
@@ -233,6 +233,8 @@ impl Rerun {
             .desk
             .clone()
             .ok_or_else(|| refused(launch::needs_a_store("a re-run")))?;
+        // It stays with what the new run takes over, too.
+        self.note = self.note.map(|note| desk.env.redactor.text(&note).into_owned());
         let Found {
             inner,
             hash: old,
