@@ -18,9 +18,9 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let bench = Bench::default();
 //! let suite = Suite::load(Path::new("research.test.yaml"), Purpose::Test)?;
-//! let plan = suite.plan(&bench)?.plan;
+//! let loaded = suite.plan(&bench)?;
 //! for case in &suite.cases {
-//!     let report = suite.run(case, &plan, &bench, None).await;
+//!     let report = suite.run(case, &loaded, &bench, None).await;
 //!     assert_eq!(report.ending, Ending::Passed, "{}: {:?}", case.name, report.unmet);
 //! }
 //! # Ok(())

@@ -27,12 +27,9 @@ fn reports(file: &str) -> Vec<(String, Report)> {
     };
     let path: PathBuf = Path::new(FOLDER).join(format!("{file}.test.yaml"));
     let suite = Suite::load(&path, Purpose::Test).unwrap_or_else(|rejected| panic!("{rejected}"));
-    let plan = suite
-        .plan(&bench)
-        .unwrap_or_else(|rejected| panic!("{rejected}"))
-        .plan;
+    let loaded = suite.plan(&bench).unwrap_or_else(|rejected| panic!("{rejected}"));
     assert!(
-        suite.check(&plan).is_empty() && suite.is_simulated(&plan),
+        suite.check(&loaded.plan).is_empty() && suite.is_simulated(&loaded.plan),
         "{file}"
     );
     let of_case = |case: &segue::case::Case| {
@@ -41,7 +38,7 @@ fn reports(file: &str) -> Vec<(String, Report)> {
             .start_paused(true)
             .build()
             .expect("a runtime");
-        let report = runtime.block_on(suite.run(case, &plan, &bench, None));
+        let report = runtime.block_on(suite.run(case, &loaded, &bench, None));
         runtime.shutdown_background();
         (case.name.clone(), report)
     };

@@ -122,7 +122,7 @@ fn one(opened: &Opened, case: &Case) -> Result<Tested, Problem> {
 }
 
 async fn run(suite: &Suite, case: &Case, loaded: &Loaded, bench: &Bench) -> Report {
-    suite.run(case, &loaded.plan, bench, None).await
+    suite.run(case, loaded, bench, None).await
 }
 
 /// The runtime of one case.

@@ -13,6 +13,7 @@ use crate::artifact::Media;
 use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::fault::quote;
+use crate::file::Loaded;
 use crate::id::RunId;
 use crate::model::cassette::Recording;
 use crate::model::script;
@@ -31,15 +32,12 @@ impl Suite {
     pub async fn run(
         &self,
         case: &Case,
-        plan: &Arc<Plan>,
+        loaded: &Loaded,
         bench: &Bench,
         recording: Option<&Recording>,
     ) -> Report {
-        if let Some(pattern) = &case.pattern {
-            let message = format!("pipeline `{}` has no pattern {}", plan.name, quote(pattern));
-            return Report::of(None, Vec::new(), None, vec![message]);
-        }
-        match Stage::new(self, case, plan, bench, recording) {
+        let stage = plan_of(case, loaded).and_then(|plan| Stage::new(self, case, plan, bench, recording));
+        match stage {
             Ok(stage) => Play::new(stage, case, recording).whole().await,
             Err(failure) => Report::of(None, Vec::new(), None, vec![failure.message]),
         }
@@ -64,6 +62,20 @@ impl Suite {
             errors.push("the pipeline has faults".to_owned());
         }
         Report::of(None, unmet, None, errors)
+    }
+}
+
+/// The plan that a case runs.
+///
+/// # Errors
+/// When it names a pattern that there is not.
+fn plan_of<'l>(case: &Case, loaded: &'l Loaded) -> Result<&'l Arc<Plan>, Failure> {
+    match &case.pattern {
+        None => Ok(&loaded.plan),
+        Some(pattern) => {
+            let message = format!("`{}` has no pattern {}", loaded.plan.name, quote(pattern));
+            Err(Failure::new(ErrorKind::NotFound, message))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The stage of a case: its store, its processes, and who answers in them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use crate::id::{CountingIds, Ids, RunId};
 use crate::model::cassette::{Cassette, Player, Recording};
 use crate::model::{Model, Models, Sampled, Scripted};
 use crate::pipeline::Pipeline;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, RouteBy};
 use crate::registry::Registry;
 use crate::runner::{RunHandle, Runner};
 use crate::store::{MemoryStore, Store};
@@ -24,6 +25,10 @@ use crate::tool::Tool;
 
 /// When it is for a case: 2026-01-01, midnight.
 const BEGINS: Time = Time::from_micros(1_767_225_600_000_000);
+
+/// Who is lost is buried at once, and nobody else looks; so nobody has to say that it lives, in the many days that a case
+/// may take.
+const LEASE: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// How names of models that a test file gives a meaning are asked for.
 const MEANT: &str = "test/";
@@ -175,6 +180,17 @@ impl Suite {
                 }
             }
             for (at, step) in plan.steps.iter().enumerate() {
+                if let Action::Agent(asked)
+                | Action::Route {
+                    by: RouteBy::Agent(asked),
+                    ..
+                } = &step.action
+                {
+                    // Of an agent of the program nothing is known here.
+                    let is_known = plan.agents.contains_key(&asked.agent);
+                    let own = asked.over.models.iter().flatten().map(|model| model.name.clone());
+                    named.extend(own.chain((!is_known).then(|| asked.agent.clone())));
+                }
                 let arms: Vec<&str> = match &step.action {
                     Action::Route { arms, .. } => arms.keys().map(String::as_str).collect(),
                     _ => vec![""],
@@ -220,6 +236,7 @@ fn process(
         .registry(registry.clone())
         .models(models.clone())
         .prices(bench.prices.clone())
+        .lease(LEASE)
         .store_in(process.clone());
     let passed = i64::try_from(clock::now().saturating_duration_since(began).as_micros());
     let now = BEGINS.micros().saturating_add(passed.unwrap_or(i64::MAX));

@@ -68,7 +68,7 @@ pub(crate) fn run_in(folder: &Folder, bench: &Bench) -> Vec<Report> {
     assert!(suite.check(&loaded.plan).is_empty());
     let reports = suite.cases.iter().map(|case| {
         let runtime = runtime(suite.is_simulated(&loaded.plan));
-        let report = runtime.block_on(suite.run(case, &loaded.plan, bench, None));
+        let report = runtime.block_on(suite.run(case, &loaded, bench, None));
         runtime.shutdown_background();
         report
     });
@@ -81,10 +81,10 @@ pub(crate) fn record_in(folder: &Folder, bench: &Bench, recording: &Recording) -
         Ok(suite) => suite,
         Err(rejected) => panic!("{rejected}"),
     };
-    let plan = suite.plan(bench).expect("a pipeline").plan;
+    let loaded = suite.plan(bench).expect("a pipeline");
     let reports = suite.cases.iter().map(|case| {
         let runtime = runtime(true);
-        runtime.block_on(suite.run(case, &plan, bench, Some(recording)))
+        runtime.block_on(suite.run(case, &loaded, bench, Some(recording)))
     });
     reports.collect()
 }

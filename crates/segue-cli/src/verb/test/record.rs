@@ -87,9 +87,7 @@ fn cases(opened: &Opened, recording: &Recording) -> Result<Vec<Tested>, Problem>
     for case in &opened.suite.cases {
         let began = clock::now();
         let runtime = runtime(false)?;
-        let run = opened
-            .suite
-            .run(case, &loaded.plan, &opened.bench, Some(recording));
+        let run = opened.suite.run(case, loaded, &opened.bench, Some(recording));
         let report = runtime.block_on(run);
         runtime.shutdown_background();
         tested.push(Tested {

@@ -154,12 +154,8 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// The text of a cassette, which has no faults of its own.
     fn cassette(&mut self, path: &str, node: &'d Node, purpose: Purpose) -> Option<String> {
-        if purpose == Purpose::Record
-            && self
-                .loader
-                .named(self.folder, path, 0)
-                .is_err_and(|(code, _)| code == Code::FileMissing)
-        {
+        // What is recorded anew may be missing, old or broken.
+        if purpose == Purpose::Record {
             return None;
         }
         let bytes = self.is_there(path, node, "cassette")?;
