@@ -1,7 +1,6 @@
 //! The stage of a case: its store, its processes, and who answers in them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -25,10 +24,6 @@ use crate::tool::Tool;
 
 /// When it is for a case: 2026-01-01, midnight.
 const BEGINS: Time = Time::from_micros(1_767_225_600_000_000);
-
-/// Who is lost is buried at once, and nobody else looks; so nobody has to say that it lives, in the many days that a case
-/// may take.
-const LEASE: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// How names of models that a test file gives a meaning are asked for.
 const MEANT: &str = "test/";
@@ -236,7 +231,7 @@ fn process(
         .registry(registry.clone())
         .models(models.clone())
         .prices(bench.prices.clone())
-        .lease(LEASE)
+        .alone()
         .store_in(process.clone());
     let passed = i64::try_from(clock::now().saturating_duration_since(began).as_micros());
     let now = BEGINS.micros().saturating_add(passed.unwrap_or(i64::MAX));
