@@ -32,12 +32,10 @@ pub(crate) fn install() -> Result<()> {
         let found = output(program("dpkg-query", &["--show", "--showformat=${Status}", name]));
         found.is_ok_and(|status| status == "install ok installed")
     }))?;
-    install_npm(&missing(&needs.npm, |name| {
-        root().join(FOLDER).join("node_modules").join(name).is_dir()
-    }))?;
+    install_npm(&needs.npm)?;
     let pip = pip();
     install_pypi(&missing(&needs.pypi, |name| {
-        succeeds(program(&pip, &["show", "--quiet", name]))
+        succeeds(program(&pip, &["show", "--quiet", plain(name)]))
     }))
 }
 
@@ -60,14 +58,38 @@ fn install_debian(missing: &[&str]) -> Result<()> {
     })
 }
 
-fn install_npm(missing: &[&str]) -> Result<()> {
-    if missing.is_empty() {
+/// All of them when one is missing: `npm` takes away what it is not told of. No package runs anything while it is installed.
+fn install_npm(all: &[String]) -> Result<()> {
+    let is_there = |wanted: &str| {
+        let folder = root()
+            .join(FOLDER)
+            .join("node_modules")
+            .join(without_version(wanted));
+        folder.is_dir()
+    };
+    if missing(all, is_there).is_empty() {
         return Ok(());
     }
-    run(program(
-        "npm",
-        &[&["install", "--no-save", "--prefix", FOLDER], missing].concat(),
-    ))
+    let install = [
+        "install",
+        "--no-save",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+        FOLDER,
+    ];
+    let names: Vec<&str> = all.iter().map(String::as_str).collect();
+    run(program("npm", &[&install, names.as_slice()].concat()))
+        .map_err(|failure| failure.hint("it needs `npm`, from Node.js 20 or newer"))
+}
+
+/// `name@1.2` and `@scope/name@1.2` without what follows the name.
+fn without_version(wanted: &str) -> &str {
+    match wanted.rfind('@') {
+        Some(at @ 1..) => &wanted[..at],
+        _ => wanted,
+    }
 }
 
 fn install_pypi(missing: &[&str]) -> Result<()> {
@@ -77,6 +99,11 @@ fn install_pypi(missing: &[&str]) -> Result<()> {
     let folder = format!("{FOLDER}/python");
     run(program("python3", &["-m", "venv", &folder]))?;
     run(program(&pip(), &[&["install"], missing].concat()))
+}
+
+/// A package of PyPI without its extras, which are no part of its name once it is installed.
+fn plain(name: &str) -> &str {
+    name.split('[').next().unwrap_or(name)
 }
 
 fn pip() -> String {
@@ -100,6 +127,21 @@ mod tests {
         let names = ["a".to_owned(), "b".to_owned()];
         assert_eq!(missing(&names, |name| name == "a"), ["b"]);
         assert!(missing(&names, |_| true).is_empty());
+    }
+
+    #[test]
+    fn a_package_is_found_by_its_name_without_extras() {
+        assert_eq!(
+            (plain("litellm[proxy]"), plain("litellm")),
+            ("litellm", "litellm")
+        );
+    }
+
+    #[test]
+    fn a_version_is_no_part_of_a_name() {
+        for (wanted, name) in [("a", "a"), ("a@1.2", "a"), ("@s/a", "@s/a"), ("@s/a@1.2", "@s/a")] {
+            assert_eq!(without_version(wanted), name);
+        }
     }
 
     #[test]

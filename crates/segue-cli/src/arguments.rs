@@ -7,14 +7,17 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 mod operator;
 pub(crate) mod runs;
 pub(crate) mod test;
+mod tools;
 
 use runs::{ArtifactsArgs, RunsArgs};
 use test::TestArgs;
 
 pub(crate) use operator::{
-    Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, SetBudget, StatusArgs,
-    WriteDocument,
+    Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, ListModels, ModelsArgs, ModelsOf,
+    PriceOf, SetBudget, StatusArgs, WriteDocument,
 };
+
+pub(crate) use tools::{PinTools, Tools, ToolsArgs};
 
 /// Multi-agent pipelines: check them, plan them, draw them, run them.
 ///
@@ -138,6 +141,10 @@ pub(crate) enum Verb {
     Status(StatusArgs),
     /// List, print or write the results of a workspace
     Documents(DocumentsArgs),
+    /// Show providers, models, what names mean here and what they cost
+    Models(ModelsArgs),
+    /// List the tools there are, show one, or accept what MCP servers offer
+    Tools(ToolsArgs),
     /// Show budgets, or set that of a run
     Budgets(BudgetsArgs),
     /// Stop all new model and tool calls, or let them go on
@@ -503,10 +510,16 @@ pub(crate) enum Shape {
     Overview,
     /// What `documents --json` writes
     Documents,
+    /// What `models --json` writes
+    Models,
+    /// What `tools --json` writes
+    Tools,
     /// What `budgets --json` writes
     Budgets,
     /// What `halt --json` writes
     Halt,
+    /// What `tools pin --json` writes
+    Pin,
     /// What `doctor --json` writes
     Doctor,
     /// What any verb writes with --json when it could not do its work

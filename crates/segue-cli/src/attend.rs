@@ -51,9 +51,12 @@ impl Attend {
             let output = output_of(&run, &view).await?;
             program.output.value(&output);
         }
-        if !left {
-            desk.finish().await;
-            retain::after_a_run(desk, program).await;
+        match left {
+            true => desk.abandon(),
+            false => {
+                desk.finish().await;
+                retain::after_a_run(desk, program).await;
+            }
         }
         Ok(exit)
     }
@@ -72,9 +75,12 @@ impl Attend {
     ) -> Result<(Exit, RunRecord), Problem> {
         let exit = self.attend(desk, &run, program).await?;
         let Followed { view, exit, left } = exit;
-        if !left {
-            desk.finish().await;
-            retain::after_a_run(desk, program).await;
+        match left {
+            true => desk.abandon(),
+            false => {
+                desk.finish().await;
+                retain::after_a_run(desk, program).await;
+            }
         }
         Ok((exit, view.record()))
     }

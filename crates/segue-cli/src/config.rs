@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use segue::ErrorKind;
 use segue::money::Nanousd;
+use serde_json::Value as Json;
 
 use crate::problem::Problem;
+use crate::project::quoted;
 
 mod budgets;
 mod keys;
 mod read;
 
 pub(crate) use budgets::OperatorBudget;
-pub(crate) use keys::{KEYS, schema};
+pub(crate) use keys::{all as keys, schema};
 pub(crate) use read::{Found, Layer, Level};
 
 /// The name of a project's configuration.
@@ -37,6 +39,11 @@ pub(crate) enum Value {
     Size(u64),
     Duration(Duration),
     Money(Nanousd),
+    Truth(bool),
+    Texts(Vec<String>),
+    Counts(Vec<u64>),
+    /// A type, in any form that files write it.
+    Type(Json),
 }
 
 /// Where a setting comes from.
@@ -112,6 +119,18 @@ impl Config {
         }
     }
 
+    /// Where the highest level that has it opens a table.
+    pub(crate) fn table(&self, name: &str) -> Option<Origin> {
+        self.layers.iter().find_map(|layer| layer.table(name))
+    }
+
+    pub(crate) fn truth(&self, key: &str) -> Option<bool> {
+        match self.setting(key)?.value {
+            Value::Truth(truth) => Some(truth),
+            _ => None,
+        }
+    }
+
     /// The tables under a key with names of the operator's, such as `prices`: of one name the highest level's counts.
     pub(crate) fn named(&self, key: &str) -> BTreeMap<String, Found> {
         let mut found = BTreeMap::new();
@@ -119,6 +138,26 @@ impl Config {
             found.extend(layer.named(key));
         }
         found
+    }
+
+    /// What stands right under a key with names of the operator's, such as `models`: of one name the highest level's
+    /// counts.
+    pub(crate) fn given(&self, key: &str) -> BTreeMap<String, Setting> {
+        let mut given = BTreeMap::new();
+        for layer in self.layers.iter().rev() {
+            for (path, value, line) in layer.entries() {
+                if let [first, name] = path
+                    && first == key
+                {
+                    let setting = Setting {
+                        value: value.clone(),
+                        origin: Origin::File(layer.path().to_owned(), line),
+                    };
+                    given.insert(name.clone(), setting);
+                }
+            }
+        }
+        given
     }
 
     /// The tables of a list, such as `[[budget]]`: of all levels; of one `name` the highest level's counts.
@@ -163,6 +202,17 @@ impl fmt::Display for Value {
             Value::Size(bytes) => write!(f, "{bytes}B"),
             Value::Duration(duration) => f.write_str(&segue::file::scalar::show_duration(*duration)),
             Value::Money(money) => write!(f, "{money}"),
+            Value::Truth(truth) => write!(f, "{truth}"),
+            // As a shell would take it: what is one word stays one.
+            Value::Texts(texts) => {
+                let words: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+                f.write_str(&words.join(" "))
+            }
+            Value::Counts(counts) => {
+                let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
+                f.write_str(&counts.join(", "))
+            }
+            Value::Type(schema) => write!(f, "{schema}"),
         }
     }
 }

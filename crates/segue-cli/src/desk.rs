@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use segue::store::Store;
-use segue::{ErrorKind, RunHandle, RunId, RunStatus, Runner};
+use segue::{ErrorKind, Plan, RunHandle, RunId, RunStatus, Runner};
+use segue_tools::mcp::Server;
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
@@ -13,6 +14,7 @@ use crate::operator::Operator;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::{Place, Project};
+use crate::servers;
 use crate::store::{self, Open};
 use crate::terminal::{Screen, words};
 
@@ -27,6 +29,7 @@ pub(crate) struct Desk {
     pub(crate) project: Project,
     pub(crate) store: Arc<dyn Store>,
     screen: Screen,
+    servers: Vec<Arc<Server>>,
 }
 
 /// The runtime of a verb that waits for something.
@@ -50,9 +53,9 @@ impl Desk {
         let operator = Operator::of(&project, &program.registry, &program.models)?;
         let store = store::open(&project, how, screen).await?;
         let mut builder = Runner::builder()
+            .prices(operator.prices_of(&project)?)
             .registry(operator.registry)
             .models(operator.models)
-            .prices(project.prices()?)
             .store_in(store.clone());
         let config = &project.config;
         if let Some(runs) = config.count("limits.max_runs") {
@@ -73,7 +76,16 @@ impl Desk {
             project,
             store,
             screen,
+            servers: operator.servers,
         })
+    }
+
+    /// Holds the tools of MCP servers that a plan names against what is pinned of them, before a run of it starts.
+    ///
+    /// # Errors
+    /// When one is not what was pinned, or its server may not be reached.
+    pub(crate) async fn verify(&self, plan: &Plan) -> Result<(), Problem> {
+        servers::verify(plan, &self.servers, &self.project, self.screen).await
     }
 
     /// Takes up a run whose owner says nothing, when the lease is over.
@@ -112,8 +124,21 @@ impl Desk {
         }
     }
 
-    /// Works until nothing is left that this process has taken up, or that somebody may have left who has said nothing yet.
+    /// Works until nothing is left to do here, and ends the servers that were started for it.
     pub(crate) async fn finish(&self) {
+        self.rest().await;
+        servers::close(&self.servers).await;
+    }
+
+    /// Leaves everything as it is: the servers have no time to end by themselves.
+    pub(crate) fn abandon(&self) {
+        for server in &self.servers {
+            server.kill();
+        }
+    }
+
+    /// Works until nothing is left that this process has taken up, or that somebody may have left who has said nothing yet.
+    async fn rest(&self) {
         if self.project.place() == Place::Memory {
             return;
         }

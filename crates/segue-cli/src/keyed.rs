@@ -152,7 +152,7 @@ fn file_of(desk: &Desk, found: &Found) -> Option<PathBuf> {
 
 fn load(file: &Path, program: &Program) -> Result<(PathBuf, Pipeline<Json, Json>), Problem> {
     let operator = program.operator(Some(file))?;
-    let loaded = pipelines::load(file, &operator.registry, false)?;
+    let loaded = pipelines::load(file, &operator, false)?;
     let pipeline = Pipeline::from_plan(&loaded.plan, &operator.registry)?;
     Ok((file.to_owned(), pipeline))
 }

@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The variable with which an operator says so.
+pub(crate) const VARIABLE: &str = "SEGUE_OFFLINE";
+
 /// Whether the verb says so.
 static BY_VERB: AtomicBool = AtomicBool::new(false);
 
@@ -16,6 +19,6 @@ pub(crate) fn insist() {
     reason = "read by the operator's models and tools, which are joined with this"
 )]
 pub(crate) fn is_on() -> bool {
-    let said = || std::env::var("SEGUE_OFFLINE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
+    let said = || std::env::var(VARIABLE).is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
     BY_VERB.load(Ordering::Relaxed) || said()
 }

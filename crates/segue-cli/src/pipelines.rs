@@ -2,15 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use segue::ErrorKind;
-use segue::Registry;
 use segue::file::suggest::Nearest;
 use segue::file::{LoadOptions, Loaded, Rejected};
-use segue::price::PriceBook;
 
-use crate::clock;
+use crate::operator::Operator;
 use crate::problem::Problem;
 
 /// The most of a file looked at to see whether it is a pipeline file; its keys come first by custom, not by rule.
@@ -53,16 +50,17 @@ pub(crate) fn find(wanted: Option<&str>) -> Result<PathBuf, Problem> {
     Err(problem.hint("name a file, such as `segue check research.yaml`"))
 }
 
-/// Loads a pipeline file.
+/// Loads a pipeline file, which may use what the operator named.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn load(path: &Path, registry: &Registry, strict: bool) -> Result<Loaded, Rejected> {
+pub(crate) fn load(path: &Path, operator: &Operator, strict: bool) -> Result<Loaded, Rejected> {
     let options = LoadOptions {
         strict,
-        prices: Some(Arc::new(PriceBook::new(clock::today()))),
+        prices: Some(operator.prices.clone()),
+        named: operator.named(),
     };
-    segue::file::load(path, registry, options)
+    segue::file::load(path, &operator.registry, options)
 }
 
 fn only() -> Result<PathBuf, Problem> {

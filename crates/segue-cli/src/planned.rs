@@ -6,18 +6,17 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use segue::fault::{Fault, Faults};
 use segue::model::tokens_of;
-use segue::money::Nanousd;
 use segue::plan::{Action, Context, Kind, NeedKind, Output, ToolApproval};
-use segue::price::PriceBook;
 use segue::settings::Backoff;
 use segue::view::{GraphEdge, GraphView};
 use segue::{Budget, Plan};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use crate::bounds::{self, Bounds};
-use crate::clock;
+use crate::bounds;
+use crate::history::{History, Seen};
 use crate::holes::{self, Filled};
+use crate::ranges::{CostRange, Ranges, StepCost};
 use crate::sites::{self, Offer, Site};
 
 /// A plan with what is known of its run. Facts that are not known are null.
@@ -94,36 +93,18 @@ pub(crate) struct Limits {
     max_tokens: Option<u32>,
 }
 
-/// What a step costs.
-#[derive(Debug, Serialize)]
-pub(crate) struct StepCost {
-    min_usd: Option<String>,
-    likely_usd: Option<String>,
-    pub(crate) max_usd: Option<String>,
-    basis: &'static str,
-}
-
-/// What the run costs.
-#[derive(Debug, Serialize)]
-pub(crate) struct CostRange {
-    min_usd: Option<String>,
-    likely_usd: Option<String>,
-    pub(crate) max_usd: Option<String>,
-    pub(crate) unknown: Vec<String>,
-}
-
 impl PlanView {
-    /// What is known of a run of this plan with these inputs.
+    /// What is known of a run of this plan with these inputs, after these runs.
     pub(crate) fn of(
         plan: &Plan,
         inputs: &Map<String, Json>,
         models: Offer<'_>,
         total: Option<&Budget>,
         warnings: &Faults,
+        history: &History,
     ) -> Self {
         let sites = sites::of(plan);
-        let prices = PriceBook::new(clock::today());
-        let Bounds { min, max, unknown } = bounds::of(plan, models, total.and_then(|total| total.usd));
+        let mut ranges = Ranges::new(history, models.prices);
         let graph = GraphView::of(plan, None, true);
         let mut steps: IndexMap<String, PlannedStep> = IndexMap::with_capacity(sites.len());
         for site in &sites {
@@ -132,7 +113,15 @@ impl PlanView {
                 .rsplit_once('/')
                 .and_then(|(around, _)| steps.get(around));
             let (will, why) = will(site, around);
-            let step = PlannedStep::of(site, (will, why), inputs, models, &prices);
+            let found = sites::meaning(site, models)
+                .map(|meaning| meaning.found)
+                .unwrap_or_default();
+            let chosen: Vec<&str> = found.iter().map(|model| model.chosen.as_str()).collect();
+            let mut prompt = Prompt::of(site, inputs);
+            let bounds = bounds::of_site(site, bounds::around(&sites, site), models, &prompt);
+            prompt.remembers(history.tokens(&site.path, &chosen));
+            let cost = ranges.step(&site.path, &bounds, &chosen, will == "run");
+            let step = PlannedStep::of(site, (will, why), prompt, cost);
             steps.insert(site.path.clone(), step);
         }
         let steps = steps.into_values().collect();
@@ -151,12 +140,7 @@ impl PlanView {
             edges: graph.edges,
             routes: routes.collect(),
             critical_path: critical_path(plan),
-            cost: CostRange {
-                min_usd: text(min),
-                likely_usd: None,
-                max_usd: text(max),
-                unknown,
-            },
+            cost: ranges.run(total.and_then(|total| total.usd)),
             budgets: total
                 .map(|total| json!({"name": "run", "limits": total}))
                 .into_iter()
@@ -170,9 +154,8 @@ impl PlannedStep {
     fn of(
         site: &Site<'_>,
         (will, why): (&'static str, Option<String>),
-        inputs: &Map<String, Json>,
-        models: Offer<'_>,
-        prices: &PriceBook,
+        prompt: Prompt,
+        cost: StepCost,
     ) -> Self {
         let step = site.step;
         let mut needs = Vec::new();
@@ -188,9 +171,6 @@ impl PlannedStep {
         }
         let agent = site.asks().and_then(|asked| site.plan.agents.get(&asked.agent));
         let tools = agent.map(|agent| agent.tools.as_slice()).unwrap_or_default();
-        let bounds = bounds::of_site(site, models, prices);
-        let is_known = bounds.max.is_some();
-        let prompt = Prompt::of(site, if is_nested(site) { None } else { Some(inputs) });
         Self {
             path: site.path.clone(),
             kind: step.kind,
@@ -210,19 +190,15 @@ impl PlannedStep {
                 .collect(),
             output_schema: step.output_schema.as_ref().map(|schema| schema.as_json().clone()),
             limits: Limits::of(site),
-            cost: StepCost {
-                min_usd: text(bounds.min),
-                likely_usd: is_known.then(|| text(bounds.min)).flatten(),
-                max_usd: text(bounds.max),
-                basis: if is_known { "exact" } else { "unknown" },
-            },
+            cost,
         }
     }
 }
 
 impl Prompt {
     /// Inputs are known only to steps of the run's own plan: a nested pipeline has its own.
-    fn of(site: &Site<'_>, inputs: Option<&Map<String, Json>>) -> Self {
+    pub(crate) fn of(site: &Site<'_>, inputs: &Map<String, Json>) -> Self {
+        let inputs = (!is_nested(site)).then_some(inputs);
         let none = Self {
             status: "none",
             system: None,
@@ -264,10 +240,22 @@ impl Prompt {
             user: user.map(|part| part.text),
             waiting_for,
             tokens: Tokens {
-                min: exactly,
+                min: Some(known),
                 likely: exactly,
                 max: exactly,
             },
+        }
+    }
+
+    /// Its tokens, where it is known letter for letter.
+    pub(crate) fn exactly(&self) -> Option<u64> {
+        self.tokens.max
+    }
+
+    /// How long it was in earlier runs.
+    fn remembers(&mut self, seen: Option<Seen<u64>>) {
+        if self.tokens.likely.is_none() {
+            self.tokens.likely = seen.map(|seen| seen.middle);
         }
     }
 }
@@ -340,13 +328,7 @@ fn named_models(sites: &[Site<'_>], offer: Offer<'_>) -> IndexMap<String, Planne
             asked: meaning.asked,
             chosen: first.as_ref().map(|model| model.chosen.clone()),
             source: first.as_ref().map(|model| model.source.to_owned()),
-            priced: first.is_some_and(|model| {
-                let (provider, name) = model.chosen.split_once('/').unwrap_or(("", &model.chosen));
-                PriceBook::new(clock::today())
-                    .look_up(provider, name)
-                    .price
-                    .is_some()
-            }),
+            priced: first.is_some_and(|model| bounds::price(&model, offer.prices).is_some()),
         });
     }
     models
@@ -440,8 +422,4 @@ fn approval(approval: Option<&ToolApproval>) -> Option<&'static str> {
         ToolApproval::Deny => "deny",
         ToolApproval::When { .. } => "by condition",
     })
-}
-
-fn text(amount: Option<Nanousd>) -> Option<String> {
-    amount.map(|amount| amount.to_string())
 }

@@ -6,6 +6,7 @@ use segue::{Error, ErrorKind, Failure};
 
 use serde_json::{Value as Json, json};
 
+use crate::config::Origin;
 use crate::exit::Exit;
 use crate::terminal::Screen;
 
@@ -107,6 +108,13 @@ impl Problem {
         self
     }
 
+    /// Says where what is wrong was said.
+    #[must_use]
+    pub(crate) fn at(mut self, origin: &Origin) -> Self {
+        self.failure.message = format!("{} ({origin})", self.failure.message);
+        self
+    }
+
     /// What it is.
     pub(crate) fn failure(&self) -> &Failure {
         &self.failure
@@ -129,6 +137,15 @@ impl Problem {
 /// The error document of a failure that no run stands for, `segue.error/1`.
 pub(crate) fn error_document(failure: &Failure) -> Json {
     json!({"schema": "segue.error/1", "error": failure, "exit": Exit::Refused.code()})
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure: Box::new(failure),
+            rendered: None,
+        }
+    }
 }
 
 impl From<Error> for Problem {

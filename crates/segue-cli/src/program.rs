@@ -157,8 +157,10 @@ fn dispatch(
         Verb::Artifacts(arguments) => verb::artifacts::artifacts(&arguments, program),
         Verb::Status(arguments) => verb::status::status(&arguments, program),
         Verb::Documents(arguments) => verb::documents::documents(&arguments, program),
+        Verb::Models(arguments) => verb::models::models(&arguments, program),
         Verb::Budgets(arguments) => verb::budgets::budgets(&arguments, program),
         Verb::Halt(arguments) => verb::halt::halt(&arguments, program),
+        Verb::Tools(arguments) => verb::tools::tools(&arguments, program),
         Verb::Doctor(arguments) => verb::doctor::doctor(&arguments, program),
         Verb::Graph(arguments) => verb::graph::graph(&arguments, program),
         Verb::Schema(arguments) => verb::schema::schema(&arguments, program),
@@ -183,7 +185,7 @@ fn own_pipeline<'a>(
 fn open(named: Option<&str>, (registry, models, common): (&Registry, &Models, &Common)) -> Opened {
     let path = pipelines::find(named)?;
     let operator = Operator::of(&Project::find(Some(&path), common)?, registry, models)?;
-    let loaded = pipelines::load(&path, &operator.registry, false)?;
+    let loaded = pipelines::load(&path, &operator, false)?;
     Ok((path, loaded))
 }
 

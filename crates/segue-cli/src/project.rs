@@ -95,6 +95,7 @@ impl Project {
             if let Some(write) = money(&found, "cache_write") {
                 price.rates.cache_write = write;
             }
+            price.rates.audio = money(&found, "audio");
             book = book.with_override(model, price);
         }
         Ok(book)

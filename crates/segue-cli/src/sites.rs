@@ -4,6 +4,7 @@ use segue::ErrorKind;
 use segue::Plan;
 use segue::model::{Chosen, Models};
 use segue::plan::{Action, AgentStep, Arm, ModelRef, ModelSettings, RouteBy, Step};
+use segue::price::PriceBook;
 use segue::settings::Resolved;
 
 /// A step where it stands.
@@ -107,6 +108,10 @@ pub(crate) struct Offer<'a> {
     pub(crate) models: &'a Models,
     /// By alias or agent; by no name for all agents.
     pub(crate) instead: &'a [(Option<String>, String)],
+    /// What they cost.
+    pub(crate) prices: &'a PriceBook,
+    /// Whether no server was asked which models it has.
+    pub(crate) is_at_rest: bool,
 }
 
 /// The models of an agent at a site.

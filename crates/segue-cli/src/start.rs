@@ -9,12 +9,12 @@ use segue::budget::OnExceed;
 use segue::fault::{Faults, quote};
 use segue::file::scalar::duration_text;
 use segue::file::suggest::Nearest;
-use segue::{Budget, Launch, Plan};
+use segue::{Budget, Launch, Plan, Registry};
 use serde_json::{Map, Value as Json};
 
 use crate::arguments::{Exceed, StartArgs};
 use crate::problem::Problem;
-use crate::{flags, inputs};
+use crate::{flags, inputs, pipelines};
 
 /// A pipeline with everything said about its run.
 #[derive(Debug)]
@@ -66,6 +66,17 @@ impl Start {
             path,
             plan,
         })
+    }
+
+    /// Reads the file again, with what has come to be known of the tools it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn read_again(&mut self, registry: &Registry) -> Result<(), Problem> {
+        let loaded = pipelines::load(&self.path, registry, false)?;
+        self.plan = loaded.plan;
+        self.warnings = loaded.warnings;
+        Ok(())
     }
 
     /// The inputs, checked; where not all of them have to be given, those that are.

@@ -26,6 +26,7 @@ const POWERS: &[(&str, &str)] = &[
     ("tools.*.url", "calls"),
     ("tools.*.env.*", "starts it with"),
     ("tools.*.header.*", "sends along"),
+    ("fetch.allow_private", "opens to whoever fetches the addresses"),
     ("mcp.*.command", "runs"),
     ("mcp.*.url", "connects to"),
     ("mcp.*.env.*", "starts it with"),
@@ -89,10 +90,6 @@ impl Project {
     ///
     /// # Errors
     /// That its file was not accepted, with the fault `command_not_allowed` and what the entry would do.
-    #[expect(
-        dead_code,
-        reason = "the first entry that asks comes with the models and tools of the operator"
-    )]
     pub(crate) fn trusts(&self, origin: &Origin, entry: &str) -> Result<(), Problem> {
         let Origin::File(path, line) = origin else {
             return Ok(());

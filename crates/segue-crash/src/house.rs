@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use segue::model::{Request, Response};
+use segue::plan::{ToolApproval, ToolLimits};
 use segue::testing::fail;
 use segue::{
     ErrorKind, Failure, Model, Models, Registry, Result, StepError, Tool, ToolClass, ToolCx, ToolSpec, Usage,
@@ -42,7 +43,8 @@ pub fn registry(effects: &Effects) -> Registry {
     Registry::new()
         .tool(tool("house.look", ToolClass::ReadOnly))
         .tool(tool("house.note", ToolClass::Idempotent))
-        .tool(tool(MAIL, ToolClass::Effectful))
+        // What it does must not be done twice, which is shown best where nobody has to allow it.
+        .tool_with(tool(MAIL, ToolClass::Effectful), ToolLimits::new().approval(ToolApproval::Allow))
         .tool(tool("house.pages", ToolClass::ReadOnly))
 }
 

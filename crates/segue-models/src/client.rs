@@ -99,7 +99,7 @@ fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
 }
 
 /// Whether an address is on this machine, said without asking anybody.
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),

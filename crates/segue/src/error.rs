@@ -199,6 +199,10 @@ pub struct Failure {
     /// Where the request first differs from that, as a JSON pointer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_difference: Option<String>,
+    /// Why the guard refused an address, in its own words: `scheme`, `syntax`, `userinfo`, `port`, `host`, `address`,
+    /// `redirect`, `size`, `time` or `type`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A limit that was met: a deadline, a budget, a cap.
@@ -286,6 +290,7 @@ impl Failure {
             faults: None,
             nearest: None,
             first_difference: None,
+            reason: None,
         }
     }
 

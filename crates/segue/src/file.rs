@@ -34,7 +34,7 @@ pub mod yaml;
 
 pub use files::{Files, Unreadable};
 pub use format::{schema, test_schema};
-pub use load::{LoadOptions, Loaded, Rejected, Sources, load, load_from, load_text};
+pub use load::{LoadOptions, Loaded, Named, Rejected, Sources, load, load_from, load_text};
 pub use test::Purpose;
 
 #[cfg(test)]

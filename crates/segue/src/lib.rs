@@ -93,7 +93,7 @@ pub use settings::{Backoff, OnError, OnInterrupt, RetryLayer, Setting, Settings}
 pub use step::{
     AgentAsStep, Configured, FromFn, IntoStep, KeepErrors, Step, StepDefinition, blocking, from_fn,
 };
-pub use tool::{Tool, ToolClass, ToolCx, ToolSpec};
+pub use tool::{Tool, ToolClass, ToolCx, ToolSpec, means_tool};
 pub use usage::Usage;
 pub use value::{Data, Value, ValueRef};
 pub use view::{RunStatus, RunView, StepStatus};

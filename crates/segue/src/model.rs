@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::error::Failure;
+use crate::error::{ErrorKind, Failure};
 use crate::money::Cost;
 use crate::plan::ModelSettings;
 use crate::schema::Schema;
@@ -20,17 +20,24 @@ use crate::usage::Usage;
 pub mod cassette;
 mod catalog;
 pub mod extractive;
+mod gate;
+mod image;
+mod listener;
 mod local;
 pub mod sample;
 pub(crate) mod script;
 
-pub use catalog::{Chosen, ModelSource, Models};
+pub use catalog::{Chosen, Found, ModelSource, Models};
+pub use gate::{CIRCUIT, Gate, Pass, Told, Wait, WaitReason};
+pub use image::Image;
+pub use listener::Listener;
 pub use local::{Extractive, Sampled};
 pub use script::{Malformed, Rule, Scripted};
 
 /// Something that answers requests.
 ///
-/// A model makes exactly one try: retries, repairs, limits, prices and the record are the run's.
+/// A model makes exactly one try: retries, repairs, limits, prices and the record are the run's. Only the policy of the
+/// step repeats a call; neither a model nor its gate does.
 pub trait Model: Send + Sync + 'static {
     /// `provider/model`, for example `local/extractive`; names its price.
     fn name(&self) -> &str;
@@ -47,6 +54,11 @@ pub trait Model: Send + Sync + 'static {
                 recorded: None,
             }
         })
+    }
+
+    /// What its calls have to go through, where they share something with others: the limits of a key, for example.
+    fn gate(&self) -> Option<&dyn Gate> {
+        None
     }
 
     /// What it remembers of a run, where its answers depend on that. No hosted model does.
@@ -89,6 +101,9 @@ pub struct Request {
     /// Who asks, for models that answer by rules: never sent to a provider.
     #[serde(skip)]
     pub from: From,
+    /// Who hears the answer while it is written.
+    #[serde(skip)]
+    pub listener: Listener,
 }
 
 /// Who makes a request.
@@ -102,6 +117,9 @@ pub struct From {
     pub agent: String,
     /// The attempt, from 1.
     pub attempt: u32,
+    /// The kind of error that the attempt before failed with; none in a first attempt, and where the step itself asked for
+    /// another.
+    pub after: Option<ErrorKind>,
 }
 
 /// Who speaks.
@@ -131,6 +149,12 @@ pub struct Message {
     /// Which call this is the result of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
+    /// What is shown with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
+    /// What the model that said it wants to get back with it, as in [`Response::opaque`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Json>,
 }
 
 impl Message {
@@ -141,6 +165,8 @@ impl Message {
             text: text.into(),
             tool_calls: Vec::new(),
             call: None,
+            images: Vec::new(),
+            opaque: None,
         }
     }
 }
@@ -167,6 +193,10 @@ pub struct Response {
     pub finish: Finish,
     /// What it used, where the model says so.
     pub usage: Option<Usage>,
+    /// What this model wants to get back with the answer when the conversation goes on: signed thoughts, for example.
+    /// Nobody else reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Json>,
 }
 
 impl Response {
@@ -177,6 +207,7 @@ impl Response {
             tool_calls: Vec::new(),
             finish: Finish::Stop,
             usage: None,
+            opaque: None,
         }
     }
 }
@@ -225,6 +256,7 @@ impl Request {
         let mut tokens = 0;
         for message in &self.messages {
             tokens += 8 + tokens_of(&message.text);
+            tokens += Image::TOKENS * message.images.len() as u64;
             for call in &message.tool_calls {
                 tokens += 8 + tokens_of(&call.arguments.to_string());
             }

@@ -186,7 +186,7 @@ pub enum PriceSource {
     List,
     /// The operator's own prices.
     Override,
-    /// A model in this process, which costs nothing.
+    /// A model in this process, or on a server of this machine that runs it itself, which costs nothing.
     Local,
     /// Nowhere: the price is unknown.
     Unpriced,

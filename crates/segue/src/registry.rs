@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 
 use crate::agent::Agent;
 use crate::error::{ErrorKind, Failure, StepError};
-use crate::plan::PlannedAgent;
+use crate::plan::{PlannedAgent, ToolLimits};
 use crate::run::{Cx, Done};
 use crate::schema::Schema;
-use crate::tool::{Tool, ToolSpec};
+use crate::tool::{Limited, Tool, ToolSpec};
 use crate::value::{Data, Value};
 
 /// What a program registers by name.
@@ -22,6 +22,8 @@ pub struct Registry {
     agents: IndexMap<String, Arc<dyn NamedAgent>>,
     tools: IndexMap<String, Arc<dyn Tool>>,
     steps: IndexMap<String, Arc<dyn NamedStep>>,
+    /// Groups of tools whose names nobody knows yet, each with how to know them.
+    unverified: IndexMap<String, String>,
     twice: Vec<String>,
 }
 
@@ -102,6 +104,21 @@ impl Registry {
         self
     }
 
+    /// Notes that there are tools of which nobody knows yet what they are: those whose names begin with `group` and a dot. A
+    /// file that names one of them gets the warning `unverified` with this way out, and cannot be run until they are known.
+    #[must_use]
+    pub fn unverified(mut self, group: impl Into<String>, way_out: impl Into<String>) -> Self {
+        self.unverified.insert(group.into(), way_out.into());
+        self
+    }
+
+    /// Registers a tool under its name, within limits that files and agents can narrow and not widen. With
+    /// `ToolApproval::Allow` nobody is asked about an effectful tool, unless its user wants to be.
+    #[must_use]
+    pub fn tool_with(self, tool: impl Tool, limits: ToolLimits) -> Self {
+        self.tool(Limited { tool, limits })
+    }
+
     /// Registers a step under a name, for `tool:` steps of pipeline files and `cx.call`.
     #[must_use]
     pub fn step<M, S>(mut self, name: impl Into<String>, step: S) -> Self
@@ -150,8 +167,27 @@ impl Registry {
             .hint("agents, tools and steps are found by name; give each its own"))
     }
 
+    /// The group that a name or glob may mean something of, and how to know.
+    pub(crate) fn unverified_of(&self, name: &str) -> Option<(&str, &str)> {
+        let written = name.split('*').next().unwrap_or_default();
+        let is_glob = written.len() < name.len();
+        let found = self
+            .unverified
+            .iter()
+            .find(|(group, _)| match written.strip_prefix(group.as_str()) {
+                Some(rest) => rest.starts_with('.') || (rest.is_empty() && is_glob),
+                None => is_glob && group.starts_with(written),
+            });
+        found.map(|(group, way_out)| (group.as_str(), way_out.as_str()))
+    }
+
     pub(crate) fn agent_names(&self) -> impl Iterator<Item = &str> {
         self.agents.keys().map(String::as_str)
+    }
+
+    /// The tools that are registered, in the order of their registration.
+    pub fn tools(&self) -> impl Iterator<Item = &dyn Tool> {
+        self.tools.values().map(|tool| &**tool)
     }
 
     pub(crate) fn tool_specs(&self) -> Vec<ToolSpec> {
@@ -199,6 +235,12 @@ impl Registry {
             .filter(|(known, _)| matches(name, known))
             .map(|(_, tool)| tool.clone())
             .collect();
+        if found.is_empty()
+            && let Some((group, way_out)) = self.unverified_of(name)
+        {
+            let message = format!("what tools `{group}` has is not known yet, so `{name}` means none");
+            return Err(Failure::new(ErrorKind::NotFound, message).hint(way_out));
+        }
         if found.is_empty() {
             let message = format!("no tool is registered as `{name}`");
             let known: Vec<&str> = self.tools.keys().map(String::as_str).take(12).collect();
@@ -235,7 +277,30 @@ pub(crate) fn matches(glob: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{Registry, matches};
+
+    #[test]
+    fn a_name_or_glob_may_mean_a_tool_that_nobody_knows_yet() {
+        let registry = Registry::new().unverified("files", "pin them");
+        for name in [
+            "files.read",
+            "files.*",
+            "files.re*d",
+            "files*",
+            "fi*",
+            "*",
+            "*.read",
+        ] {
+            assert_eq!(
+                registry.unverified_of(name),
+                Some(("files", "pin them")),
+                "{name}"
+            );
+        }
+        for name in ["files", "filesystem.read", "file.*", "read", "web.*", "x*"] {
+            assert_eq!(registry.unverified_of(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn globs() {

@@ -4,7 +4,8 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::error::StepError;
+use crate::error::{Failure, StepError};
+use crate::plan::ToolLimits;
 use crate::run::Cx;
 
 /// The context of a tool call: the same as that of the step it is made in.
@@ -14,6 +15,20 @@ pub type ToolCx = Cx;
 pub trait Tool: Send + Sync + 'static {
     /// Its name, what it is for, and what it takes.
     fn spec(&self) -> ToolSpec;
+
+    /// Limits of whoever offers it. Files and agents that use it can narrow them and not widen them.
+    fn limits(&self) -> ToolLimits {
+        ToolLimits::default()
+    }
+
+    /// Whether it can be called at all, as far as that is known without starting or connecting to anything. Asked before a
+    /// run starts that may call it, so that then nothing has run.
+    ///
+    /// # Errors
+    /// Why it cannot be called, and the way out.
+    fn available(&self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Runs it. The arguments have been checked against [`ToolSpec::parameters`].
     fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>>;
@@ -45,6 +60,17 @@ pub enum ToolClass {
     Effectful,
 }
 
+/// Whether a name, or a glob in which `*` stands for any characters, means a tool of this name.
+///
+/// ```
+/// assert!(segue::means_tool("files.*", "files.read"));
+/// assert!(!segue::means_tool("files.read", "files.read_all"));
+/// ```
+#[must_use]
+pub fn means_tool(glob: &str, name: &str) -> bool {
+    crate::registry::matches(glob, name)
+}
+
 impl ToolSpec {
     /// A tool whose class nobody said.
     pub fn new(name: impl Into<String>, description: impl Into<String>, parameters: Json) -> Self {
@@ -61,5 +87,29 @@ impl ToolSpec {
     pub fn class(mut self, class: ToolClass) -> Self {
         self.class = Some(class);
         self
+    }
+}
+
+/// A tool within limits of the program that offers it.
+pub(crate) struct Limited<T> {
+    pub(crate) tool: T,
+    pub(crate) limits: ToolLimits,
+}
+
+impl<T: Tool> Tool for Limited<T> {
+    fn spec(&self) -> ToolSpec {
+        self.tool.spec()
+    }
+
+    fn limits(&self) -> ToolLimits {
+        self.limits.clone()
+    }
+
+    fn available(&self) -> Result<(), Failure> {
+        self.tool.available()
+    }
+
+    fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>> {
+        self.tool.call(cx, arguments)
     }
 }

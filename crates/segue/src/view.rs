@@ -17,7 +17,7 @@ mod summary;
 mod timeline;
 mod workspace;
 
-pub use call::{CallStatus, CallView, PriceView};
+pub use call::{CallStatus, CallView};
 pub use diff::{Change, DIFF_SCHEMA, Difference, RunDiff, StepDiff};
 pub use graph::{GRAPH_SCHEMA, GraphEdge, GraphStep, GraphView};
 pub use ledger::{CostLedger, LedgerRow};

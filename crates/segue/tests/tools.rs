@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use segue::model::Rule;
 use segue::plan::{ToolApproval, ToolLimits};
 use segue::{
-    Agent, Error, ErrorKind, Models, Out, Outcome, Pipeline, Registry, Result, Runner, Scripted, StepError,
-    Tool, ToolClass, ToolCx, tool,
+    Agent, Error, ErrorKind, Failure, Models, Out, Outcome, Pipeline, Registry, Result, Runner, Scripted,
+    StepError, Tool, ToolClass, ToolCx, tool,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -288,10 +288,6 @@ async fn a_tool_step_keeps_to_the_policy_of_its_tool() {
         .registry(registry.clone())
         .build()
         .expect("a runner");
-    let allowed = tool_steps(&registry, ToolLimits::new().approval(ToolApproval::Allow));
-    let run = runner.start(&allowed, json!({})).await.expect("it starts");
-    assert_eq!(run.done().await.expect("it runs").output, 2);
-
     let denied = tool_steps(&registry, ToolLimits::new().approval(ToolApproval::Deny));
     let run = runner.start(&denied, json!({})).await.expect("it starts");
     assert_eq!(
@@ -316,14 +312,126 @@ async fn a_tool_step_keeps_to_the_policy_of_its_tool() {
     let run = runner.start(&asked, json!({})).await.expect("it starts");
     let error = run.done().await.err().expect("nobody answers for a day");
     assert_eq!(error.kind(), ErrorKind::ApprovalExpired);
-    assert_eq!(count.load(Ordering::Relaxed), 2, "only the first run called it");
+    assert_eq!(count.load(Ordering::Relaxed), 0, "none of them called it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_offers_a_tool_sets_limits_that_can_be_narrowed_and_not_widened() {
+    let when = |deny: &str, ask: &str| ToolApproval::When {
+        deny: (!deny.is_empty()).then(|| deny.to_owned()),
+        ask: (!ask.is_empty()).then(|| ask.to_owned()),
+    };
+    use ToolApproval::{Allow, Ask, Deny};
+    // Both tool steps give no argument, so what reads one is about nothing.
+    let (yes, no) = ("args | length == 0", "args | length > 0");
+    for (offered, wanted, expected) in [
+        (None, Some(Allow), Ask),
+        (None, Some(when("", no)), Ask),
+        (None, Some(when(yes, "")), Deny),
+        (Some(Allow), None, Allow),
+        (Some(Allow), Some(Allow), Allow),
+        (Some(Allow), Some(Ask), Ask),
+        (Some(Allow), Some(Deny), Deny),
+        (Some(Allow), Some(when("", yes)), Ask),
+        (Some(Ask), Some(Allow), Ask),
+        (Some(Ask), Some(when(yes, "")), Deny),
+        (Some(Ask), Some(when(no, "")), Ask),
+        (Some(Deny), Some(Allow), Deny),
+        (Some(when(yes, "")), Some(Ask), Deny),
+        (Some(when(no, yes)), Some(when(yes, no)), Deny),
+        (Some(when(no, yes)), Some(when(no, no)), Ask),
+        (Some(when(no, no)), Some(when(no, yes)), Ask),
+        (Some(when(no, no)), Some(when(no, no)), Allow),
+    ] {
+        let limits = |approval: &Option<ToolApproval>| ToolLimits {
+            approval: approval.clone(),
+            ..ToolLimits::new()
+        };
+        let registry = Registry::new().tool_with(Counted(Arc::default()), limits(&offered));
+        let pipeline = tool_steps(&registry, limits(&wanted));
+        let runner = Runner::builder().registry(registry).build().expect("a runner");
+        let run = runner.start(&pipeline, json!({})).await.expect("it starts");
+        let found = match run.outcome().await {
+            Ok(Outcome::Done(_)) => Allow,
+            Ok(Outcome::Waiting(_)) => Ask,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::ToolDenied, "{error}");
+                Deny
+            }
+        };
+        assert_eq!(found, expected, "{offered:?} {wanted:?}");
+    }
+    let most = |calls| ToolLimits::new().max_calls(calls).approval(Allow);
+    for (offered, wanted) in [
+        (most(1), most(2)),
+        (most(2), most(1)),
+        (most(1), ToolLimits::new()),
+    ] {
+        let registry = Registry::new().tool_with(Counted(Arc::default()), offered);
+        let error = tool_steps(&registry, wanted)
+            .run(json!({}))
+            .registry(registry)
+            .await
+            .err()
+            .expect("`b` is one too many");
+        assert_eq!((error.step(), error.kind()), (Some("b"), ErrorKind::Tool));
+    }
+}
+
+/// A tool that cannot be called.
+struct Shut;
+
+impl segue::Tool for Shut {
+    fn spec(&self) -> segue::ToolSpec {
+        segue::ToolSpec::new("count", "Counts.", json!({"type": "object"}))
+    }
+
+    fn available(&self) -> Result<(), Failure> {
+        Err(Failure::new(ErrorKind::MissingPrerequisites, "it is shut"))
+    }
+
+    fn call<'a>(&'a self, _: ToolCx, _: Json) -> futures_util::future::BoxFuture<'a, Result<Json>> {
+        panic!("it is shut")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_needs_a_tool_that_cannot_be_called_does_not_start() {
+    let registry = Registry::new().tool(Shut);
+    let by_step = tool_steps(&registry, ToolLimits::new());
+    let error = by_step.run(json!({})).registry(registry.clone()).await.err();
+    let error = error.expect("a step calls it");
+    assert_eq!(
+        (error.kind(), error.run()),
+        (ErrorKind::MissingPrerequisites, None)
+    );
+
+    let agent: Agent<String> = Agent::new("clerk").model("m").tool_named("cou*");
+    let model = Scripted::new().rule(Rule::reply("done"));
+    let asked = model.clone();
+    let asking: Pipeline<String, String> = Pipeline::define("asking", |p, prompt: Out<String>| {
+        p.step("ask", agent.as_step(|prompt: String| prompt), prompt)
+    })
+    .expect("one step is a pipeline");
+    let error = asking
+        .run("Go.".to_owned())
+        .registry(registry)
+        .models(Models::offline().with("m", model))
+        .await
+        .err()
+        .expect("an agent may call it");
+    assert_eq!(
+        (error.kind(), error.run()),
+        (ErrorKind::MissingPrerequisites, None)
+    );
+    assert!(asked.requests().is_empty(), "nothing has run");
 }
 
 #[tokio::test(start_paused = true)]
 async fn max_calls_of_a_pipeline_counts_the_whole_run() {
-    let registry = Registry::new().tool(Counted(Arc::default()));
-    let limits = ToolLimits::new().approval(ToolApproval::Allow).max_calls(1);
-    let pipeline = tool_steps(&registry, limits);
+    let allow = ToolLimits::new().approval(ToolApproval::Allow);
+    let registry = Registry::new().tool_with(Counted(Arc::default()), allow);
+    let pipeline = tool_steps(&registry, ToolLimits::new().max_calls(1));
     for _ in 0..2 {
         let error = pipeline
             .run(json!({}))
@@ -337,4 +445,32 @@ async fn max_calls_of_a_pipeline_counts_the_whole_run() {
             "{error}"
         );
     }
+}
+
+#[tokio::test]
+async fn tools_that_nobody_knows_yet_are_warned_of_and_are_none_of_a_run() {
+    let registry = || Registry::new().unverified("files", "pin them");
+    let text = "version: 1\nname: p\nsteps: { read: { agent: a, prompt: Go. } }\n\
+                agents: { a: { instructions: Read., model: local/extractive, tools: [files.*] } }\n";
+    let loaded = segue::file::load_text(text, "p.yaml", &registry()).expect("a warning refuses nothing");
+    let warnings = loaded.warnings.list();
+    let [fault] = warnings[..] else {
+        panic!("{:?}", loaded.warnings);
+    };
+    assert_eq!(fault.code, segue::fault::Code::Unverified);
+    assert_eq!(fault.advice().as_deref(), Some("pin them"));
+
+    let pipeline: Pipeline<Json, Json> =
+        Pipeline::from_plan(&loaded.plan, &registry()).expect("its behaviour is found when it runs");
+    let runner = Runner::builder().registry(registry()).build().expect("a runner");
+    let error = runner
+        .start(&pipeline, json!({}))
+        .await
+        .err()
+        .expect("it is not started");
+    assert_eq!(
+        error.failure().message,
+        "agent `a`: what tools `files` has is not known yet, so `files.*` means none"
+    );
+    assert_eq!(error.failure().hints, ["pin them"]);
 }

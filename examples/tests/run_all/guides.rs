@@ -35,6 +35,23 @@ impl Guide {
         ] {
             std::fs::copy(Path::new(FOLDER).join(name), folder.path().join(name)).expect("a copy");
         }
+        Self::in_folder(folder, file)
+    }
+
+    /// The guide of a pipeline file that has a folder of its own, with all its files.
+    fn of_folder(name: &str, file: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = std::fs::read_dir(Path::new(FOLDER).join(name)).expect("the folder of the example");
+        for file in files.map(|file| file.expect("a file")) {
+            // What a reader has run there is not part of it.
+            if file.path().is_file() {
+                std::fs::copy(file.path(), folder.path().join(file.file_name())).expect("a copy");
+            }
+        }
+        Self::in_folder(folder, file)
+    }
+
+    fn in_folder(folder: TempDir, file: &str) -> Self {
         let text = std::fs::read_to_string(folder.path().join(file)).expect("the example");
         let lines = text.lines().filter_map(|line| line.strip_prefix("#   segue "));
         // What a line does is said behind it, after a gap.
@@ -52,6 +69,7 @@ impl Guide {
             .env_remove("SEGUE_STORE")
             .env_remove("SEGUE_CONFIG")
             .env("XDG_CONFIG_HOME", self.folder.path())
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
             .output();
         let Output {
             status,
@@ -342,4 +360,34 @@ fn a_dialogue_of_three_turns_pays_each_step_once() {
         .gives("Ada is answered at ada@example.org. My phone is broken.");
     assert_eq!(guide.calls(), 4);
     assert!(guide.lines.is_empty(), "not played: {:?}", guide.lines);
+}
+
+#[test]
+fn the_guide_of_the_spelling_tool() {
+    let mut guide = Guide::of_folder("tools", "spelling.yaml");
+    let listed = guide.next("tools ls");
+    assert!(
+        listed.stdout.contains("spell") && listed.stdout.contains("not available"),
+        "{}",
+        listed.stdout
+    );
+    guide
+        .next("run spelling.yaml")
+        .says(2, &["`tools.spell` is not trusted", "doctor --trust"]);
+    let accepted = guide.next("doctor --trust --yes");
+    assert_eq!(accepted.exit, Some(0), "{}", accepted.stderr);
+    let found = |said: Said| -> Json { serde_json::from_str(&said.stdout).expect("a list of words") };
+    assert_eq!(
+        found(guide.next("run spelling.yaml")),
+        json!(["pipline", "stepps"])
+    );
+    assert_eq!(
+        found(guide.next("run spelling.yaml")),
+        json!(["help", "rm", "rf", "x"])
+    );
+    guide.next("run spelling.yaml").says(
+        1,
+        &["tool `spell` failed (exit status: 1): there is no word in the text"],
+    );
+    assert!(guide.lines.is_empty());
 }

@@ -4,6 +4,7 @@ mod files;
 mod guides;
 mod programs;
 mod readme;
+mod research;
 mod tested;
 
 use std::collections::BTreeSet;

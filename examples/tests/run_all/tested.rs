@@ -23,10 +23,12 @@ fn reports(file: &str) -> Vec<(String, Report)> {
         registry: Registry::new(),
         models: Models::offline(),
         prices: PriceBook::new(std::time::UNIX_EPOCH),
+        named: segue::file::Named::default(),
         redact: Arc::new(NoSecrets),
     };
     let path: PathBuf = Path::new(FOLDER).join(format!("{file}.test.yaml"));
-    let suite = Suite::load(&path, Purpose::Test).unwrap_or_else(|rejected| panic!("{rejected}"));
+    let suite = Suite::load(&path, Purpose::Test, &segue::file::Named::default())
+        .unwrap_or_else(|rejected| panic!("{rejected}"));
     let loaded = suite.plan(&bench).unwrap_or_else(|rejected| panic!("{rejected}"));
     assert!(
         suite.check(&loaded.plan).is_empty() && suite.is_simulated(&loaded.plan),

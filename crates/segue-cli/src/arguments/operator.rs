@@ -101,6 +101,38 @@ pub(crate) struct SetBudget {
     pub(crate) budget: String,
 }
 
+/// Arguments of `models`.
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(crate) what: ModelsOf,
+}
+
+/// What to say of models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsOf {
+    /// List providers with their keys, what each `auto/*` means here, and models with their prices
+    Ls(ListModels),
+    /// Print the price of a model, and where it is from
+    Prices(PriceOf),
+}
+
+/// Arguments of `models ls`.
+#[derive(Debug, Args)]
+pub(crate) struct ListModels {
+    /// Ask each provider which models it has
+    #[arg(long)]
+    pub(crate) probe: bool,
+}
+
+/// Arguments of `models prices`.
+#[derive(Debug, Args)]
+pub(crate) struct PriceOf {
+    /// The model: provider/model, or a name for one
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: String,
+}
+
 /// Arguments of `halt`.
 #[derive(Debug, Args)]
 pub(crate) struct HaltArgs {

@@ -5,6 +5,8 @@ use serde_json::{Value as Json, json};
 use super::Value;
 use super::read::value_of;
 
+mod tools;
+
 /// One key of the configuration, with its table.
 #[derive(Debug)]
 pub(crate) struct Key {
@@ -27,6 +29,14 @@ pub(crate) enum Takes {
     Duration,
     /// Dollars, as decimal text.
     Money,
+    /// One text, or a list of them.
+    TextOrTexts,
+    Truth,
+    Texts,
+    /// Integers between two, or a word.
+    Counts(u64, u64, &'static str),
+    /// A type, as files write it.
+    Type,
 }
 
 const fn key(path: &'static str, takes: Takes, default: Option<&'static str>, doc: &'static str) -> Key {
@@ -38,8 +48,8 @@ const fn key(path: &'static str, takes: Takes, default: Option<&'static str>, do
     }
 }
 
-/// All of them.
-pub(crate) const KEYS: &[Key] = &[
+/// Those of the file as a whole, of stores, prices and budgets.
+const KEYS: &[Key] = &[
     key("version", Takes::Count(1, 1), None, "Version of the format: 1."),
     key(
         "store.url",
@@ -90,6 +100,48 @@ pub(crate) const KEYS: &[Key] = &[
         "The longest output that stands in the log; 64 bytes at least.",
     ),
     key(
+        "providers.*.base_url",
+        Takes::Text,
+        None,
+        "Where the provider is: what stands before /chat/completions, /responses, /messages, /models/M:generateContent or /api/chat.",
+    ),
+    key(
+        "providers.*.api",
+        Takes::Words(&["chat", "responses", "anthropic", "gemini", "ollama"]),
+        None,
+        "How it is spoken to; the provider's own way, and chat for one that is not known.",
+    ),
+    key(
+        "providers.*.key_env",
+        Takes::Text,
+        None,
+        "The variable of the environment that has its key.",
+    ),
+    key(
+        "providers.*.requests_per_minute",
+        Takes::Count(1, 10_000_000),
+        None,
+        "Most requests with its key in any sixty seconds, of all runs of this process.",
+    ),
+    key(
+        "providers.*.tokens_per_minute",
+        Takes::Count(1, 1_000_000_000_000),
+        None,
+        "Most tokens with its key in any sixty seconds, of all runs of this process.",
+    ),
+    key(
+        "providers.*.max_concurrent",
+        Takes::Count(1, 1_000_000),
+        None,
+        "Most calls with its key under way at once, of all runs of this process.",
+    ),
+    key(
+        "models.*",
+        Takes::TextOrTexts,
+        None,
+        "The models that a name stands for, in fallback order; for auto/small, auto/medium or auto/large, instead of the built-in choice.",
+    ),
+    key(
         "prices.*.input",
         Takes::Money,
         None,
@@ -112,6 +164,69 @@ pub(crate) const KEYS: &[Key] = &[
         Takes::Money,
         None,
         "Dollars for a million input tokens written to the provider's cache.",
+    ),
+    key(
+        "prices.*.audio",
+        Takes::Money,
+        None,
+        "Dollars for a million tokens of audio; as for text, where it is not said.",
+    ),
+    key(
+        "mcp.*.command",
+        Takes::TextOrTexts,
+        None,
+        "The program of an MCP server and its fixed arguments; a path is one from the folder of the project. No shell reads it.",
+    ),
+    key(
+        "mcp.*.url",
+        Takes::Text,
+        None,
+        "The address of an MCP server that is reached over streamable HTTP; instead of `command`.",
+    ),
+    key(
+        "mcp.*.allow",
+        Takes::TextOrTexts,
+        None,
+        "The tools of it that are offered, by name or glob; nobody is asked about them. Without it all are offered, and a \
+         tool that the server calls destructive asks for approval.",
+    ),
+    key(
+        "mcp.*.approve",
+        Takes::TextOrTexts,
+        None,
+        "Further tools that are offered, by name or glob: a person approves each of their calls.",
+    ),
+    key(
+        "mcp.*.env.*",
+        Takes::Text,
+        None,
+        "A variable of the program's environment, besides PATH, HOME, LANG, TMPDIR and SEGUE_OFFLINE; secret://NAME stands \
+         for a secret.",
+    ),
+    key(
+        "mcp.*.header.*",
+        Takes::Text,
+        None,
+        "A header of every request to the address; secret://NAME stands for a secret.",
+    ),
+    key(
+        "mcp.*.annotations",
+        Takes::Words(&["doubted", "trusted"]),
+        Some("doubted"),
+        "Whether the server is believed when it says that a tool changes nothing, or nothing more when it is called twice: \
+         such a call is repeated after a crash. Where it warns it is always believed.",
+    ),
+    key(
+        "mcp.*.timeout",
+        Takes::Duration,
+        Some("30s"),
+        "How long a call of one of its tools may take; pipeline files can say less.",
+    ),
+    key(
+        "mcp.*.start_timeout",
+        Takes::Duration,
+        Some("60s"),
+        "How long the server may take to start and to list its tools.",
     ),
     key(
         "budget.[].name",
@@ -182,15 +297,20 @@ pub(crate) const KEYS: &[Key] = &[
     ),
 ];
 
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(tools::KEYS)
+}
+
 /// The key at a path, where a `*` stands for any name.
 pub(super) fn find(path: &[&str]) -> Option<&'static Key> {
-    KEYS.iter().find(|key| fits(key.path, path))
+    all().find(|key| fits(key.path, path))
 }
 
 /// The names that can follow a path.
 pub(super) fn below(path: &[&str]) -> Vec<&'static str> {
     let mut names = Vec::new();
-    for key in KEYS {
+    for key in all() {
         let parts: Vec<&str> = key.path.split('.').collect();
         let begins = parts.len() > path.len()
             && parts
@@ -213,20 +333,20 @@ fn fits(pattern: &str, path: &[&str]) -> bool {
 
 /// What holds where nobody says anything.
 pub(super) fn default(path: &str) -> Option<Value> {
-    let key = KEYS.iter().find(|key| key.path == path)?;
+    let key = all().find(|key| key.path == path)?;
     let text = key.default?;
-    let number = text.parse::<i64>();
-    match number {
-        Ok(number) => value_of(key.takes, &toml::Value::Integer(number)),
-        Err(_) => value_of(key.takes, &toml::Value::String(text.to_owned())),
-    }
-    .ok()
+    let value = match (key.takes, text.parse::<i64>()) {
+        (Takes::Truth, _) => toml::Value::Boolean(text == "true"),
+        (_, Ok(number)) => toml::Value::Integer(number),
+        (_, Err(_)) => toml::Value::String(text.to_owned()),
+    };
+    value_of(key.takes, &value).ok()
 }
 
 /// The JSON Schema of the file.
 pub(crate) fn schema() -> Json {
     let mut root = object();
-    for key in KEYS {
+    for key in all() {
         let mut at = &mut root;
         let parts: Vec<&str> = key.path.split('.').collect();
         for (depth, part) in parts.iter().enumerate() {
@@ -265,12 +385,25 @@ fn leaf(key: &Key) -> Json {
         Takes::Size => json!({"type": "string", "pattern": "^[0-9]+ ?([KMG]i?)?B$"}),
         Takes::Duration => json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}),
         Takes::Money => json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,9})?$"}),
+        Takes::TextOrTexts => json!({"anyOf": [
+            {"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        ]}),
+        Takes::Truth => json!({"type": "boolean"}),
+        Takes::Texts => json!({"type": "array", "items": {"type": "string"}}),
+        Takes::Counts(least, most, word) => json!({
+            "anyOf": [
+                {"const": word},
+                {"type": "array", "items": {"type": "integer", "minimum": least, "maximum": most}},
+            ],
+        }),
+        Takes::Type => json!({"type": ["object", "string", "array"]}),
     };
     schema["description"] = json!(key.doc);
     if let Some(default) = key.default {
-        schema["default"] = default
-            .parse::<i64>()
-            .map_or_else(|_| json!(default), |number| json!(number));
+        schema["default"] = serde_json::from_str(default)
+            .ok()
+            .filter(|value: &Json| value.is_i64() || value.is_boolean())
+            .unwrap_or_else(|| json!(default));
     }
     schema
 }
@@ -281,7 +414,7 @@ mod tests {
 
     #[test]
     fn every_default_is_a_value_of_its_key() {
-        for key in KEYS {
+        for key in all() {
             assert_eq!(key.default.is_some(), default(key.path).is_some(), "{}", key.path);
         }
     }

@@ -7,6 +7,7 @@ use segue::ErrorKind;
 use segue::fault::{Code, Fault, Faults, Source, Span, quote};
 use segue::file::scalar::{duration_text, size_text};
 use segue::file::suggest::Nearest;
+use serde_json::Value as Json;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value as Toml};
 
@@ -37,6 +38,8 @@ pub(crate) struct Layer {
     source: Source,
     /// By key, names that the operator chose included; of the tables of a list, with their number.
     said: BTreeMap<Vec<String>, (Value, u32)>,
+    /// Every table it opens, also one in which nothing stands, with its line.
+    tables: BTreeMap<Vec<String>, u32>,
 }
 
 /// One table with a name of the operator's, or of a list.
@@ -48,6 +51,12 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// What stands in a table of it, such as the variables of `env`.
+    pub(crate) fn below(&self, table: &str) -> impl Iterator<Item = (&str, &Value)> {
+        let entries = self.values.iter();
+        entries.filter_map(move |(path, value)| Some((path.strip_prefix(table)?.strip_prefix('.')?, value)))
+    }
+
     pub(crate) fn value(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }
@@ -57,6 +66,24 @@ impl Found {
             Value::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    pub(crate) fn texts(&self, key: &str) -> Option<&[String]> {
+        match self.values.get(key)? {
+            Value::Texts(texts) => Some(texts),
+            _ => None,
+        }
+    }
+
+    /// The texts in a table of this one, by the names the operator gave them.
+    pub(crate) fn texts_in<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.values.iter().filter_map(move |(path, value)| {
+            let name = path.strip_prefix(table)?.strip_prefix('.')?;
+            match value {
+                Value::Text(text) => Some((name, text.as_str())),
+                _ => None,
+            }
+        })
     }
 }
 
@@ -85,9 +112,12 @@ impl Layer {
             source: &source,
             faults: Faults::new(),
             said: BTreeMap::new(),
+            tables: BTreeMap::new(),
         };
         reading.file();
-        let Reading { faults, said, .. } = reading;
+        let Reading {
+            faults, said, tables, ..
+        } = reading;
         if faults.has_errors() {
             return Err(Problem::config(&shown, faults, source));
         }
@@ -97,6 +127,7 @@ impl Layer {
             level,
             source,
             said,
+            tables,
         }))
     }
 
@@ -128,14 +159,29 @@ impl Layer {
         })
     }
 
-    /// The tables right under a key.
+    /// Where it opens a table.
+    pub(super) fn table(&self, name: &str) -> Option<Origin> {
+        let line = self.tables.get([name.to_owned()].as_slice())?;
+        Some(Origin::File(self.path.clone(), *line))
+    }
+
+    /// The tables right under a key. What stands in a table of theirs has a path, such as `env.LEVEL`.
     pub(super) fn named(&self, key: &str) -> BTreeMap<String, Found> {
         let mut found: BTreeMap<String, Found> = BTreeMap::new();
+        for (path, line) in &self.tables {
+            if let [first, name] = path.as_slice()
+                && first == key
+            {
+                let origin = Origin::File(self.path.clone(), *line);
+                let values = BTreeMap::new();
+                found.insert(name.clone(), Found { values, origin });
+            }
+        }
         for (path, (value, line)) in &self.said {
-            let [first, name, field] = path.as_slice() else {
+            let [first, name, fields @ ..] = path.as_slice() else {
                 continue;
             };
-            if first != key {
+            if first != key || fields.is_empty() {
                 continue;
             }
             let table = found.entry(name.clone()).or_insert_with(|| Found {
@@ -145,7 +191,7 @@ impl Layer {
             if let Origin::File(_, first) = &mut table.origin {
                 *first = (*first).min(*line);
             }
-            table.values.insert(field.clone(), value.clone());
+            table.values.insert(fields.join("."), value.clone());
         }
         found
     }
@@ -165,6 +211,7 @@ struct Reading<'s> {
     source: &'s Source,
     faults: Faults,
     said: BTreeMap<Vec<String>, (Value, u32)>,
+    tables: BTreeMap<Vec<String>, u32>,
 }
 
 impl Reading<'_> {
@@ -218,7 +265,10 @@ impl Reading<'_> {
         }
         let below = keys::below(&path);
         match value.get_ref() {
-            DeValue::Table(table) if !below.is_empty() && below != ["[]"] => self.table(table, at, known),
+            DeValue::Table(table) if !below.is_empty() && below != ["[]"] => {
+                self.tables.insert(at.clone(), self.source.place(name).line);
+                self.table(table, at, known);
+            }
             DeValue::Array(tables) if below == ["[]"] => {
                 for (number, table) in tables.iter().enumerate() {
                     let DeValue::Table(table) = table.get_ref() else {
@@ -289,8 +339,38 @@ fn plain(value: &DeValue<'_>) -> Option<Toml> {
                 .ok()
                 .map(Toml::Integer)
         }
-        _ => None,
+        DeValue::Float(number) => number.as_str().replace('_', "").parse().ok().map(Toml::Float),
+        DeValue::Boolean(truth) => Some(Toml::Boolean(*truth)),
+        DeValue::Array(items) => {
+            let items = items.iter().map(|item| plain(item.get_ref()));
+            items.collect::<Option<_>>().map(Toml::Array)
+        }
+        DeValue::Table(table) => {
+            let entries = table
+                .iter()
+                .map(|(name, value)| Some((name.get_ref().to_string(), plain(value.get_ref())?)));
+            entries.collect::<Option<_>>().map(Toml::Table)
+        }
+        DeValue::Datetime(_) => None,
     }
+}
+
+/// A value of the file as JSON.
+fn json(value: &Toml) -> Option<Json> {
+    Some(match value {
+        Toml::String(text) => Json::String(text.clone()),
+        Toml::Integer(number) => (*number).into(),
+        Toml::Float(number) => serde_json::Number::from_f64(*number)?.into(),
+        Toml::Boolean(truth) => (*truth).into(),
+        Toml::Array(items) => items.iter().map(json).collect::<Option<_>>()?,
+        Toml::Table(table) => {
+            let entries = table
+                .iter()
+                .map(|(name, value)| Some((name.clone(), json(value)?)));
+            Json::Object(entries.collect::<Option<_>>()?)
+        }
+        Toml::Datetime(_) => return None,
+    })
 }
 
 type Wrong = (Code, String);
@@ -306,6 +386,13 @@ fn needs(takes: Takes) -> Wrong {
         Takes::Size => "needs a size such as `\"64KiB\"`".to_owned(),
         Takes::Duration => "needs a duration such as `\"90d\"`".to_owned(),
         Takes::Money => "needs dollars as text, such as `\"0.25\"`".to_owned(),
+        Takes::TextOrTexts => "needs text, or a list of texts".to_owned(),
+        Takes::Truth => "needs `true` or `false`".to_owned(),
+        Takes::Texts => "needs a list of texts, such as `[\"a\", \"b\"]`".to_owned(),
+        Takes::Counts(least, most, word) => {
+            format!("needs a list of integers from {least} to {most}, or `\"{word}\"`")
+        }
+        Takes::Type => "needs a type, such as `{ text = \"string\" }`".to_owned(),
     };
     (Code::WrongType, what)
 }
@@ -329,7 +416,29 @@ pub(super) fn value_of(takes: Takes, value: &Toml) -> Result<Value, Wrong> {
         (Takes::Duration, Toml::String(text)) => {
             duration_text(text).map(Value::Duration).map_err(|_| wrong())
         }
+        (Takes::Truth, Toml::Boolean(truth)) => Ok(Value::Truth(*truth)),
+        (Takes::Texts, Toml::Array(items)) => {
+            let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().map(Value::Texts).ok_or_else(wrong)
+        }
+        (Takes::Counts(_, _, word), Toml::String(text)) if text == word => Ok(Value::Text(text.clone())),
+        (Takes::Counts(least, most, _), Toml::Array(items)) => {
+            let counts = items.iter().map(|item| u64::try_from(item.as_integer()?).ok());
+            match counts.collect::<Option<Vec<_>>>() {
+                Some(counts) if counts.iter().all(|count| (least..=most).contains(count)) => {
+                    Ok(Value::Counts(counts))
+                }
+                Some(_) => Err((Code::NumberRange, needs(takes).1)),
+                None => Err(wrong()),
+            }
+        }
+        (Takes::Type, value) => json(value).map(Value::Type).ok_or_else(wrong),
         (Takes::Money, Toml::String(text)) => text.parse().map(Value::Money).map_err(|_| wrong()),
+        (Takes::TextOrTexts, Toml::String(text)) => Ok(Value::Texts(vec![text.clone()])),
+        (Takes::TextOrTexts, Toml::Array(values)) if !values.is_empty() => {
+            let texts = values.iter().map(|value| value.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().map(Value::Texts).ok_or_else(wrong)
+        }
         _ => Err(wrong()),
     }
 }
@@ -387,6 +496,23 @@ mod tests {
             ),
             ("[limits]\noutput_inline = 64\n", &["needs a size such as"]),
             ("[prices.\"a/b\"]\ninput = 0.25\n", &["needs dollars as text"]),
+            (
+                "[models]\nhouse = []\n",
+                &["`models.house` needs text, or a list"],
+            ),
+            (
+                "[models]\nhouse = [\"a/b\", 1]\n",
+                &["`models.house` needs text, or a list"],
+            ),
+            (
+                "[mcp.a]\ncommand = []\n",
+                &["`mcp.a.command` needs text, or a list"],
+            ),
+            (
+                "[mcp.a]\nallow = [\"b\", 1]\n",
+                &["`mcp.a.allow` needs text, or a list"],
+            ),
+            ("[mcp.a]\nenv = \"b\"\n", &["`mcp.a.env` is a table"]),
             ("store = 1\n", &["`store` is a table"]),
             ("[store\n", &["toml_syntax"]),
             ("[store]\nurl = \"a\"\nurl = \"b\"\n", &["toml_syntax"]),

@@ -165,7 +165,14 @@ fn call(kind: &EventKind) -> String {
             format!("call of {} reserved", said(of))
         }
         EventKind::CallStarted { .. } => "call sent".to_owned(),
-        EventKind::CallWaiting { reason, .. } => format!("call waits: {}", said(&reason.replace('_', " "))),
+        EventKind::CallWaiting { reason, until, .. } => {
+            let until = until.map(|until| format!(", until {until} at least"));
+            format!(
+                "call waits: {}{}",
+                said(&reason.replace('_', " ")),
+                until.unwrap_or_default()
+            )
+        }
         EventKind::CallSucceeded { usage, cost, .. } => {
             let spent = [words::tokens(usage), words::dollars(usage, cost)];
             let spent: Vec<String> = spent.into_iter().filter(|part| !part.is_empty()).collect();

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use segue::Plan;
 use segue::file::{Loaded, Rejected};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::arguments::CheckArgs;
-use crate::bounds::{self, Bounds};
+use crate::bounds;
 use crate::exit::Exit;
 use crate::operator::Operator;
 use crate::pipelines;
@@ -30,7 +30,7 @@ pub(crate) fn check(arguments: &CheckArgs, program: &mut Program) -> Result<Exit
     for path in paths {
         let file = path.display().to_string();
         let operator = program.operator(Some(&path))?;
-        match pipelines::load(&path, &operator.registry, arguments.strict) {
+        match pipelines::load(&path, &operator, arguments.strict) {
             Ok(loaded) => {
                 good(&loaded, &operator, program);
                 checked.push(json!({
@@ -70,14 +70,17 @@ fn good(loaded: &Loaded, operator: &Operator, program: &mut Program) {
     if !models.is_empty() {
         parts.push(format!("models {}", models.join(", ")));
     }
-    parts.push(worst(&bounds::of(
-        plan,
-        Offer {
-            models: &operator.models,
-            instead: &[],
-        },
-        plan.run.budget.and_then(|budget| budget.usd),
-    )));
+    let offer = Offer {
+        models: &operator.at_rest,
+        instead: &[],
+        prices: &operator.prices,
+        is_at_rest: true,
+    };
+    let total = plan.run.budget.and_then(|budget| budget.usd);
+    parts.push(match bounds::of(plan, offer, &Map::new(), total) {
+        Some(max) => format!("costs at most {}", max.human()),
+        None => "worst cost unknown".to_owned(),
+    });
     let warnings = loaded.warnings.total() as u64;
     if warnings > 0 {
         parts.push(words::plural(warnings, "warning"));
@@ -114,11 +117,4 @@ fn models(plan: &Plan) -> Vec<String> {
         }
     }
     models
-}
-
-fn worst(bounds: &Bounds) -> String {
-    match bounds.max {
-        Some(max) => format!("costs at most {}", max.human()),
-        None => "worst cost unknown".to_owned(),
-    }
 }

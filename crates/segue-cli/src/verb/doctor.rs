@@ -9,7 +9,7 @@ use segue::store::{Owner, RunQuery, Store};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::DoctorArgs;
-use crate::config::{KEYS, Origin};
+use crate::config::{Origin, keys};
 use crate::desk::{self, Desk};
 use crate::exit::Exit;
 use crate::naming::unread;
@@ -20,6 +20,7 @@ use crate::project::{Place, Project};
 use crate::store::Open;
 use crate::terminal::words;
 
+mod models;
 mod trust;
 
 /// Variables with keys of providers.
@@ -112,6 +113,7 @@ pub(crate) fn doctor(arguments: &DoctorArgs, program: &mut Program) -> Result<Ex
         }
     }
     found.keys();
+    found.checks.push(models::check(program));
     found.write(program);
     match found.checks.iter().all(|check| check.ok) {
         true => Ok(Exit::Done),
@@ -132,7 +134,7 @@ impl Found {
             Ok(_) if files.is_empty() => Check::good("configuration", "no file; the defaults hold"),
             Ok(_) => Check::good("configuration", files.join(", ")),
         });
-        for key in KEYS.iter().filter(|key| !key.path.contains(['*', '['])) {
+        for key in keys().filter(|key| !key.path.contains(['*', '['])) {
             let setting = match key.path {
                 "store.url" => Some(project.store.clone()),
                 path => project.config.setting(path),

@@ -12,7 +12,7 @@ use crate::program::Program;
 /// Draws a pipeline.
 pub(crate) fn graph(arguments: &GraphArgs, program: &mut Program) -> Result<Exit, Problem> {
     let path = pipelines::find(arguments.pipeline.as_deref())?;
-    let loaded = pipelines::load(&path, &program.operator(Some(&path))?.registry, false)?;
+    let loaded = pipelines::load(&path, &program.operator(Some(&path))?, false)?;
     let graph = GraphView::of(&loaded.plan, None, arguments.expand);
     let drawing = graph.drawing();
     let (format, text) = match arguments.format {

@@ -7,9 +7,12 @@ use segue::view::{GraphView, draw};
 use serde_json::{Map, Value as Json};
 
 use crate::exit::Exit;
+use crate::history::History;
 use crate::planned::{PlanView, PlannedStep, Prompt};
 use crate::problem::Problem;
 use crate::program::Program;
+use crate::project::Project;
+use crate::ranges::Basis;
 use crate::sites::Offer;
 use crate::start::Start;
 use crate::terminal::words;
@@ -24,15 +27,19 @@ pub(crate) fn plan(mut start: Start, program: &mut Program) -> Result<Exit, Prob
     let inputs = inputs.as_object().unwrap_or(&nothing);
     let total = start.total();
     let operator = program.operator(Some(&start.path))?;
+    let history = history(&start, program)?;
     let view = PlanView::of(
         &start.plan,
         inputs,
         Offer {
             models: &operator.models,
             instead: &start.models,
+            prices: &operator.prices,
+            is_at_rest: false,
         },
         total.as_ref(),
         &start.warnings,
+        &history,
     );
     if program.common.json {
         program.output.object(&view);
@@ -61,12 +68,10 @@ pub(crate) fn plan(mut start: Start, program: &mut Program) -> Result<Exit, Prob
         .as_ref()
         .map_or_else(|| "unlimited".to_owned(), crate::terminal::report::limits);
     text.push_str(&format!("budget {budget}\n"));
-    let most = view
-        .cost
-        .max_usd
-        .as_ref()
-        .map_or_else(|| "an unknown amount".to_owned(), |usd| format!("${usd}"));
-    text.push_str(&format!("cost   at most {most}\n"));
+    text.push_str(&format!(
+        "cost   {}\n",
+        cost(view.cost.likely_usd.as_ref(), view.cost.max_usd.as_ref())
+    ));
     for unknown in &view.cost.unknown {
         text.push_str(&format!("       unknown: {}\n", words::one_line(unknown)));
     }
@@ -74,9 +79,37 @@ pub(crate) fn plan(mut start: Start, program: &mut Program) -> Result<Exit, Prob
     Ok(Exit::Done)
 }
 
+/// What earlier runs have used; nothing, and a word about it, where the store cannot be read.
+fn history(start: &Start, program: &Program) -> Result<History, Problem> {
+    let project = Project::find(Some(&start.path), &program.common)?;
+    Ok(
+        History::read(program, project, &start.plan.name).unwrap_or_else(|problem| {
+            let style = program.screen.style();
+            let why = words::one_line(&problem.failure().message);
+            let warning = style.yellow("warning:");
+            program.screen.progress(&format!(
+                "{warning} earlier runs are left out, as the store cannot be read: {why}"
+            ));
+            History::default()
+        }),
+    )
+}
+
+fn cost(likely: Option<&String>, most: Option<&String>) -> String {
+    let usd = |usd: &String| format!("${usd}");
+    match (likely, most) {
+        (Some(likely), Some(most)) if likely != most => {
+            format!("likely {}, at most {}", usd(likely), usd(most))
+        }
+        (_, Some(most)) => format!("at most {}", usd(most)),
+        (Some(likely), None) => format!("likely {}, at most an unknown amount", usd(likely)),
+        (None, None) => "at most an unknown amount".to_owned(),
+    }
+}
+
 /// The steps in order, one row each.
 fn table(steps: &[PlannedStep]) -> String {
-    let heads = ["step", "kind", "agent", "needs", "limits", "will"];
+    let heads = ["step", "kind", "agent", "needs", "limits", "cost", "will"];
     let mut rows = vec![heads.map(str::to_owned)];
     for step in steps {
         rows.push([
@@ -85,6 +118,13 @@ fn table(steps: &[PlannedStep]) -> String {
             step.agent.as_deref().map(words::one_line).unwrap_or_default(),
             step.needs.join(", "),
             limits(step),
+            match step.cost.basis {
+                Basis::Exact => String::new(),
+                Basis::Unknown => "unknown".to_owned(),
+                Basis::History | Basis::Bound => {
+                    cost(step.cost.likely_usd.as_ref(), step.cost.max_usd.as_ref())
+                }
+            },
             match &step.why {
                 Some(why) => words::one_line(why),
                 None => step.will.to_owned(),

@@ -60,6 +60,7 @@ pub(crate) fn rerun(arguments: &RerunArgs, program: &mut Program) -> Result<Exit
         if !may_go_on(&preview, arguments, program).await {
             return Err(Problem::usage("nothing was run"));
         }
+        desk.verify(pipeline.plan()).await?;
         let run = wish()?.await?;
         let attend = Attend {
             may_ask: !arguments.no_input && is_somebody_there(),
@@ -116,7 +117,7 @@ fn new(
         None => find_file(old.name())?,
     };
     let operator = program.operator(Some(&path))?;
-    let loaded = pipelines::load(&path, &operator.registry, false)?;
+    let loaded = pipelines::load(&path, &operator, false)?;
     if loaded.plan.name != old.name() {
         let message = format!(
             "`{}` is pipeline `{}`, not `{}`",

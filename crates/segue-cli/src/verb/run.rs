@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::{Project, quoted};
+use crate::servers;
 use crate::start::{self, Start};
 use crate::store::Open;
 use crate::terminal::words;
@@ -33,8 +34,12 @@ pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) 
     // Where only a part runs, what is missing is known only with its workspace.
     let is_part = part.step.is_some() || part.all || part.key.is_some();
     let inputs = start.inputs(is_part || start.plan.key.is_some())?;
-    warn(&start, program);
     let project = Project::find(Some(&start.path), &program.common)?;
+    let runtime = desk::runtime()?;
+    if runtime.block_on(servers::pin_first(&start.plan, &project, program))? {
+        start.read_again(&program.operator(Some(&start.path))?.registry)?;
+    }
+    warn(&start, program);
     let pipeline = Pipeline::from_plan(&start.plan, &program.operator(Some(&start.path))?.registry)?;
     let attend = Attend {
         may_ask: may_ask(arguments),
@@ -42,9 +47,9 @@ pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) 
         total: start.total(),
         ..Attend::default()
     };
-    let runtime = desk::runtime()?;
     let exit = runtime.block_on(async {
         let desk = Desk::open(program, project, Open::ToWrite).await?;
+        desk.verify(&start.plan).await?;
         let mut launch = start.apply(desk.runner.start(&pipeline, inputs));
         launch = launch.definition(definition(&start.path));
         for (name, value) in labels {

@@ -51,8 +51,11 @@ pub(crate) fn schema(arguments: &SchemaArgs, program: &mut Program) -> Result<Ex
         Shape::Status => include_str!("schema/status.json"),
         Shape::Overview => include_str!("schema/overview.json"),
         Shape::Documents => include_str!("schema/documents.json"),
+        Shape::Models => include_str!("schema/models.json"),
+        Shape::Tools => include_str!("schema/tools.json"),
         Shape::Budgets => include_str!("schema/budgets.json"),
         Shape::Halt => include_str!("schema/halt.json"),
+        Shape::Pin => include_str!("schema/pin.json"),
         Shape::Doctor => include_str!("schema/doctor.json"),
         Shape::Error => include_str!("schema/error.json"),
     };

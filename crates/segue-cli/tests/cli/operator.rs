@@ -192,12 +192,14 @@ fn a_project_in_order_is_told_so() {
         [
             "version",
             "configuration",
+            "trust",
             "store",
             "artifacts",
             "owners",
             "halt",
             "ledger",
-            "keys"
+            "keys",
+            "models"
         ]
     );
     assert!(
@@ -208,7 +210,7 @@ fn a_project_in_order_is_told_so() {
     let said = project.segue(&["doctor"]).exits(0);
     assert_eq!(
         said.stdout.lines().filter(|line| line.starts_with("✓ ")).count(),
-        8,
+        10,
         "{}",
         said.stdout
     );
@@ -236,6 +238,11 @@ fn settings_are_told_with_where_they_come_from_and_keys_never() {
     assert!(
         keys.starts_with("OPENAI_API_KEY set (14 characters), ANTHROPIC_API_KEY "),
         "{keys}"
+    );
+    let models = check(&doctor, "models")["detail"].as_str().unwrap_or_default();
+    assert!(
+        models.contains("auto/large means openai/gpt-5") && models.contains("can be asked: openai"),
+        "{models}"
     );
     let setting = |name: &str| {
         let mut settings = doctor["settings"].as_array().into_iter().flatten();

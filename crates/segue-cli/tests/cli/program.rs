@@ -5,6 +5,16 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value as Json;
 
+/// The variables that hold keys of providers.
+const KEYS: [&str; 4] = [
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "OPENROUTER_API_KEY",
+];
+/// Where nobody answers: the port is reserved, and programs do not listen there.
+const NOBODY: &str = "127.0.0.1:1";
+
 /// What a run of the binary came to.
 #[derive(Debug)]
 pub(crate) struct Said {
@@ -52,11 +62,17 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
         .env("SEGUE_STORE", "memory:")
         // Nor do they change what their user trusts.
         .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        // Nobody's own keys or models count here.
+        .env("OLLAMA_HOST", NOBODY)
+        .env_remove("SEGUE_OFFLINE")
         .env_remove("CLICOLOR_FORCE")
         .env_remove("NO_COLOR")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    for key in KEYS {
+        command.env_remove(key);
+    }
     command
 }
 

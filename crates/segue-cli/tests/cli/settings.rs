@@ -25,7 +25,7 @@ fn project(config: &str) -> Project {
     project.write(
         "script.yaml",
         "version: 1\nscript:\n  - { reply: Fine., delay: 400ms, usage: { input_tokens: 1000, output_tokens: 200, \
-         cache_read_tokens: 30, cache_write_tokens: 4 } }\n",
+         cache_read_tokens: 30, cache_write_tokens: 4, audio_tokens: 5 } }\n",
     );
     project.write("segue.toml", config);
     project
@@ -65,7 +65,7 @@ fn outputs_beyond_the_limit_are_kept_beside_the_log() {
 
 #[test]
 fn each_part_of_a_price_counts() {
-    let parts = ["input", "output", "cache_read", "cache_write"];
+    let parts = ["input", "output", "cache_read", "cache_write", "audio"];
     let cost = |dear: Option<&str>| {
         let price = |part: &&str| match dear == Some(*part) {
             true => format!("{part} = \"1000\"\n"),

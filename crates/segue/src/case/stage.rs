@@ -209,6 +209,7 @@ impl Suite {
         let known = registry(self, bench, &Arc::new(Watch::new(&[])), cassette.as_ref(), None);
         let options = LoadOptions {
             prices: Some(Arc::new(bench.prices.clone())),
+            named: bench.named.clone(),
             ..LoadOptions::default()
         };
         crate::file::load(&self.pipeline, &known, options)

@@ -15,6 +15,7 @@ const BUILT_IN: [&str; 3] = ["segue.save_artifact", "segue.read_artifact", "segu
 
 /// Agents, tools and steps of the program.
 pub(super) struct Known {
+    registry: Registry,
     agents: IndexMap<String, Arc<PlannedAgent>>,
     tools: IndexMap<String, ToolSpec>,
     steps: IndexMap<String, (Schema, Schema)>,
@@ -38,7 +39,14 @@ impl Known {
                 .collect(),
             steps: registry.step_names().filter_map(step).collect(),
             parameters: HashMap::new(),
+            registry: registry.clone(),
         }
+    }
+
+    /// The group of tools that a name or glob may mean something of, where nobody knows yet what they are; and how to know.
+    pub(super) fn unverified(&self, name: &str) -> Option<(String, String)> {
+        let (group, way_out) = self.registry.unverified_of(name)?;
+        Some((group.to_owned(), way_out.to_owned()))
     }
 
     pub(super) fn agent(&self, name: &str) -> Option<&Arc<PlannedAgent>> {

@@ -30,6 +30,17 @@ pub struct LoadOptions {
     pub strict: bool,
     /// What models cost: with it, the check finds models without a price under a budget in dollars.
     pub prices: Option<Arc<PriceBook>>,
+    /// What the operator named, besides what is known without.
+    pub named: Named,
+}
+
+/// Names of models that the operator added: a file may use them like those that are known.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// Providers: what may stand before the slash.
+    pub providers: Vec<String>,
+    /// Names that stand for models.
+    pub models: Vec<String>,
 }
 
 /// A pipeline file that became a plan.
@@ -224,7 +235,7 @@ impl<'l> Loader<'l> {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub(super) fn named(&self, folder: &str, path: &str, limit: u64) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn bytes_of(&self, folder: &str, path: &str, limit: u64) -> Result<Vec<u8>, Refusal> {
         self.files
             .read(folder, path, limit)
             .map_err(|unreadable| match unreadable {

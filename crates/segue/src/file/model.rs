@@ -35,7 +35,16 @@ impl<'d> Reader<'_, '_, 'd> {
             if let Some(models) = self.names.models.get(name) {
                 return Some((Some(name.to_owned()), models.clone()));
             }
-            let known: Vec<String> = self.names.models.keys().cloned().collect();
+            if self.is_given(name) {
+                let model = ModelRef {
+                    name: name.to_owned(),
+                    settings: ModelSettings::default(),
+                    file: None,
+                };
+                return Some((Some(name.to_owned()), vec![model]));
+            }
+            let given = &self.loader.options.named.models;
+            let known: Vec<String> = self.names.models.keys().chain(given).cloned().collect();
             let known = known.iter().map(String::as_str).chain(OWN);
             let message = format!("there is no model {}", quote(name));
             self.unknown(Code::UnknownModel, node.span, message, name, known, "models");
@@ -85,7 +94,10 @@ impl<'d> Reader<'_, '_, 'd> {
             });
         }
         let section = self.section(node, &keys::MODEL, at, format!("the model in {subject}"))?;
-        let settings = self.model_settings(&section);
+        let mut settings = self.model_settings(&section);
+        settings.cache = self
+            .read(&section, "cache", |node| scalar::choice(node, &["none", "auto"]))
+            .map(str::to_owned);
         let file = section.entry("file");
         let text = file.and_then(|(_, path)| self.file(path, "`file`"));
         let name_node = section.get("use")?;
@@ -130,8 +142,11 @@ impl<'d> Reader<'_, '_, 'd> {
             if OWN.contains(&name) {
                 return true;
             }
-        } else if PROVIDERS.contains(&provider) && !model.is_empty() {
+        } else if self.is_given(name) {
+            return true;
+        } else if self.is_provider(provider) && !model.is_empty() {
             if let Some(prices) = &self.loader.options.prices
+                && PROVIDERS.contains(&provider)
                 && provider != "ollama"
                 && prices.look_up(provider, model).price.is_none()
             {
@@ -150,12 +165,13 @@ impl<'d> Reader<'_, '_, 'd> {
         };
         let near: Vec<String> = match model.is_empty() || OWN.iter().any(|own| own.starts_with(provider)) {
             true => Vec::new(),
-            false => PROVIDERS
-                .iter()
+            false => self
+                .providers()
                 .map(|provider| format!("{provider}/{model}"))
                 .collect(),
         };
-        let declared: Vec<String> = self.names.models.keys().cloned().collect();
+        let given = &self.loader.options.named.models;
+        let declared: Vec<String> = self.names.models.keys().chain(given).cloned().collect();
         let known = declared
             .iter()
             .map(String::as_str)
@@ -163,6 +179,20 @@ impl<'d> Reader<'_, '_, 'd> {
             .chain(near.iter().map(String::as_str));
         self.unknown(Code::UnknownModel, node.span, message, name, known, kind);
         false
+    }
+
+    /// Whether the operator gave this name to a model.
+    fn is_given(&self, name: &str) -> bool {
+        self.loader.options.named.models.iter().any(|given| given == name)
+    }
+
+    fn is_provider(&self, name: &str) -> bool {
+        self.providers().any(|provider| provider == name)
+    }
+
+    fn providers(&self) -> impl Iterator<Item = &str> {
+        let added = self.loader.options.named.providers.iter().map(String::as_str);
+        PROVIDERS.into_iter().chain(added)
     }
 
     /// The settings of a model in a section that can have them.

@@ -58,6 +58,7 @@ fn registry() -> Registry {
         .tool(Named("app.fetch"))
         .tool(Named("search.web"))
         .step("app.shout", shout)
+        .unverified("later", "pin them")
 }
 
 /// Loads `main.yaml` of these files.

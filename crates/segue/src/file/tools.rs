@@ -137,7 +137,7 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// Reports a tool, or a glob, that means none of the tools an agent can be given.
     fn known_tool(&mut self, name: &str, span: Span) {
-        if self.loader.known.is_tool(name) {
+        if self.loader.known.is_tool(name) || self.may_be_known_later(name, span) {
             return;
         }
         let message = match name.contains('*') {
@@ -155,9 +155,22 @@ impl<'d> Reader<'_, '_, 'd> {
         );
     }
 
+    /// Warns of a name or glob that nobody can say anything of yet.
+    fn may_be_known_later(&mut self, name: &str, span: Span) -> bool {
+        let Some((group, way_out)) = self.loader.known.unverified(name) else {
+            return false;
+        };
+        let message = format!(
+            "{} cannot be verified: what tools `{group}` has is not known yet",
+            quote(name)
+        );
+        self.report_with(Code::Unverified, span, message, way_out);
+        true
+    }
+
     /// Reports something a step cannot call.
     pub(super) fn known_call(&mut self, name: &str, span: Span) {
-        if self.loader.known.can_call(name) {
+        if self.loader.known.can_call(name) || self.may_be_known_later(name, span) {
             return;
         }
         let known: Vec<String> = self.loader.known.callable().map(str::to_owned).collect();

@@ -14,6 +14,7 @@ use crate::clock::Time;
 use crate::error::Failure;
 use crate::id::{ArtifactId, CallId, QuestionId, RunId};
 use crate::money::{Cost, Nanousd};
+use crate::price::PriceRecord;
 use crate::question::{Question, QuestionKind};
 use crate::store::Parent;
 use crate::usage::Usage;
@@ -346,6 +347,9 @@ pub enum EventKind {
         call: CallId,
         /// `budget halted rate_limit retry_after`.
         reason: String,
+        /// Until when at least, where that is known.
+        #[serde(default)]
+        until: Option<Time>,
     },
     /// It gave an answer.
     #[serde(rename = "call.succeeded")]
@@ -356,14 +360,17 @@ pub enum EventKind {
         usage: Usage,
         /// What it cost.
         cost: Cost,
-        /// Where its price is from: `list override local unpriced recorded`.
-        price: Option<String>,
+        /// The price of a model call.
+        price: Option<PriceRecord>,
         /// `stop length tool_calls`.
         finish_reason: Option<String>,
         /// The answer.
         response: Json,
         /// Whether the usage is our own estimate.
         estimated: bool,
+        /// From its start to the first piece of the answer, where the model streams.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_token_ms: Option<u64>,
     },
     /// It failed.
     #[serde(rename = "call.failed")]
@@ -376,6 +383,9 @@ pub enum EventKind {
         usage: Usage,
         /// What it cost.
         cost: Cost,
+        /// The price of a model call that was sent.
+        #[serde(default)]
+        price: Option<PriceRecord>,
     },
     /// A budget or a policy refused it.
     #[serde(rename = "call.refused")]

@@ -16,6 +16,12 @@ pub trait ModelSource: Send + Sync + 'static {
     /// The model behind a name. `None` when the name is not of this source; an error says why the model is not to be
     /// had, for example `no key: OPENAI_API_KEY is not set`.
     fn find(&self, model: &ModelRef) -> Option<Result<Found, String>>;
+
+    /// The models in fallback order that a name stands for, where it is one that the operator gave.
+    fn stands_for(&self, name: &str) -> Option<Vec<String>> {
+        let _ = name;
+        None
+    }
 }
 
 /// A model found by a source.
@@ -24,7 +30,7 @@ pub struct Found {
     pub model: Arc<dyn Model>,
     /// What a name like `auto/small` came to mean.
     pub chosen: String,
-    /// Why: `key local simulated program`.
+    /// Why: `key server local simulated program`.
     pub source: &'static str,
 }
 
@@ -117,14 +123,31 @@ impl Models {
     pub fn resolve(&self, agent: &str, list: &[ModelRef]) -> Result<Vec<Chosen>, Failure> {
         let mut chosen = Vec::new();
         let mut refused = Vec::new();
-        let meant = list.iter().flat_map(|entry| match self.lists.get(&entry.name) {
+        let listed = list.iter().flat_map(|entry| match self.lists.get(&entry.name) {
             Some(meant) => meant.as_slice(),
             None => std::slice::from_ref(entry),
         });
-        for entry in meant {
-            match self.found(entry) {
-                Ok(found) => chosen.push(found),
-                Err(why) => refused.push(format!("`{}`: {why}", entry.name)),
+        for entry in listed {
+            if let Some(instead) = &self.instead {
+                match instead(entry) {
+                    Some(model) => chosen.push(self.behind(entry, simulated(entry, model))),
+                    None => refused.push(format!("`{}`: nothing was recorded of it", entry.name)),
+                }
+                continue;
+            }
+            for model in self.meant_by(&entry.name) {
+                let meant = ModelRef {
+                    name: model,
+                    ..entry.clone()
+                };
+                match self.find(&meant) {
+                    Ok(found) => {
+                        let asked = entry.name.clone();
+                        chosen.push(self.behind(entry, Chosen { asked, ..found }));
+                    }
+                    Err(why) if meant.name == entry.name => refused.push(format!("`{}`: {why}", entry.name)),
+                    Err(why) => refused.push(format!("`{}`, for `{}`: {why}", meant.name, entry.name)),
+                }
             }
         }
         if chosen.is_empty() {
@@ -138,6 +161,22 @@ impl Models {
                 .hint("walk the pipeline without a model: `--model sim/schema`, or use `local/extractive`"));
         }
         Ok(chosen)
+    }
+
+    /// The names that an entry stands for; itself, where nobody gave it a meaning. What a given name means may be one
+    /// of `auto/*` with a given meaning, and nothing further.
+    fn meant_by(&self, name: &str) -> Vec<String> {
+        let given = |name: &str| match self.named.contains_key(name) {
+            true => None,
+            false => self.sources.iter().find_map(|source| source.stands_for(name)),
+        };
+        let Some(names) = given(name) else {
+            return vec![name.to_owned()];
+        };
+        names
+            .into_iter()
+            .flat_map(|name| given(&name).unwrap_or_else(|| vec![name]))
+            .collect()
     }
 
     fn script(&self, text: &str) -> Result<Arc<Scripted>, Faults> {
@@ -161,25 +200,12 @@ impl Models {
         Ok(cassette)
     }
 
-    /// An entry of a list with what stands before it.
-    fn found(&self, entry: &ModelRef) -> Result<Chosen, String> {
-        let mut found = match &self.instead {
-            None => self.find(entry)?,
-            Some(instead) => {
-                let model = instead(entry).ok_or("nothing was recorded of it")?;
-                Chosen {
-                    chosen: model.name().to_owned(),
-                    model,
-                    asked: entry.name.clone(),
-                    source: "simulated",
-                    settings: entry.settings.clone(),
-                }
-            }
-        };
+    /// A model that was found, behind what stands before it.
+    fn behind(&self, entry: &ModelRef, mut found: Chosen) -> Chosen {
         for before in &self.before {
             found.model = before(entry, found.model);
         }
-        Ok(found)
+        found
     }
 
     fn find(&self, entry: &ModelRef) -> Result<Chosen, String> {
@@ -228,5 +254,16 @@ impl Models {
             Some(("auto", _)) => Err("no provider key is set and no local model server was found".into()),
             _ => Err("this program has no provider of that name".into()),
         }
+    }
+}
+
+/// A model in the place of whatever was named.
+fn simulated(entry: &ModelRef, model: Arc<dyn Model>) -> Chosen {
+    Chosen {
+        chosen: model.name().to_owned(),
+        model,
+        asked: entry.name.clone(),
+        source: "simulated",
+        settings: entry.settings.clone(),
     }
 }

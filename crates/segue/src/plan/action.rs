@@ -204,6 +204,9 @@ pub struct ModelSettings {
     /// How much the model thinks: `none low medium high`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// Whether the provider is asked to keep the beginning of the request, for models that have to be asked: `none auto`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
 }
 
 impl ModelSettings {
@@ -226,6 +229,7 @@ impl ModelSettings {
         lay(&mut self.seed, &over.seed);
         lay(&mut self.stop, &over.stop);
         lay(&mut self.reasoning, &over.reasoning);
+        lay(&mut self.cache, &over.cache);
     }
 }
 

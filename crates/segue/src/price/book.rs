@@ -2,7 +2,7 @@
 //!
 //! Asked once for each model when a run resolves its models, and by the views that list prices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -16,6 +16,8 @@ use crate::money::{Nanousd, decimal, optional_decimal};
 #[derive(Debug)]
 pub struct PriceBook {
     overrides: BTreeMap<String, Price>,
+    /// Providers that are servers on this machine, and send no bill.
+    near: BTreeSet<String>,
     as_of: SystemTime,
     /// Look-ups in the list already made, by provider and model: the list is slow to search.
     known: RwLock<BTreeMap<String, BTreeMap<String, Priced>>>,
@@ -37,6 +39,7 @@ impl PriceBook {
     pub fn new(as_of: SystemTime) -> Self {
         Self {
             overrides: BTreeMap::new(),
+            near: BTreeSet::new(),
             as_of,
             known: RwLock::default(),
         }
@@ -47,6 +50,21 @@ impl PriceBook {
     pub fn with_override(mut self, model: impl Into<String>, price: impl Into<Price>) -> Self {
         self.overrides.insert(model.into(), price.into());
         self
+    }
+
+    /// Takes a provider for a server on this machine that runs its models itself: where the operator sets no price they cost
+    /// nothing, but for those it has from elsewhere, which have `cloud` in their tag.
+    #[must_use]
+    pub fn with_local(mut self, provider: impl Into<String>) -> Self {
+        self.near.insert(provider.into());
+        self
+    }
+
+    /// The operator's prices, by model.
+    pub fn overrides(&self) -> impl Iterator<Item = (&str, &Price)> {
+        self.overrides
+            .iter()
+            .map(|(model, price)| (model.as_str(), price))
     }
 
     /// Reads the built-in list, which takes tens of milliseconds, so that the first look-up does
@@ -65,7 +83,7 @@ impl PriceBook {
                 source: PriceSource::Override,
             };
         }
-        if matches!(provider, "local" | "sim") {
+        if matches!(provider, "local" | "sim") || (self.near.contains(provider) && is_run_here(model)) {
             return Priced {
                 price: Some(Price::FREE),
                 source: PriceSource::Local,
@@ -99,6 +117,12 @@ impl PriceBook {
             .or_default()
             .insert(model.to_owned(), priced);
     }
+}
+
+/// Whether a server runs a model itself: `gpt-oss:120b-cloud` and `qwen3-coder:cloud` are somebody else's, and billed.
+fn is_run_here(model: &str) -> bool {
+    let tag = model.rsplit_once(':').map_or("", |(_, tag)| tag);
+    tag != "cloud" && !tag.ends_with("-cloud")
 }
 
 /// A price set by the operator: decimal texts, each in dollars per million tokens.
@@ -190,6 +214,20 @@ mod tests {
                 "again: {provider}/{model}"
             );
         }
+    }
+
+    #[test]
+    fn a_server_on_this_machine_sends_no_bill_for_what_it_runs_itself() {
+        let book = PriceBook::new(SystemTime::UNIX_EPOCH)
+            .with_override("ollama/paid", Price::per_million(cents(1), cents(2)))
+            .with_local("ollama");
+        let source = |model: &str| book.look_up("ollama", model).source;
+        assert_eq!(source("qwen3:8b"), PriceSource::Local);
+        assert_eq!(book.look_up("ollama", "qwen3").price, Some(Price::FREE));
+        assert_eq!(source("paid"), PriceSource::Override);
+        assert_eq!(source("gpt-oss:120b-cloud"), PriceSource::Unpriced);
+        assert_eq!(source("qwen3-coder:cloud"), PriceSource::Unpriced);
+        assert_eq!(book.look_up("llama", "qwen3").source, PriceSource::Unpriced);
     }
 
     #[test]

@@ -164,6 +164,7 @@ async fn rerun_note(cx: &Cx) -> Result<Option<String>> {
 fn said(response: &Response) -> Message {
     let mut said = Message::new(Role::Assistant, response.text.clone());
     said.tool_calls.clone_from(&response.tool_calls);
+    said.opaque.clone_from(&response.opaque);
     said
 }
 

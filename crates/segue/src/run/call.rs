@@ -1,4 +1,4 @@
-//! One call to a model: reserved, made, settled, recorded. Nothing reaches a model in another way.
+//! One call to a model: reserved, let through its gate, made, settled, recorded. Nothing reaches a model in another way.
 
 use serde_json::{Value as Json, json};
 
@@ -8,17 +8,20 @@ use crate::id::CallId;
 use crate::log::{EventKind, KeptCall};
 use crate::model::{Answered, Chosen, Request, Response};
 use crate::plan::hash_of;
-use crate::price::{PriceSource, Priced};
+use crate::price::Priced;
 
+mod first;
+mod gate;
 mod held;
 mod reserve;
 
+use first::FirstPiece;
 use reserve::Wish;
 
 /// Makes one call for an agent, at a position of the step.
 ///
 /// # Errors
-/// The model's error, or the refusal of a budget.
+/// The model's error, or the refusal of a budget or of the model's gate.
 pub(super) async fn call(
     cx: &Cx,
     agent: &str,
@@ -52,6 +55,14 @@ pub(super) async fn call(
         }
     };
     cx.written().await;
+    let pass = match gate::passed(cx, id, model, &request).await {
+        Ok(pass) => pass,
+        Err(refusal) => {
+            reserved.refused(&refusal, || KeptCall::of(position, &key, &Err(refusal.clone())));
+            cx.remember(position, &key, Err(refusal.clone()));
+            return Err(refusal);
+        }
+    };
     // It may have been told of a halt with that, or while it waited.
     cx.unhalted(id).await;
     crate::fail::point("K3");
@@ -71,8 +82,13 @@ pub(super) async fn call(
     });
     cx.written().await;
     crate::fail::point("K4");
-    let mut flight = reserved.sent(priced, &request);
+    let first_piece = FirstPiece::default();
+    request.listener = first_piece.listener();
+    let mut flight = reserved.sent(priced, &request, first_piece);
     let Answered { result, recorded } = model.model.answered(&request).await;
+    if let Some(pass) = pass {
+        pass.back(&result);
+    }
     if recorded.is_some() {
         flight.was_recorded(model.model.name());
         cx.event(EventKind::CallReplayed {
@@ -105,19 +121,10 @@ fn price(state: &AttemptState, model: &Chosen) -> Priced {
     state.run.env.prices.look_up(provider, name)
 }
 
+/// Whether a call that failed so never reached a model, where the model does not say what was used.
 fn never_sent(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Offline | ErrorKind::NoModel | ErrorKind::CassetteMiss | ErrorKind::Network
     )
-}
-
-fn source(source: PriceSource) -> &'static str {
-    match source {
-        PriceSource::List => "list",
-        PriceSource::Override => "override",
-        PriceSource::Local => "local",
-        PriceSource::Unpriced => "unpriced",
-        PriceSource::Recorded => "recorded",
-    }
 }

@@ -49,6 +49,7 @@ impl<T> Calling<T> {
             return run_step(&self.cx, &self.name, &**step, input).await;
         }
         if let Some(tool) = registry.tool_of(&self.name) {
+            tool.available()?;
             let tool = ReadyTool::new(tool, None)?;
             return tool::call(&self.cx, &tool, input).await;
         }

@@ -20,6 +20,7 @@ use super::recorder::Batch;
 use super::retrying::Retrying;
 use super::shared::{RunShared, lock};
 use crate::agent::Agent;
+use crate::clock::Time;
 use crate::error::{ErrorKind, Failure, Result, Spent, StepError};
 use crate::id::{CallId, RunId};
 use crate::log::Unit;
@@ -525,10 +526,16 @@ impl Cx {
         self.event(EventKind::CallWaiting {
             call,
             reason: "halted".into(),
+            until: None,
         });
         let _held = self.state.held_up();
         // The sender is at hand, so it is not closed.
         let _ = halted.subscribe().wait_for(|halted| !halted).await;
+    }
+
+    /// The time, as the run's record has it.
+    pub(super) fn time(&self) -> Time {
+        self.state.run.log.clock().time()
     }
 
     /// Sees to it that what the step has written down is written soon, without waiting for it.

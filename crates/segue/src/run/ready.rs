@@ -13,10 +13,10 @@ use crate::error::{ErrorKind, Failure};
 use crate::log::ChosenModel;
 use crate::model::{Chosen, Memory};
 use crate::pipeline::DefinedAgent;
-use crate::plan::{ModelRef, Plan, PlannedAgent, ToolApproval, ToolLimits, hash_of};
+use crate::plan::{ModelRef, Plan, PlannedAgent, ToolApproval, ToolLimits, ToolOnError, hash_of};
 use crate::schema::Schema;
 use crate::settings::OnInterrupt;
-use crate::tool::{Tool, ToolSpec};
+use crate::tool::{Tool, ToolClass, ToolSpec};
 
 /// What stands before the name of an agent that is given to another as a tool.
 const AGENT: &str = "agent:";
@@ -38,7 +38,9 @@ pub(crate) struct ReadyTool {
     pub(crate) takes: Schema,
     pub(crate) tool: Arc<dyn Tool>,
     pub(crate) limits: ToolLimits,
-    /// Most calls in a run, where the pipeline says so.
+    /// What was said of approval, by everybody who has a say: the strictest counts, call by call.
+    pub(crate) approvals: Vec<ToolApproval>,
+    /// Most calls in a run, where the operator or the pipeline says so.
     pub(crate) max_per_run: Option<u32>,
     /// Whether it does the work of an agent, which has limits of its own.
     pub(crate) is_agent: bool,
@@ -174,11 +176,16 @@ fn bind(env: &Environment, agent: &DefinedAgent) -> Result<Vec<ReadyTool>, Failu
                     let message = format!("agent `{}` has two tools `{}`", agent.spec.name, spec.name);
                     return Err(Failure::new(ErrorKind::InvalidDefinition, message));
                 }
-                known.limits = narrowed(&known.limits, &wanted.limits);
+                known.narrow(&wanted.limits);
                 continue;
             }
+            tool.available()?;
+            let is_own = agent.tools.iter().any(|own| Arc::ptr_eq(own, &tool));
             let mut ready = ReadyTool::new(tool, agent.plan.as_deref())?;
-            ready.limits = narrowed(&ready.limits, &wanted.limits);
+            if is_own {
+                ready.offered_with(&wanted.limits);
+            }
+            ready.narrow(&wanted.limits);
             ready.is_agent = wanted.name.starts_with(AGENT);
             bound.push(ready);
         }
@@ -211,7 +218,7 @@ fn find(env: &Environment, agent: &DefinedAgent, name: &str) -> Result<Vec<Arc<d
 }
 
 impl ReadyTool {
-    /// A tool with the limits a plan has for it.
+    /// A tool with the limits of whoever offers it, and those a plan has for it.
     ///
     /// # Errors
     /// When the schema of its arguments is none.
@@ -224,19 +231,47 @@ impl ReadyTool {
             );
             Failure::new(ErrorKind::InvalidDefinition, message)
         })?;
-        let mut limits = plan
-            .and_then(|plan| limits_of(plan, &spec.name))
-            .cloned()
-            .unwrap_or_default();
-        let max_per_run = limits.max_calls.take();
-        Ok(Self {
+        let mut limits = tool.limits();
+        let by_class = match spec.class {
+            Some(ToolClass::Effectful) => ToolApproval::Ask,
+            _ => ToolApproval::Allow,
+        };
+        let mut ready = Self {
+            approvals: vec![limits.approval.take().unwrap_or(by_class)],
+            max_per_run: limits.max_calls.take(),
+            limits,
             spec,
             takes,
             tool,
-            limits,
-            max_per_run,
             is_agent: false,
-        })
+        };
+        if let Some(of_plan) = plan.and_then(|plan| limits_of(plan, &ready.spec.name)) {
+            let mut of_plan = of_plan.clone();
+            ready.max_per_run = least(ready.max_per_run, of_plan.max_calls.take());
+            ready.narrow(&of_plan);
+        }
+        Ok(ready)
+    }
+
+    /// Whoever wrote an agent in Rust and brought the tool along offers it: an approval that is not needed is theirs to
+    /// give, as an operator's is.
+    fn offered_with(&mut self, limits: &ToolLimits) {
+        if let (None, Some(approval), Some(first)) = (
+            self.tool.limits().approval,
+            &limits.approval,
+            self.approvals.first_mut(),
+        ) {
+            *first = approval.clone();
+        }
+    }
+
+    /// Lays limits of one who uses the tool over those that hold already.
+    fn narrow(&mut self, limits: &ToolLimits) {
+        self.limits = narrowed(&self.limits, limits);
+        self.approvals.extend(limits.approval.clone());
+        if let Some(ToolOnError::Fail) = self.tool.limits().on_error {
+            self.limits.on_error = Some(ToolOnError::Fail);
+        }
     }
 }
 
@@ -278,22 +313,24 @@ fn limits_of<'a>(plan: &'a Plan, name: &str) -> Option<&'a ToolLimits> {
     })
 }
 
-/// The narrower of two sets of limits, limit by limit.
+/// The narrower of two sets of limits, limit by limit. Approvals are not laid together here: what conditions of two say is
+/// known call by call.
 fn narrowed(a: &ToolLimits, b: &ToolLimits) -> ToolLimits {
-    fn least<T: Ord + Copy>(a: Option<T>, b: Option<T>) -> Option<T> {
-        match (a, b) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
-    }
     ToolLimits {
         max_calls: least(a.max_calls, b.max_calls),
         timeout: least(a.timeout, b.timeout),
         retries: least(a.retries, b.retries),
-        approval: stricter(a.approval.as_ref(), b.approval.as_ref()),
+        approval: None,
         approval_timeout: least(a.approval_timeout, b.approval_timeout),
         on_error: b.on_error.clone().or_else(|| a.on_error.clone()),
         on_interrupt: cautious(a.on_interrupt, b.on_interrupt),
+    }
+}
+
+fn least<T: Ord + Copy>(a: Option<T>, b: Option<T>) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 
@@ -305,16 +342,6 @@ fn cautious(a: Option<OnInterrupt>, b: Option<OnInterrupt>) -> Option<OnInterrup
         OnInterrupt::Fail => 2,
     };
     [a, b].into_iter().flatten().max_by_key(rank)
-}
-
-fn stricter(a: Option<&ToolApproval>, b: Option<&ToolApproval>) -> Option<ToolApproval> {
-    let rank = |approval: &&ToolApproval| match approval {
-        ToolApproval::Allow => 0,
-        ToolApproval::When { .. } => 1,
-        ToolApproval::Ask => 2,
-        ToolApproval::Deny => 3,
-    };
-    [a, b].into_iter().flatten().max_by_key(rank).cloned()
 }
 
 /// What the models of agents came to mean, for the record.

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::ready::ReadyAgent;
 use super::shared::Environment;
+use crate::error::Failure;
 use crate::plan::{Action, Arm, Plan, RouteBy, Step};
 use crate::schema::{Fit, Schema};
 
@@ -35,6 +36,17 @@ pub(crate) fn relied(env: &Environment, plan: &Plan, agents: &IndexMap<String, A
     relied
 }
 
+/// Whether every tool can be called that these steps of a plan call by themselves; all of its steps where none are named.
+///
+/// # Errors
+/// Why one cannot.
+pub(crate) fn available(env: &Environment, plan: &Plan, steps: Option<Vec<&Step>>) -> Result<(), Failure> {
+    let steps = steps.unwrap_or_else(|| plan.steps.iter().collect());
+    let tools = called_by(plan, steps).into_iter();
+    let mut tools = tools.filter_map(|name| env.registry.tool_of(&name));
+    tools.try_for_each(|tool| tool.available())
+}
+
 /// A registered step or tool as it is described.
 fn described(env: &Environment, name: &str) -> Option<(String, Json)> {
     if let Some(step) = env.registry.step_of(name) {
@@ -48,8 +60,12 @@ fn described(env: &Environment, name: &str) -> Option<(String, Json)> {
 
 /// The tools and registered steps that steps of a plan call by themselves, those of nested pipelines among them.
 fn called(plan: &Plan) -> Vec<String> {
+    called_by(plan, plan.steps.iter().collect())
+}
+
+/// The same for some of the steps, and for the fallback.
+fn called_by<'a>(plan: &'a Plan, mut open: Vec<&'a Step>) -> Vec<String> {
     let mut names = Vec::new();
-    let mut open: Vec<&Step> = plan.steps.iter().collect();
     let fallback = plan.on_failure.iter().flat_map(|fallback| &fallback.plan.steps);
     open.extend(fallback);
     while let Some(step) = open.pop() {

@@ -13,7 +13,7 @@ use crate::artifact::Artifact;
 use crate::error::{ErrorKind, Failure, Spent};
 use crate::id::CallId;
 use crate::log::{CallKind, EventKind, Record, Unit, What};
-use crate::model::{From, Message, Request};
+use crate::model::{From, Listener, Message, Request};
 use crate::money::{Cost, Nanousd};
 use crate::plan::ModelSettings;
 use crate::store::{Hold, HoldState, Settlement};
@@ -68,7 +68,9 @@ impl Open {
                 step: shared.log.path(self.unit),
                 agent: name.clone(),
                 attempt: *attempt,
+                after: None,
             },
+            listener: Listener::default(),
         });
     }
 
@@ -365,6 +367,7 @@ fn end_model_call(shared: &RunShared, call: CallId, open: Open) -> Option<Spent>
             error: Box::new(failure),
             usage: Usage::default(),
             cost: Cost::default(),
+            price: None,
         };
         shared.log.note(unit, event);
     });
@@ -391,6 +394,7 @@ fn end_tool_call(shared: &RunShared, call: CallId, open: Open) -> Spent {
         error: Box::new(Failure::new(ErrorKind::Interrupted, message)),
         usage,
         cost: Cost::default(),
+        price: None,
     };
     shared.log.note(open.unit, event);
     Spent {

@@ -259,12 +259,14 @@ impl Flight<'_> {
                 finish_reason: None,
                 response: value.clone(),
                 estimated: false,
+                first_token_ms: None,
             },
             Err(failure) => EventKind::CallFailed {
                 call: self.id,
                 error: Box::new(failure.clone()),
                 usage,
                 cost,
+                price: None,
             },
         };
         self.state.run.log.end_call(self.state.unit, Some(event), kept);

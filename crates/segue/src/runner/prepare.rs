@@ -14,7 +14,8 @@ use crate::log::{Begun, ChosenModel, ROOT, Reuse, RunLog, What};
 use crate::pipeline::{DefinedAgent, Inner};
 use crate::plan::{Action, Arm, Input, hash_of};
 use crate::run::{
-    Environment, Recorder, Relied, RunShared, RunStart, RunState, chosen, is_empty, prepare_all, relied,
+    Environment, Recorder, Relied, RunShared, RunStart, RunState, available, chosen, is_empty, prepare_all,
+    relied,
 };
 use crate::settings::Call;
 use crate::store::{Document, Entry, Head, KeptArtifact, NewRun, Parent, Request, Standing, StoredPlan};
@@ -192,6 +193,7 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
     }
     let agents = needed(inner, reuse.as_deref());
     let agents = prepare_all(env, &call.models, &agents, models).map_err(refuse)?;
+    available(env, plan, reuse.as_deref().and_then(|reuse| reuse.runs(plan))).map_err(refuse)?;
     let run = &plan.run;
     let start = RunStart {
         max_parallel: call

@@ -240,6 +240,7 @@ mod tests {
             error: Box::new(Failure::new(crate::ErrorKind::Provider, "no")),
             usage: Usage::default(),
             cost: Cost::of(cents(2)),
+            price: None,
         });
         budgets.apply(&EventKind::CallUncertain {
             call: calls[1],

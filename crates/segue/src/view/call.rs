@@ -12,6 +12,7 @@ use crate::id::CallId;
 use crate::log::event::CallKind;
 use crate::log::{Event, EventKind};
 use crate::money::{Cost, Nanousd};
+use crate::price::PriceRecord;
 use crate::usage::Usage;
 
 /// The record of one call.
@@ -61,8 +62,8 @@ pub struct CallView {
     pub estimated: bool,
     /// What it cost beyond its upper bound.
     pub overrun_nanousd: Nanousd,
-    /// Where its price is from.
-    pub price: Option<PriceView>,
+    /// Its price, once it was made.
+    pub price: Option<PriceRecord>,
     /// Why it failed or was refused.
     pub error: Option<Box<Failure>>,
     /// The approval a person gave.
@@ -87,17 +88,6 @@ pub enum CallStatus {
     Uncertain,
     /// Its step was cancelled.
     Cancelled,
-}
-
-/// The price of a call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PriceView {
-    /// `list override local unpriced recorded`.
-    pub source: String,
-    /// Dollars for a million input tokens.
-    pub input: Option<String>,
-    /// Dollars for a million output tokens.
-    pub output: Option<String>,
 }
 
 /// The calls of a run, in the order in which they were begun.
@@ -130,8 +120,10 @@ struct Waiting {
 /// What an event about a call means for its step.
 pub(super) struct Heard {
     pub(super) place: (At, Option<usize>),
-    /// How long the call had waited for its provider, in milliseconds.
-    pub(super) rate_limit_ms: u64,
+    /// How long the call had waited for its provider, in milliseconds, when that wait ends here.
+    pub(super) rate_limit_ms: Option<u64>,
+    /// Whether it waits for its provider from here on.
+    pub(super) is_held_back: bool,
     /// Whom it counts for, when this is its outcome.
     pub(super) made: Option<Made>,
 }
@@ -280,6 +272,7 @@ impl Calls {
         Some(Heard {
             place: held.place,
             rate_limit_ms,
+            is_held_back: held.waiting.is_some_and(|waiting| waiting.is_for_provider),
             made,
         })
     }
@@ -343,27 +336,30 @@ impl Held {
                 finish_reason,
                 response,
                 estimated,
+                first_token_ms,
                 ..
             } => {
                 view.status = CallStatus::Succeeded;
                 (view.usage, view.cost) = (*usage, *cost);
-                view.price = price.clone().map(|source| PriceView {
-                    source,
-                    input: None,
-                    output: None,
-                });
+                view.price = *price;
                 view.response = Some(with_finish(response, finish_reason.as_deref()));
                 view.estimated = *estimated;
+                view.first_token_ms = *first_token_ms;
                 view.overrun_nanousd = cost
                     .nanousd
                     .checked_sub(view.reserved_nanousd)
                     .unwrap_or_default();
             }
             EventKind::CallFailed {
-                error, usage, cost, ..
+                error,
+                usage,
+                cost,
+                price,
+                ..
             } => {
                 view.status = CallStatus::Failed;
                 (view.usage, view.cost) = (*usage, *cost);
+                view.price = *price;
                 view.error = Some(error.clone());
             }
             EventKind::CallRefused { error, .. } => {
@@ -381,13 +377,11 @@ impl Held {
     }
 
     /// Ends a wait. Gives back its milliseconds if it was for the provider.
-    fn stop_waiting(&mut self, time: Time) -> u64 {
-        let Some(waiting) = self.waiting.take() else {
-            return 0;
-        };
+    fn stop_waiting(&mut self, time: Time) -> Option<u64> {
+        let waiting = self.waiting.take()?;
         let waited = millis(waiting.since, time);
         self.view.wait_ms = self.view.wait_ms.saturating_add(waited);
-        if waiting.is_for_provider { waited } else { 0 }
+        waiting.is_for_provider.then_some(waited)
     }
 }
 

@@ -545,8 +545,7 @@ impl RunView {
         let Some(heard) = self.calls.apply(event) else {
             return;
         };
-        let waits = &mut self.steps.slot(heard.place.0).view.wait_ms;
-        waits.rate_limit = waits.rate_limit.saturating_add(heard.rate_limit_ms);
+        self.steps.held_back(&heard, event.time);
         let Some(made) = heard.made else { return };
         self.steps.paid(heard.place, &made.spent);
         let mut sum = self.spent();

@@ -12,6 +12,7 @@ use crate::log::event::CallKind;
 use crate::log::{Event, EventKind, Resolution};
 use crate::money::{Cost, Nanousd};
 use crate::plan::{Action, Complete, Context, Input, Kind, Need, NeedKind, Output, Plan, RunSettings, Step};
+use crate::price::Priced;
 use crate::question::QuestionKind;
 use crate::settings::Settings;
 use crate::usage::Usage;
@@ -313,10 +314,11 @@ impl Scene {
             call,
             usage,
             cost: Cost::of(cost),
-            price: Some("list".to_owned()),
+            price: Some(Priced::UNPRICED.record()),
             finish_reason: Some("stop".to_owned()),
             response: json!({"text": "hello"}),
             estimated: false,
+            first_token_ms: Some(1),
         };
         self.push(Some(step), succeeded)
     }

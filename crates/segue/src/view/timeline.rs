@@ -48,6 +48,8 @@ pub enum SegmentKind {
     Queue,
     /// It works.
     Attempt,
+    /// A call of its attempt waits for its provider.
+    RateLimit,
     /// It waits for its next attempt.
     Backoff,
     /// It waits for a person.

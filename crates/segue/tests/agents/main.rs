@@ -3,6 +3,7 @@
 mod answers;
 mod approvals;
 mod completion;
+mod gates;
 mod models;
 mod nested;
 mod tools;

@@ -51,13 +51,18 @@ pub(crate) fn bench() -> Bench {
         registry: Registry::new(),
         models: Models::offline(),
         prices,
+        named: segue::file::Named::default(),
         redact: Arc::new(NoSecrets),
     }
 }
 
 /// Runs every case of `t.test.yaml` in a folder, each on a paused runtime of its own.
 pub(crate) fn run_in(folder: &Folder, bench: &Bench) -> Vec<Report> {
-    let suite = match Suite::load(&folder.path().join("t.test.yaml"), Purpose::Test) {
+    let suite = match Suite::load(
+        &folder.path().join("t.test.yaml"),
+        Purpose::Test,
+        &segue::file::Named::default(),
+    ) {
         Ok(suite) => suite,
         Err(rejected) => panic!("{rejected}"),
     };
@@ -77,7 +82,11 @@ pub(crate) fn run_in(folder: &Folder, bench: &Bench) -> Vec<Report> {
 
 /// Records the cassette of `t.test.yaml` in a folder, and gives what came of its cases.
 pub(crate) fn record_in(folder: &Folder, bench: &Bench, recording: &Recording) -> Vec<Report> {
-    let suite = match Suite::load(&folder.path().join("t.test.yaml"), Purpose::Record) {
+    let suite = match Suite::load(
+        &folder.path().join("t.test.yaml"),
+        Purpose::Record,
+        &segue::file::Named::default(),
+    ) {
         Ok(suite) => suite,
         Err(rejected) => panic!("{rejected}"),
     };

@@ -191,7 +191,6 @@ impl Tool for Till {
 }
 
 fn sale(limits: ToolLimits) -> Pipeline<String, String> {
-    let limits = limits.approval(ToolApproval::Allow);
     let agent = Agent::<String>::new("cashier")
         .model("m")
         .tool_named_with("app.charge", limits);
@@ -210,7 +209,7 @@ fn cashier(
     let runner = Runner::builder().store_in(store.clone()).register(pipeline);
     let runner = runner.models(Models::offline().with("m", model.clone()));
     runner
-        .registry(Registry::new().tool(till.clone()))
+        .registry(Registry::new().tool_with(till.clone(), ToolLimits::new().approval(ToolApproval::Allow)))
         .build()
         .expect("a runner")
 }

@@ -232,6 +232,7 @@ async fn settings_of_a_model() {
         seed: Some(7),
         stop: Some(vec!["END".into()]),
         reasoning: Some("low".into()),
+        cache: Some("auto".into()),
     };
     assert_eq!(ask(agent().model_settings(all.clone())).await, all);
     let fewer = ask(agent().model_settings(all.clone()).max_tokens(50)).await;

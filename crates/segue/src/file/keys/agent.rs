@@ -48,6 +48,11 @@ pub(in crate::file) static MODEL: Table = table(
                 Takes::Path,
                 "Rules of `sim/script`, recorded calls of `sim/cassette`.",
             ),
+            key(
+                "cache",
+                Takes::Words(&["none", "auto"]),
+                "Whether a provider that has to be asked keeps the beginning of a request; none.",
+            ),
         ],
         MODEL_SETTINGS,
     ],

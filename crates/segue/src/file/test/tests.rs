@@ -5,7 +5,7 @@ use super::{Purpose, load_from};
 use crate::case::{Answers, Does, Moment, StandIn, Suite, What, Wrong};
 use crate::error::ErrorKind;
 use crate::file::keys::{self, Table, Takes};
-use crate::file::{load_text, reader, test_schema, yaml};
+use crate::file::{Named, load_text, reader, test_schema, yaml};
 use crate::model::Malformed;
 use crate::money::usd;
 use crate::registry::Registry;
@@ -81,7 +81,13 @@ fn read(text: &str, purpose: Purpose) -> Result<Suite, Vec<String>> {
     ]
     .map(|(name, text)| (name.to_owned(), text.to_owned()))
     .into();
-    let read = load_from(&files, "t.test.yaml", "t.test.yaml", Path::new(""), purpose);
+    let read = load_from(
+        &files,
+        "t.test.yaml",
+        "t.test.yaml",
+        Path::new(""),
+        (purpose, &Named::default()),
+    );
     read.map_err(|rejected| {
         let faults = rejected.faults.list();
         let line = |fault: &&crate::fault::Fault| {

@@ -110,7 +110,7 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// The bytes of a file that is named, and that it can be read.
     fn is_there(&mut self, path: &str, node: &'d Node, what: &str) -> Option<Vec<u8>> {
-        match self.loader.named(self.folder, path, yaml::MAX_BYTES as u64) {
+        match self.loader.bytes_of(self.folder, path, yaml::MAX_BYTES as u64) {
             Ok(bytes) => Some(bytes),
             Err((code, why)) => {
                 let hint = match what {

@@ -6,7 +6,7 @@
 use super::smallest::SMALL;
 use super::{load, load_files, registry};
 use crate::fault::{Code, Faults};
-use crate::file::{LoadOptions, load_from};
+use crate::file::{LoadOptions, Named, load_from};
 
 const MARK: char = '¦';
 
@@ -25,7 +25,6 @@ const ELSEWHERE: &[Code] = &[
     Code::CommandNotAllowed,
     Code::InvalidInput,
     Code::MissingPrerequisites,
-    Code::Unverified,
     Code::UnpinnedModel,
     Code::FrequentSchedule,
 ];
@@ -236,4 +235,36 @@ fn a_model_without_a_price_under_a_budget_in_dollars() {
         found(&rejected.faults),
         [(Code::NoPrice, 4, 11), (Code::UnknownModel, 4, 42)]
     );
+}
+
+#[test]
+fn providers_and_names_of_the_operator_are_known() {
+    let text = "version: 1\nname: p\nmodels: { fast: [acme/x, house] }\nagents:\n  v: { instructions: Hi., model: fast }\n  w: { instructions: Hi., model: house }\n  x: { instructions: Hi., model: { use: hoose } }\nsteps: { a: { agent: v, prompt: x }, b: { agent: w, prompt: x }, c: { agent: x, prompt: x } }\n";
+    let load = |text: &str, named: Named| {
+        let files = std::collections::BTreeMap::from([("p.yaml".to_owned(), text.to_owned())]);
+        let options = LoadOptions {
+            named,
+            ..LoadOptions::default()
+        };
+        load_from(&files, "p.yaml", "p.yaml", &registry(), options)
+    };
+    let named = Named {
+        providers: vec!["acme".to_owned()],
+        models: vec!["house".to_owned()],
+    };
+    let rejected = load(text, named.clone()).expect_err("one name is wrong");
+    assert_eq!(found(&rejected.faults), [(Code::UnknownModel, 7, 40)]);
+    let fault = rejected.faults.list()[0].clone();
+    assert_eq!(fault.suggestion.as_deref(), Some("house"));
+    let loaded = load(&text.replace("hoose", "house"), named).expect("all are known");
+    let models = |agent: &str| -> Vec<String> {
+        let models = &loaded.plan.agents[agent].models;
+        models.iter().map(|model| model.name.clone()).collect()
+    };
+    assert_eq!(
+        (models("v"), models("w")),
+        (vec!["acme/x".into(), "house".into()], vec!["house".into()])
+    );
+    let nobody = load(text, Named::default()).expect_err("nobody named them");
+    assert_eq!(nobody.faults.total(), 4);
 }

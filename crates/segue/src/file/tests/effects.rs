@@ -33,7 +33,7 @@ inputs:
   items: [{ id: integer }]
   kind: { enum: [a, b], default: a }
 models:
-  one: { use: openai/gpt-5, temperature: 0.5, max_tokens: 100, top_p: 0.9, seed: 7, stop: [END], reasoning: low }
+  one: { use: openai/gpt-5, temperature: 0.5, max_tokens: 100, top_p: 0.9, seed: 7, stop: [END], reasoning: low, cache: auto }
   scripted: { use: sim/script, file: rules.yaml }
   several: [auto/small, { use: local/extractive }]
 agents:
@@ -201,7 +201,7 @@ fn every_key_has_its_effect() {
         (
             "/models/one/0/settings",
             json!({
-                "temperature": 0.5, "max_tokens": 100, "top_p": 0.9, "seed": 7, "stop": ["END"], "reasoning": "low",
+                "temperature": 0.5, "max_tokens": 100, "top_p": 0.9, "seed": 7, "stop": ["END"], "reasoning": "low", "cache": "auto",
             }),
         ),
         ("/models/scripted/0/file", json!(FILES[1].1)),

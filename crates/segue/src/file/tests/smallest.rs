@@ -157,6 +157,10 @@ pub(super) const SMALL: &[(&[Code], &str)] = &[
         "tools: { ¦x: { max_calls: 1 } }\nsteps: { a: { set: 1 } }",
     ),
     (
+        &[Code::Unverified, Code::Unverified],
+        "steps: { a: { agent: house, prompt: x, tools: [¦later.*] }, b: { tool: ¦later.read, with: {} } }",
+    ),
+    (
         &[Code::UnknownInput],
         "inputs: { limit: integer }\nsteps: { a: { set: '{{ inputs.¦limt + inputs.limit }}' } }",
     ),

@@ -86,6 +86,7 @@ fn response(rule: &Rule, request: &Request, mut text: String, tool_calls: Vec<To
             tool_calls,
             finish,
             usage,
+            opaque: None,
         };
     }
     let usage = rule.usage.unwrap_or_else(|| counted(request, &text, &tool_calls));
@@ -99,6 +100,7 @@ fn response(rule: &Rule, request: &Request, mut text: String, tool_calls: Vec<To
         tool_calls,
         finish,
         usage: Some(usage),
+        opaque: None,
     }
 }
 

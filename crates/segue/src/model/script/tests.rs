@@ -26,7 +26,9 @@ fn request(about: &str) -> Request {
             step: "draft".into(),
             agent: "writer".into(),
             attempt: 1,
+            after: None,
         },
+        listener: Default::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Asked;
 use crate::error::{ErrorKind, Failure, Result};
-use crate::model::{Chosen, Finish, From, Message, Request, Response};
+use crate::model::{CIRCUIT, Chosen, Finish, From, Listener, Message, Request, Response};
 use crate::plan::ModelSettings;
 use crate::run::{Cx, call};
 
@@ -117,7 +117,7 @@ impl<'a> Turns<'a> {
             | ErrorKind::Halted
             | ErrorKind::ReplayMismatch
             | ErrorKind::Internal => false,
-            _ => !failure.retryable || self.asked.last_attempt,
+            _ => !failure.retryable || self.asked.last_attempt || is_left_alone(failure),
         }
     }
 
@@ -142,9 +142,16 @@ impl<'a> Turns<'a> {
                 step: self.cx.path(),
                 agent: agent.spec.name.clone(),
                 attempt: self.cx.attempt(),
+                after: self.cx.last_attempt().and_then(|last| last.kind),
             },
+            listener: Listener::default(),
         }
     }
+}
+
+/// Whether a provider is not asked at all for now: like one that is not to be had.
+fn is_left_alone(failure: &Failure) -> bool {
+    failure.limit.as_ref().is_some_and(|limit| limit.name == CIRCUIT)
 }
 
 /// The beginning of a text, for a message.

@@ -4,7 +4,8 @@
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{never_sent, source};
+use super::first::FirstPiece;
+use super::never_sent;
 use crate::clock;
 use crate::error::{ErrorKind, Failure, Spent};
 use crate::id::CallId;
@@ -32,8 +33,37 @@ impl<'a> Reserved<'a> {
         Self { state, id, held }
     }
 
+    /// It is never sent: its gate did not let it through.
+    pub(super) fn refused(mut self, failure: &Failure, kept: impl FnOnce() -> KeptCall) {
+        if let Some(held) = self.held.take() {
+            self.give_back(held, failure.clone(), Some(kept));
+        }
+    }
+
+    fn give_back<K: FnOnce() -> KeptCall>(&self, held: Held, error: Failure, kept: Option<K>) {
+        let run = &self.state.run;
+        run.env.budgets.release(held, || {
+            let event = EventKind::CallFailed {
+                call: self.id,
+                error: Box::new(error),
+                usage: Usage::default(),
+                cost: Cost::default(),
+                price: None,
+            };
+            run.log.end_call(self.state.unit, Some(event), kept);
+        });
+        if let Some(recorder) = &run.recorder {
+            // The record says that it is given back, and that goes with it. A run that is over has no record any more.
+            if recorder.is_over() {
+                recorder.give_back(self.id);
+            }
+            recorder.flush_soon(&run.log);
+            run.env.budgets.freed.notify_waiters();
+        }
+    }
+
     /// It is sent now.
-    pub(super) fn sent<'b>(mut self, priced: Priced, request: &'b Request) -> Flight<'b>
+    pub(super) fn sent<'b>(mut self, priced: Priced, request: &'b Request, first: FirstPiece) -> Flight<'b>
     where
         'a: 'b,
     {
@@ -46,6 +76,7 @@ impl<'a> Reserved<'a> {
             began: clock::now(),
             priced,
             request,
+            first,
         }
     }
 }
@@ -55,25 +86,8 @@ impl Drop for Reserved<'_> {
         let Some(held) = self.held.take() else {
             return;
         };
-        let run = &self.state.run;
-        run.env.budgets.release(held, || {
-            let message = "the attempt ended before the call was sent";
-            let event = EventKind::CallFailed {
-                call: self.id,
-                error: Box::new(Failure::new(ErrorKind::Cancelled, message)),
-                usage: Usage::default(),
-                cost: Cost::default(),
-            };
-            run.log.note(self.state.unit, event);
-        });
-        if let Some(recorder) = &run.recorder {
-            // The record says that it is given back, and that goes with it. A run that is over has no record any more.
-            if recorder.is_over() {
-                recorder.give_back(self.id);
-            }
-            recorder.flush_soon(&run.log);
-            run.env.budgets.freed.notify_waiters();
-        }
+        let failure = Failure::new(ErrorKind::Cancelled, "the attempt ended before the call was sent");
+        self.give_back(held, failure, None::<fn() -> KeptCall>);
     }
 }
 
@@ -85,6 +99,7 @@ pub(super) struct Flight<'a> {
     began: Instant,
     priced: Priced,
     request: &'a Request,
+    first: FirstPiece,
 }
 
 impl Flight<'_> {
@@ -105,10 +120,10 @@ impl Flight<'_> {
         let (mut usage, estimated) = match result {
             Ok(response) => self.usage(response),
             // A failed call is counted with what was sent, unless it never got there.
-            Err(failure) if never_sent(failure.kind) => (Usage::default(), false),
             Err(Failure {
                 spent: Some(spent), ..
-            }) => (spent.usage, false),
+            }) => (spent.usage, spent.cost.estimated_calls > 0),
+            Err(failure) if never_sent(failure.kind) => (Usage::default(), false),
             Err(_) => (
                 Usage {
                     input_tokens: self.request.input_tokens(),
@@ -132,16 +147,18 @@ impl Flight<'_> {
                 call: self.id,
                 usage,
                 cost,
-                price: Some(source(self.priced.source).to_owned()),
+                price: Some(self.priced.record()),
                 finish_reason: Some(response.finish.to_string()),
                 response: json!({"text": response.text, "tool_calls": response.tool_calls}),
                 estimated,
+                first_token_ms: self.first.after_ms(),
             },
             Err(failure) => EventKind::CallFailed {
                 call: self.id,
                 error: Box::new(failure.clone()),
                 usage,
                 cost,
+                price: Some(self.priced.record()),
             },
         };
         let run = &self.state.run;

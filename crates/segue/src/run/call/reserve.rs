@@ -96,6 +96,7 @@ impl<'a> Wish<'a> {
                         self.cx.event(EventKind::CallWaiting {
                             call: self.id,
                             reason: "budget".into(),
+                            until: None,
                         });
                     }
                     let blocking = beside.and_then(|at| shared.get(at));

@@ -338,6 +338,7 @@ impl RunState {
         let mut own = Failure::new(failure.kind, format!("step `{path}`: {}", failure.message));
         own.retryable = failure.retryable;
         own.limit.clone_from(&failure.limit);
+        own.reason.clone_from(&failure.reason);
         own.hints.clone_from(&failure.hints);
         own.step = Some(path);
         let more = self.slot(unit).more();
@@ -419,6 +420,7 @@ impl RunState {
             failure.step = Some(first.step.clone());
             failure.attempt = error.attempt;
             failure.limit.clone_from(&error.limit);
+            failure.reason.clone_from(&error.reason);
             failure.hints.clone_from(&error.hints);
             failure.causes.clone_from(&error.causes);
             failure.message = match failure.failed_steps.len() {

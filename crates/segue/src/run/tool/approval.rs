@@ -12,7 +12,6 @@ use crate::log::EventKind;
 use crate::plan::{ToolApproval, hash_of};
 use crate::question::{Approval, Ask, QuestionKind};
 use crate::schema::Schema;
-use crate::tool::ToolClass;
 
 /// How long an approval is waited for where nothing says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(24 * 3600);
@@ -33,17 +32,23 @@ impl Call<'_> {
         }
     }
 
+    /// What everybody who has a say comes to for these arguments: who denies outweighs who asks, who asks who allows.
     fn policy(&self) -> Result<ToolApproval> {
-        let by_class = match self.tool.spec.class {
-            Some(ToolClass::Effectful) => ToolApproval::Ask,
-            _ => ToolApproval::Allow,
-        };
-        match self.tool.limits.approval.clone().unwrap_or(by_class) {
-            ToolApproval::When { deny, ask } => {
-                crate::link::approval(deny.as_deref(), ask.as_deref(), self.arguments)
-            }
-            policy => Ok(policy),
+        let mut strictest = ToolApproval::Allow;
+        for said in &self.tool.approvals {
+            let said = match said {
+                ToolApproval::When { deny, ask } => {
+                    crate::link::approval(deny.as_deref(), ask.as_deref(), self.arguments)?
+                }
+                said => said.clone(),
+            };
+            strictest = match (strictest, said) {
+                (ToolApproval::Deny, _) | (_, ToolApproval::Deny) => ToolApproval::Deny,
+                (ToolApproval::Ask, _) | (_, ToolApproval::Ask) => ToolApproval::Ask,
+                (allowed, _) => allowed,
+            };
         }
+        Ok(strictest)
     }
 
     async fn asked(&self) -> Result<Result<(), Failure>> {

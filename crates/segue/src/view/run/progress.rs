@@ -11,7 +11,7 @@ use crate::error::Spent;
 use crate::log::{Event, EventKind, Resolution, Reused};
 use crate::question::{Question, QuestionStatus};
 use crate::view::SkipReason;
-use crate::view::call::Calls;
+use crate::view::call::{Calls, Heard};
 use crate::view::timeline::SegmentKind;
 
 impl Steps {
@@ -234,6 +234,24 @@ impl Steps {
         (place, agent.clone().or_else(|| view.agent.clone()))
     }
 
+    /// A call of a step begins or ends to wait for its provider: the step waits as long as one of its calls does.
+    pub(super) fn held_back(&mut self, heard: &Heard, time: Time) {
+        let slot = self.slot(heard.place.0);
+        if let Some(waited) = heard.rate_limit_ms {
+            let waits = &mut slot.view.wait_ms;
+            waits.rate_limit = waits.rate_limit.saturating_add(waited);
+            slot.held_back = slot.held_back.saturating_sub(1);
+        }
+        slot.held_back += u32::from(heard.is_held_back);
+        let kind = match (slot.track.now(), slot.held_back) {
+            (Some(SegmentKind::Attempt), 1..) => SegmentKind::RateLimit,
+            (Some(SegmentKind::RateLimit), 0) => SegmentKind::Attempt,
+            _ => return,
+        };
+        let attempt = slot.view.open_attempt().map(|attempt| attempt.attempt);
+        slot.track.open(kind, time, attempt, &mut slot.view.wait_ms);
+    }
+
     /// Adds what a call spent to its attempt, its step and everything around it.
     pub(super) fn paid(&mut self, (at, attempt): (At, Option<usize>), spent: &Spent) {
         let attempts = &mut self.slot(at).view.attempts;
@@ -276,6 +294,7 @@ impl Steps {
         }
         let slot = self.slot(at);
         slot.asked = false;
+        slot.held_back = 0;
         slot.view.started.get_or_insert(time);
         if let Some(lost) = slot.view.open_attempt() {
             lost.end(time, AttemptOutcome::Interrupted, AttemptResolution::Retried);

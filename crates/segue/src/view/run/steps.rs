@@ -26,6 +26,8 @@ pub(super) struct Slot {
     pub(super) track: Track,
     /// Whether the running attempt has asked a person.
     pub(super) asked: bool,
+    /// How many of its calls wait for their providers.
+    pub(super) held_back: u32,
     /// What it had spent before the step around it began again.
     pub(super) earlier: Spent,
     parent: Option<At>,
@@ -292,6 +294,7 @@ impl Steps {
             view,
             track: Track::default(),
             asked: false,
+            held_back: 0,
             earlier: Spent::default(),
             parent,
             item,

@@ -505,6 +505,7 @@ fn a_wait_for_a_provider_is_told_from_one_for_a_budget() {
     let waiting = |reason: &str| EventKind::CallWaiting {
         call,
         reason: reason.to_owned(),
+        until: None,
     };
     // The first wait is over before anything is set aside.
     scene.queued("diamond").started("top");

@@ -1,4 +1,4 @@
-//! What a step did when: waiting for its turn, an attempt, a pause, a person. One thing at a time.
+//! What a step did when: waiting for its turn, an attempt, a provider, a pause, a person. One thing at a time.
 
 use super::step::WaitMs;
 use crate::clock::Time;
@@ -24,6 +24,12 @@ impl Track {
         });
     }
 
+    /// What it does now.
+    pub(super) fn now(&self) -> Option<SegmentKind> {
+        let open = self.0.last().filter(|segment| segment.to.is_none());
+        open.map(|segment| segment.kind)
+    }
+
     /// Ends the open segment, and counts it if it was a wait.
     pub(super) fn close(&mut self, at: Time, waits: &mut WaitMs) {
         let Some(open) = self.0.last_mut().filter(|segment| segment.to.is_none()) else {
@@ -31,7 +37,8 @@ impl Track {
         };
         open.to = Some(at);
         let counter = match open.kind {
-            SegmentKind::Attempt => return,
+            // What calls wait for their providers is counted with each of them.
+            SegmentKind::Attempt | SegmentKind::RateLimit => return,
             SegmentKind::Queue => &mut waits.queue,
             SegmentKind::Backoff => &mut waits.backoff,
             SegmentKind::Person => &mut waits.person,

@@ -4,6 +4,18 @@ use super::Row;
 
 pub(super) const OPERATOR: &[Row] = &[
     (
+        "Registry",
+        "tool_with",
+        "tools",
+        "whoever_offers_a_tool_sets_limits_that_can_be_narrowed_and_not_widened",
+    ),
+    (
+        "Registry",
+        "unverified",
+        "tools",
+        "tools_that_nobody_knows_yet_are_warned_of_and_are_none_of_a_run",
+    ),
+    (
         "RunnerBuilder",
         "max_parallel",
         "settings/run",

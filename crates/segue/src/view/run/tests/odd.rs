@@ -52,6 +52,7 @@ fn push(scene: &mut Scene, what: u8, path: &str, number: u32) {
             error: Box::new(error),
             usage,
             cost,
+            price: None,
         },
         12 => EventKind::QuestionAsked {
             question: Box::new(asked),
@@ -89,6 +90,7 @@ fn push(scene: &mut Scene, what: u8, path: &str, number: u32) {
         _ => EventKind::CallWaiting {
             call,
             reason: "rate_limit".to_owned(),
+            until: None,
         },
     };
     scene.push(Some(path), kind);

@@ -1,0 +1,7 @@
+//! MCP servers through the binary: from `[mcp.NAME]` to what a run makes of their tools.
+
+mod faults;
+mod keys;
+mod pins;
+mod runs;
+mod site;

@@ -1,0 +1,168 @@
+//! What a provider says it has: asked on purpose only, by `segue models ls --probe`.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::Value as Json;
+
+use crate::client::Client;
+use crate::provider::{Api, Provider};
+
+/// How long a provider has to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The most of a list that is read, in bytes.
+const MOST: usize = 4 << 20;
+/// The version of Anthropic's interface that is spoken.
+const ANTHROPIC: (&str, &str) = ("anthropic-version", "2023-06-01");
+
+/// The models of a provider, by its own names.
+///
+/// # Errors
+/// Why it did not say; never with anything of the key or of its answer in it.
+pub(crate) async fn models(client: &Client, provider: &Provider) -> Result<Vec<String>, String> {
+    match tokio::time::timeout(PATIENCE, ask(client, provider)).await {
+        Ok(models) => models,
+        Err(_) => Err(format!("no answer within {}s", PATIENCE.as_secs())),
+    }
+}
+
+async fn ask(client: &Client, provider: &Provider) -> Result<Vec<String>, String> {
+    let url = provider.url(match provider.api {
+        Api::Ollama => &["api", "tags"],
+        _ => &["models"],
+    });
+    let http = client.for_url(&url).map_err(|failure| failure.message)?;
+    let mut request = http.get(url);
+    if let Some(key) = &provider.key {
+        request = match provider.api {
+            Api::Anthropic => request
+                .header("x-api-key", key.expose())
+                .header(ANTHROPIC.0, ANTHROPIC.1),
+            Api::Gemini => request.header("x-goog-api-key", key.expose()),
+            Api::Chat | Api::Responses | Api::Ollama => request.bearer_auth(key.expose()),
+        };
+    }
+    // An error of the client may have the address in it, and that a key.
+    let mut answer = request
+        .send()
+        .await
+        .map_err(|_| "it cannot be reached".to_owned())?;
+    match answer.status() {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err("it refuses the key".to_owned()),
+        status => return Err(format!("it answers with status {}", status.as_u16())),
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = answer
+        .chunk()
+        .await
+        .map_err(|_| "its answer ends too early".to_owned())?
+    {
+        body.extend_from_slice(&chunk);
+        if body.len() > MOST {
+            return Err("its list is too long".to_owned());
+        }
+    }
+    let said: Json = serde_json::from_slice(&body).map_err(|_| "its answer is no JSON".to_owned())?;
+    names(provider.api, &said).ok_or_else(|| "its answer is no list of models".to_owned())
+}
+
+fn names(api: Api, said: &Json) -> Option<Vec<String>> {
+    let (list, field) = match api {
+        Api::Chat | Api::Responses | Api::Anthropic => ("data", "id"),
+        Api::Gemini | Api::Ollama => ("models", "name"),
+    };
+    let names = said[list]
+        .as_array()?
+        .iter()
+        .filter_map(|model| model[field].as_str());
+    let names = names.map(|name| name.strip_prefix("models/").unwrap_or(name).to_owned());
+    Some(names.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use segue::Secret;
+
+    use super::*;
+
+    /// What a provider with this way of speaking is sent, and what comes of its answer.
+    async fn asked(api: Api, answer: &str) -> (String, Result<Vec<String>, String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/v1", listener.local_addr().expect("it has one"));
+        let provider =
+            Provider::new("house", api, url.parse().expect("an address")).key(Secret::new("sk-canary"));
+        let client = Client::new(false).expect("a client");
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.expect("it comes");
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let read = stream.read_buf(&mut request).await.expect("it sends");
+                assert!(read > 0, "the request has an end");
+            }
+            stream.write_all(answer.as_bytes()).await.expect("it reads");
+            String::from_utf8(request)
+                .expect("a request is text")
+                .to_ascii_lowercase()
+        };
+        tokio::join!(serve, models(&client, &provider))
+    }
+
+    fn ok(body: &Json) -> String {
+        let body = body.to_string();
+        format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    #[tokio::test]
+    async fn each_is_asked_in_its_own_way() {
+        let listed = ok(&json!({"data": [{"id": "a"}, {"id": "b"}]}));
+        let (sent, models) = asked(Api::Chat, &listed).await;
+        assert!(
+            sent.starts_with("get /v1/models http") && sent.contains("authorization: bearer sk-canary"),
+            "{sent}"
+        );
+        assert_eq!(models, Ok(vec!["a".to_owned(), "b".to_owned()]));
+        let (sent, _) = asked(Api::Anthropic, &listed).await;
+        assert!(
+            sent.contains("x-api-key: sk-canary") && sent.contains("anthropic-version: 2023"),
+            "{sent}"
+        );
+        let named = ok(&json!({"models": [{"name": "models/g"}]}));
+        let (sent, models) = asked(Api::Gemini, &named).await;
+        assert!(sent.contains("x-goog-api-key: sk-canary"), "{sent}");
+        assert_eq!(models, Ok(vec!["g".to_owned()]));
+        let (sent, _) = asked(Api::Ollama, &named).await;
+        assert!(sent.starts_with("get /v1/api/tags http"), "{sent}");
+    }
+
+    #[tokio::test]
+    async fn why_it_does_not_say_has_nothing_of_the_key_in_it() {
+        for (answer, why) in [
+            (
+                "HTTP/1.1 401 Unauthorized\r\ncontent-length: 9\r\n\r\nsk-canary".to_owned(),
+                "refuses the key",
+            ),
+            (
+                "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n".to_owned(),
+                "status 500",
+            ),
+            (ok(&json!({"error": "sk-canary"})), "no list of models"),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n<p>".to_owned(),
+                "no JSON",
+            ),
+            (String::new(), "cannot be reached"),
+        ] {
+            let (_, models) = asked(Api::Chat, &answer).await;
+            let said = models.expect_err(why);
+            assert!(said.contains(why) && !said.contains("canary"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Forms: how an answer that fits a schema is asked for. Whatever the form, the run checks the answer and has it repaired.
+
+use segue::model::Request;
+use segue::schema::Schema;
+use serde_json::{Value as Json, json};
+
+use crate::provider::Api;
+
+/// How an answer that fits a schema is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Nothing is asked for.
+    Free,
+    /// The provider enforces the schema while the model writes.
+    Native,
+    /// The provider enforces an object, words say which.
+    Object,
+    /// The answer is the arguments of a tool.
+    Tool,
+    /// Words only.
+    Told,
+}
+
+/// The name of the one field that a schema which is no object is wrapped in.
+const FIELD: &str = "answer";
+
+impl Form {
+    /// The best form a protocol has for a request.
+    pub(crate) fn of(api: Api, request: &Request) -> Self {
+        let Some(schema) = &request.output else {
+            return Form::Free;
+        };
+        match api {
+            Api::Chat | Api::Responses if !is_object(schema) => Form::Told,
+            Api::Chat | Api::Responses if schema.is_strict() => Form::Native,
+            Api::Chat | Api::Responses => Form::Object,
+            Api::Anthropic if is_object(schema) || !refers(schema.as_json()) => Form::Tool,
+            Api::Anthropic => Form::Told,
+            // A schema constrains every word of the answer: no tool could be called.
+            Api::Gemini | Api::Ollama if !request.tools.is_empty() => Form::Told,
+            Api::Gemini | Api::Ollama => Form::Native,
+        }
+    }
+
+    /// Whether a provider may refuse it and still take the request in words.
+    pub(crate) fn may_be_refused(self) -> bool {
+        matches!(self, Form::Native | Form::Object)
+    }
+
+    /// What the model is told of the schema.
+    pub(super) fn told(self, schema: &Schema) -> Option<String> {
+        let words = match self {
+            Form::Free | Form::Native | Form::Tool => return None,
+            Form::Object | Form::Told => "Answer with JSON that fits this JSON Schema, and nothing else:",
+        };
+        Some(format!("{words}\n{}", schema.as_json()))
+    }
+}
+
+fn is_object(schema: &Schema) -> bool {
+    schema.as_json().get("type").is_some_and(|kind| kind == "object")
+}
+
+/// Whether a schema points into itself, so that it cannot be moved into another one.
+fn refers(schema: &Json) -> bool {
+    match schema {
+        Json::Object(fields) => fields.contains_key("$ref") || fields.values().any(refers),
+        Json::Array(items) => items.iter().any(refers),
+        _ => false,
+    }
+}
+
+/// The arguments of a tool that takes the answer.
+pub(super) fn wrapped(schema: &Schema) -> Json {
+    match is_object(schema) {
+        true => schema.as_json().clone(),
+        false => json!({
+            "type": "object", "properties": {FIELD: schema.as_json()}, "required": [FIELD],
+            "additionalProperties": false,
+        }),
+    }
+}
+
+/// The answer in the arguments of that tool. What does not have the form is left for the run to judge.
+pub(super) fn unwrapped(schema: Option<&Schema>, arguments: &Json) -> String {
+    let inner = match schema {
+        Some(schema) if !is_object(schema) => arguments.get(FIELD),
+        _ => None,
+    };
+    inner.unwrap_or(arguments).to_string()
+}

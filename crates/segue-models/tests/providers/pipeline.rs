@@ -1,0 +1,154 @@
+//! The same small pipeline, unchanged, against every protocol: an agent with a tool and a typed answer, through a runner.
+
+use std::time::UNIX_EPOCH;
+
+use schemars::JsonSchema;
+use segue::price::{Price, PriceBook};
+use segue::{
+    Agent, Backoff, Done, Error, IntoStep, Model, Models, Out, Pipeline, Result, RetryLayer, Runner,
+    Settings, StepStatus, ToolCx, tool, usd,
+};
+use segue_models::Api;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::say::{Said, events, pieces, text};
+use crate::server::{Server, Turn};
+
+/// What the pipeline gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Sum {
+    pub(crate) total: i64,
+    pub(crate) how: String,
+}
+
+/// Adds two numbers.
+#[tool(class = read_only)]
+async fn add(_cx: ToolCx, a: i64, b: i64) -> Result<i64> {
+    Ok(a + b)
+}
+
+/// Asks an agent what to add up.
+pub(crate) fn pipeline() -> Pipeline<String, Sum> {
+    Pipeline::define("sums", |p, task: Out<String>| {
+        let adder = Agent::<Sum>::new("adder")
+            .instructions("You add numbers.")
+            .model("m")
+            .tool(add {})
+            .max_tokens(500);
+        p.step(
+            "sum",
+            adder.as_step(|task: String| task).settings(once_more()),
+            task,
+        )
+    })
+    .expect("one step is a pipeline")
+}
+
+/// Another attempt, at once where the provider asks for nothing else.
+fn once_more() -> Settings {
+    Settings::new().retry(RetryLayer {
+        max_attempts: Some(2),
+        backoff: Some(Backoff::None),
+        ..RetryLayer::default()
+    })
+}
+
+/// Runs it with a model.
+pub(crate) async fn run(model: impl Model) -> Result<Done<Sum>, Error> {
+    let price = Price::per_million(usd(1.0), usd(10.0));
+    let name = model.name().to_owned();
+    let runner = Runner::builder()
+        .models(Models::offline().with("m", model))
+        .prices(PriceBook::new(UNIX_EPOCH).with_override(name, price))
+        .build()
+        .expect("nothing is registered twice");
+    let run = runner.start(&pipeline(), "What is 2 and 3?".to_owned()).await?;
+    run.done().await
+}
+
+#[tokio::test]
+async fn the_same_pipeline_runs_against_every_protocol() {
+    for api in Api::ALL {
+        let answer = r#"{"total": 5, "how": "2 + 3"}"#;
+        let asks = Said {
+            calls: vec![("id-1", "add", json!({"a": 2, "b": 3}))],
+            ..Said::default()
+        };
+        let answers = match api {
+            Api::Anthropic => Said {
+                calls: vec![("id-2", "answer", serde_json::from_str(answer).unwrap())],
+                ..Said::default()
+            },
+            _ => text(answer),
+        };
+        let stream = |said: &Said| Turn::stream(api, &pieces(api, &events(api, said)));
+        let busy = Turn::status("429 Too Many Requests", &["retry-after-ms: 1"], "busy");
+        let server = Server::new([busy, stream(&asks), stream(&answers)]);
+        let done = run(server.model(api))
+            .await
+            .unwrap_or_else(|error| panic!("{api}: {error}"));
+        let expected = Sum {
+            total: 5,
+            how: "2 + 3".to_owned(),
+        };
+        assert_eq!(done.output, expected, "{api}");
+
+        let seen = server.seen();
+        assert_eq!(seen.len(), 3, "{api}");
+        let last = seen[2].body.to_string();
+        assert!(
+            last.contains("What is 2 and 3?") && last.contains("You add numbers."),
+            "{api}: {last}"
+        );
+        // Two answers of 30 tokens in and 9 out each; what was turned away cost nothing.
+        assert_eq!(
+            (
+                done.usage.input_tokens,
+                done.usage.output_tokens,
+                done.usage.requests
+            ),
+            (60, 18, 3),
+            "{api}"
+        );
+        assert_eq!(
+            (done.cost.nanousd.nanos(), done.cost.estimated_calls),
+            (60 * 1_000 + 18 * 10_000, 0),
+            "{api}"
+        );
+
+        let view = done.view();
+        let step = view.step("sum").expect("it ran");
+        assert_eq!(
+            (step.status, step.attempts.len()),
+            (StepStatus::Succeeded, 2),
+            "{api}"
+        );
+        let models: Vec<_> = view.calls().filter(|call| call.model.is_some()).collect();
+        let pieces: Vec<bool> = models.iter().map(|call| call.first_token_ms.is_some()).collect();
+        assert_eq!(pieces, [false, true, true], "{api}");
+        let busy = models[0].error.as_ref().expect("it was turned away");
+        assert_eq!(
+            (busy.retry_after_ms, busy.spent.is_some()),
+            (Some(1), true),
+            "{api}"
+        );
+        if matches!(api, Api::Chat | Api::Responses) {
+            // The request that was turned away is made again under its key.
+            let counts: Vec<usize> = server.ledger().into_values().collect();
+            assert_eq!((counts.iter().sum::<usize>(), counts.len()), (3, 2), "{api}");
+        }
+        // The record has the whole conversation, and no key.
+        let log: String = done
+            .log()
+            .events()
+            .iter()
+            .map(|event| serde_json::to_string(event).unwrap())
+            .collect();
+        assert!(
+            log.contains("What is 2 and 3?") && !log.contains(crate::server::KEY),
+            "{api}"
+        );
+    }
+}

@@ -1,0 +1,243 @@
+//! How each provider says things: the same answer in five protocols.
+
+use segue_models::Api;
+use serde_json::{Value as Json, json};
+
+/// An answer, whoever gives it.
+#[derive(Clone, Default)]
+pub(crate) struct Said {
+    pub(crate) text: &'static str,
+    /// Id, tool as it was sent, arguments.
+    pub(crate) calls: Vec<(&'static str, &'static str, Json)>,
+    pub(crate) end: Why,
+}
+
+/// Why it ends.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(crate) enum Why {
+    #[default]
+    Done,
+    Cut,
+    Filtered,
+    Unknown,
+}
+
+/// The events of an answer: 30 tokens in, 12 of them cached; 9 out, 4 of them thoughts where the provider says so.
+pub(crate) fn events(api: Api, said: &Said) -> Vec<Json> {
+    match api {
+        Api::Chat => chat(said),
+        Api::Responses => responses(said),
+        Api::Anthropic => anthropic(said),
+        Api::Gemini => gemini(said),
+        Api::Ollama => ollama(said),
+    }
+}
+
+/// The events as the bytes of a stream, each a piece of its own.
+pub(crate) fn pieces(api: Api, events: &[Json]) -> Vec<String> {
+    let mut pieces: Vec<String> = events
+        .iter()
+        .map(|event| match api {
+            Api::Ollama => format!("{event}\n"),
+            Api::Responses | Api::Anthropic => {
+                format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
+            }
+            Api::Chat | Api::Gemini => format!("data: {event}\n\n"),
+        })
+        .collect();
+    if api == Api::Chat {
+        pieces.push("data: [DONE]\n\n".to_owned());
+    }
+    pieces
+}
+
+/// An answer of this text and nothing else.
+pub(crate) fn text(text: &'static str) -> Said {
+    Said {
+        text,
+        ..Said::default()
+    }
+}
+
+/// The text in two halves, so that it has to be put together.
+fn halves(text: &str) -> [&str; 2] {
+    let middle = (0..=text.len() / 2)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap();
+    [&text[..middle], &text[middle..]]
+}
+
+fn chat(said: &Said) -> Vec<Json> {
+    let chunk = |delta: Json, reason: Json| {
+        json!({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m-1", "usage": null,
+            "choices": [{"index": 0, "delta": delta, "finish_reason": reason, "logprobs": null}]})
+    };
+    let mut events = vec![chunk(
+        json!({"role": "assistant", "content": "", "refusal": null}),
+        json!(null),
+    )];
+    for half in halves(said.text) {
+        events.push(chunk(json!({"content": half}), json!(null)));
+    }
+    for (index, (id, tool, arguments)) in said.calls.iter().enumerate() {
+        let opened = json!({"index": index, "id": id, "type": "function", "function": {"name": tool, "arguments": ""}});
+        events.push(chunk(json!({"tool_calls": [opened]}), json!(null)));
+        for half in halves(&arguments.to_string()) {
+            let more = json!({"index": index, "function": {"arguments": half}});
+            events.push(chunk(json!({"tool_calls": [more]}), json!(null)));
+        }
+    }
+    let reason = match said.end {
+        Why::Done if said.calls.is_empty() => "stop",
+        Why::Done => "tool_calls",
+        Why::Cut => "length",
+        Why::Filtered => "content_filter",
+        Why::Unknown => "sulking",
+    };
+    events.push(chunk(json!({}), json!(reason)));
+    events.push(
+        json!({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m-1", "choices": [],
+        "usage": {"prompt_tokens": 30, "completion_tokens": 9, "total_tokens": 39,
+            "prompt_tokens_details": {"cached_tokens": 12, "audio_tokens": 2},
+            "completion_tokens_details": {"reasoning_tokens": 4, "audio_tokens": 1}}}),
+    );
+    events
+}
+
+fn responses(said: &Said) -> Vec<Json> {
+    let mut events =
+        vec![json!({"type": "response.created", "response": {"id": "r1", "status": "in_progress"}})];
+    let mut output = Vec::new();
+    if !said.text.is_empty() {
+        for half in halves(said.text) {
+            events.push(json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": half}));
+        }
+        output.push(
+            json!({"type": "message", "id": "i1", "role": "assistant", "status": "completed",
+            "content": [{"type": "output_text", "text": said.text, "annotations": []}]}),
+        );
+    }
+    for (id, tool, arguments) in &said.calls {
+        for half in halves(&arguments.to_string()) {
+            events.push(json!({"type": "response.function_call_arguments.delta", "output_index": output.len(), "delta": half}));
+        }
+        output.push(
+            json!({"type": "function_call", "id": "i2", "call_id": id, "name": tool,
+            "arguments": arguments.to_string(), "status": "completed"}),
+        );
+    }
+    for (index, item) in output.iter().enumerate() {
+        events.push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));
+    }
+    let (kind, status, details) = match said.end {
+        Why::Done => ("response.completed", "completed", json!(null)),
+        Why::Cut => (
+            "response.incomplete",
+            "incomplete",
+            json!({"reason": "max_output_tokens"}),
+        ),
+        Why::Filtered => (
+            "response.incomplete",
+            "incomplete",
+            json!({"reason": "content_filter"}),
+        ),
+        Why::Unknown => ("response.incomplete", "incomplete", json!({"reason": "sulking"})),
+    };
+    events.push(
+        json!({"type": kind, "response": {"id": "r1", "status": status, "error": null,
+        "incomplete_details": details, "output": output,
+        "usage": {"input_tokens": 30, "input_tokens_details": {"cached_tokens": 12}, "output_tokens": 9,
+            "output_tokens_details": {"reasoning_tokens": 4}, "total_tokens": 39}}}),
+    );
+    events
+}
+
+fn anthropic(said: &Said) -> Vec<Json> {
+    let mut events = vec![
+        json!({"type": "message_start", "message": {"id": "m1", "type": "message", "role": "assistant", "content": [],
+            "model": "m-1", "stop_reason": null, "usage": {"input_tokens": 15, "cache_creation_input_tokens": 3,
+            "cache_read_input_tokens": 12, "output_tokens": 1}}}),
+        json!({"type": "ping"}),
+    ];
+    let mut index = 0;
+    if !said.text.is_empty() {
+        events.push(
+            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        );
+        for half in halves(said.text) {
+            let delta = json!({"type": "text_delta", "text": half});
+            events.push(json!({"type": "content_block_delta", "index": 0, "delta": delta}));
+        }
+        events.push(json!({"type": "content_block_stop", "index": 0}));
+        index = 1;
+    }
+    for (id, tool, arguments) in &said.calls {
+        let block = json!({"type": "tool_use", "id": id, "name": tool, "input": {}});
+        events.push(json!({"type": "content_block_start", "index": index, "content_block": block}));
+        for half in halves(&arguments.to_string()) {
+            let delta = json!({"type": "input_json_delta", "partial_json": half});
+            events.push(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        }
+        events.push(json!({"type": "content_block_stop", "index": index}));
+        index += 1;
+    }
+    let reason = match said.end {
+        Why::Done if said.calls.is_empty() => "end_turn",
+        Why::Done => "tool_use",
+        Why::Cut => "max_tokens",
+        Why::Filtered => "refusal",
+        Why::Unknown => "sulking",
+    };
+    events.push(
+        json!({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": null},
+        "usage": {"output_tokens": 9}}),
+    );
+    events.push(json!({"type": "message_stop"}));
+    events
+}
+
+fn gemini(said: &Said) -> Vec<Json> {
+    let piece = |parts: Vec<Json>| json!({"candidates": [{"index": 0, "content": {"role": "model", "parts": parts}}]});
+    let mut events = Vec::new();
+    if !said.text.is_empty() {
+        events.extend(halves(said.text).map(|half| piece(vec![json!({"text": half})])));
+    }
+    for (_, tool, arguments) in &said.calls {
+        events.push(piece(vec![
+            json!({"functionCall": {"name": tool, "args": arguments}}),
+        ]));
+    }
+    let reason = match said.end {
+        Why::Done => "STOP",
+        Why::Cut => "MAX_TOKENS",
+        Why::Filtered => "SAFETY",
+        Why::Unknown => "SULKING",
+    };
+    events.push(json!({"candidates": [{"index": 0, "finishReason": reason}],
+        "usageMetadata": {"promptTokenCount": 30, "cachedContentTokenCount": 12, "candidatesTokenCount": 5,
+            "thoughtsTokenCount": 4, "totalTokenCount": 39,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 28}, {"modality": "AUDIO", "tokenCount": 2}]}}));
+    events
+}
+
+fn ollama(said: &Said) -> Vec<Json> {
+    let line = |message: Json| json!({"model": "m-1", "created_at": "2026-11-01T00:00:00Z", "message": message, "done": false});
+    let mut events: Vec<Json> = halves(said.text)
+        .map(|half| line(json!({"role": "assistant", "content": half})))
+        .into();
+    for (_, tool, arguments) in &said.calls {
+        let call = json!({"function": {"name": tool, "arguments": arguments}});
+        events.push(line(
+            json!({"role": "assistant", "content": "", "tool_calls": [call]}),
+        ));
+    }
+    let reason = match said.end {
+        Why::Done => "stop",
+        Why::Cut => "length",
+        Why::Filtered | Why::Unknown => "sulking",
+    };
+    events.push(json!({"model": "m-1", "created_at": "2026-11-01T00:00:01Z", "message": {"role": "assistant", "content": ""},
+        "done": true, "done_reason": reason, "prompt_eval_count": 30, "eval_count": 9, "total_duration": 5}));
+    events
+}

@@ -1,0 +1,75 @@
+//! Images a model is shown with a message. The record has their names and hashes, and never their bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// An image shown with a message.
+///
+/// ```
+/// use segue::model::Image;
+/// let image = Image::new("dot.png", "image/png", *b"not really a picture");
+/// assert_eq!(image.bytes, 20);
+/// assert!(!serde_json::to_string(&image).unwrap().contains("picture"));
+/// ```
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// Its file name.
+    pub name: String,
+    /// `image/png`, `image/jpeg`, `image/gif` or `image/webp`.
+    pub media_type: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+    /// The bytes themselves; empty in an image that was read from a record.
+    #[serde(skip)]
+    content: Arc<[u8]>,
+}
+
+impl Image {
+    /// The media types that every provider takes.
+    pub const MEDIA_TYPES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+    /// The most bytes of one image: the least that the providers take.
+    pub const MOST_BYTES: u64 = 5 << 20;
+    /// An upper estimate of the input tokens of one image, at the sizes providers scale images down to.
+    pub const TOKENS: u64 = 3_000;
+
+    /// An image of these bytes.
+    pub fn new(
+        name: impl Into<String>,
+        media_type: impl Into<String>,
+        content: impl Into<Arc<[u8]>>,
+    ) -> Self {
+        let content = content.into();
+        Self {
+            name: name.into(),
+            media_type: media_type.into(),
+            bytes: content.len() as u64,
+            sha256: Sha256::digest(&content)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            content,
+        }
+    }
+
+    /// Its bytes, for whoever sends it.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+/// Without its bytes.
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({}, {} bytes, sha256 {})",
+            self.name, self.media_type, self.bytes, self.sha256
+        )
+    }
+}
