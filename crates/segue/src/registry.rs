@@ -140,8 +140,8 @@ impl Registry {
         self.tools.insert(name, tool);
     }
 
-    /// Every tool.
-    pub(crate) fn tools(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
+    /// Every tool, to be held beyond the registry.
+    pub(crate) fn shared_tools(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
         self.tools.values()
     }
 

@@ -252,7 +252,7 @@ fn registry(
     recording: Option<&Recording>,
 ) -> Registry {
     let mut registry = bench.registry.clone();
-    let real: Vec<Arc<dyn Tool>> = registry.tools().cloned().collect();
+    let real: Vec<Arc<dyn Tool>> = registry.shared_tools().cloned().collect();
     for tool in real {
         let stand = match recording {
             Some(recording) => Stand::before(Arc::new(recording.tool(tool)), watch.clone()),

@@ -28,6 +28,7 @@ impl Clone for PriceBook {
     fn clone(&self) -> Self {
         Self {
             overrides: self.overrides.clone(),
+            near: self.near.clone(),
             as_of: self.as_of,
             known: RwLock::default(),
         }
