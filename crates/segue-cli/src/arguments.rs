@@ -13,8 +13,8 @@ use runs::{ArtifactsArgs, RunsArgs};
 use test::TestArgs;
 
 pub(crate) use operator::{
-    Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, ListModels, ModelsArgs, ModelsOf,
-    PriceOf, SetBudget, StatusArgs, WriteDocument,
+    Agents, AgentsArgs, Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, ListModels,
+    ModelsArgs, ModelsOf, PriceOf, SetBudget, StatusArgs, WriteDocument,
 };
 
 pub(crate) use tools::{PinTools, Tools, ToolsArgs};
@@ -129,6 +129,8 @@ pub(crate) enum Verb {
     Resume(ResumeArgs),
     /// Answer a question of a run
     Answer(AnswerArgs),
+    /// Allow or refuse one tool call of a run
+    Approve(ApproveArgs),
     /// End runs, whoever works on them
     Cancel(CancelArgs),
     /// Run again what is said of an earlier run, with what is changed
@@ -145,6 +147,8 @@ pub(crate) enum Verb {
     Models(ModelsArgs),
     /// List the tools there are, show one, or accept what MCP servers offer
     Tools(ToolsArgs),
+    /// List agents, or show one
+    Agents(AgentsArgs),
     /// Show budgets, or set that of a run
     Budgets(BudgetsArgs),
     /// Stop all new model and tool calls, or let them go on
@@ -170,7 +174,7 @@ pub(crate) struct DemoArgs {
     /// End after one run (the default off a terminal); otherwise Enter shows it again
     #[arg(long)]
     pub(crate) once: bool,
-    /// How many times as fast the scripted model answers
+    /// How many times as fast the answers come
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
     pub(crate) speed: f64,
 }
@@ -283,6 +287,32 @@ pub(crate) struct AnswerArgs {
     /// What becomes of a call that was interrupted: repeat, skip or fail
     #[arg(long, value_name = "WHAT")]
     pub(crate) decide: Option<String>,
+    /// What to write to stdout: the output of the run, or each further event as one line of JSON
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    pub(crate) output: Form,
+    /// Never ask at the terminal
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// The question, or a run that asks just one
+    #[arg(value_name = "QUESTION|RUN")]
+    pub(crate) question: String,
+    /// Allow the call without being asked
+    #[arg(long, conflicts_with = "reject")]
+    pub(crate) yes: bool,
+    /// Refuse the call
+    #[arg(long)]
+    pub(crate) reject: bool,
+    /// Why it is refused; whoever wants the call is told
+    #[arg(long, value_name = "TEXT", requires = "reject")]
+    pub(crate) reason: Option<String>,
+    /// Only if this is the hash of the arguments, or its first 12 digits or more
+    #[arg(long, value_name = "HASH")]
+    pub(crate) hash: Option<String>,
     /// What to write to stdout: the output of the run, or each further event as one line of JSON
     #[arg(long, value_enum, value_name = "FORM", default_value_t)]
     pub(crate) output: Form,
@@ -516,6 +546,8 @@ pub(crate) enum Shape {
     Tools,
     /// What `budgets --json` writes
     Budgets,
+    /// What `agents --json` writes
+    Agents,
     /// What `halt --json` writes
     Halt,
     /// What `tools pin --json` writes

@@ -97,7 +97,7 @@ impl Attend {
         let following = Following {
             plan: known.plan().cloned(),
             run: run.untyped(),
-            budget: match self.from_here {
+            budget: match self.from_here || self.from > 0 {
                 true => known.plan().and_then(|plan| plan.run.budget),
                 false => self.total,
             },

@@ -34,13 +34,13 @@ pub(crate) struct Config {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Text(String),
+    Texts(Vec<String>),
     Count(u64),
     /// In bytes.
     Size(u64),
     Duration(Duration),
     Money(Nanousd),
     Truth(bool),
-    Texts(Vec<String>),
     Counts(Vec<u64>),
     /// A type, in any form that files write it.
     Type(Json),

@@ -14,6 +14,7 @@ use crate::operator::Operator;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::{Place, Project};
+use crate::secrets;
 use crate::servers;
 use crate::store::{self, Open};
 use crate::terminal::{Screen, words};
@@ -56,6 +57,7 @@ impl Desk {
             .prices(operator.prices_of(&project)?)
             .registry(operator.registry)
             .models(operator.models)
+            .redactor(secrets::redactor())
             .store_in(store.clone());
         let config = &project.config;
         if let Some(runs) = config.count("limits.max_runs") {

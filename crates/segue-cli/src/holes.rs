@@ -23,7 +23,7 @@ impl Filled {
 /// Fills a template with inputs. Only `{{ inputs.NAME }}` is filled; every other expression is a hole.
 pub(crate) fn fill(template: &str, inputs: &Map<String, Json>) -> Filled {
     let mut filled = Filled::default();
-    let mut rest = template;
+    let mut rest = of_pattern(template, inputs);
     while let Some(at) = rest.find("{") {
         let (before, tag) = rest.split_at(at);
         filled.text.push_str(before);
@@ -54,6 +54,18 @@ pub(crate) fn fill(template: &str, inputs: &Map<String, Json>) -> Filled {
     }
     filled.text.push_str(rest);
     filled
+}
+
+/// Of the prompt of a pattern, what holds with these inputs: the caller's or its own.
+fn of_pattern<'t>(template: &'t str, inputs: &Map<String, Json>) -> &'t str {
+    let parts = template
+        .strip_prefix("{% if inputs.prompt is none %}")
+        .and_then(|rest| rest.strip_suffix("{% else %}{{ inputs.prompt }}{% endif %}"));
+    match (parts, inputs.get("prompt")) {
+        (Some(own), None | Some(Json::Null)) => own,
+        (Some(_), Some(_)) => "{{ inputs.prompt }}",
+        (None, _) => template,
+    }
 }
 
 impl Filled {
@@ -111,5 +123,16 @@ mod tests {
         for text in ["", "{", "{{", "{{ open", "}} {%", "é{é"] {
             assert_eq!(filled(text).text, text);
         }
+    }
+
+    #[test]
+    fn the_prompt_of_a_pattern_is_its_own_or_the_callers() {
+        let prompt =
+            "{% if inputs.prompt is none %}Look at {{ inputs.id }}{% else %}{{ inputs.prompt }}{% endif %}";
+        let filled = |inputs: Json| fill(prompt, inputs.as_object().expect("an object"));
+        let own = filled(json!({"id": 7, "prompt": null}));
+        assert_eq!((own.text.as_str(), own.is_exact()), ("Look at 7", true));
+        assert_eq!(filled(json!({})).text, "Look at ‹inputs.id›");
+        assert_eq!(filled(json!({"prompt": "This."})).text, "This.");
     }
 }

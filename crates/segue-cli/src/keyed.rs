@@ -73,7 +73,7 @@ pub(crate) async fn find(
     let (found, named) = match pipeline {
         None => (Some(workspaces::the(desk, key, None).await?), None),
         Some(named) if is_path(named) => {
-            let (file, pipeline) = load(&pipelines::find(Some(named))?, program)?;
+            let (file, pipeline) = load(&pipelines::find(Some(named), &program.common)?, program)?;
             (
                 workspaces::of(desk, pipeline.name(), key).await?,
                 Some((file, pipeline)),
@@ -92,7 +92,7 @@ pub(crate) async fn find(
         // Nobody has used the key yet: only the file can say what its steps are.
         (None, None) => {
             let name = pipeline.unwrap_or_default();
-            let file = pipelines::find(Some(name)).map_err(|_| unknown(name, key))?;
+            let file = pipelines::find(Some(name), &program.common).map_err(|_| unknown(name, key))?;
             let (file, pipeline) = load(&file, program)?;
             (Some(file), pipeline)
         }
@@ -110,7 +110,7 @@ pub(crate) async fn find(
 
 /// The definition of a workspace as its file says now, where that can be found and loads; else that of its last run.
 fn present(desk: &Desk, program: &Program, found: Found) -> (Option<PathBuf>, Pipeline<Json, Json>) {
-    let Some(file) = file_of(desk, &found) else {
+    let Some(file) = file_of(desk, program, &found) else {
         return (None, found.pipeline);
     };
     match load(&file, program) {
@@ -133,21 +133,21 @@ fn present(desk: &Desk, program: &Program, found: Found) -> (Option<PathBuf>, Pi
 }
 
 /// Where the definition of a workspace is now.
-fn file_of(desk: &Desk, found: &Found) -> Option<PathBuf> {
+fn file_of(desk: &Desk, program: &Program, found: &Found) -> Option<PathBuf> {
     let named = found
         .definition
         .as_deref()
         .and_then(|definition| definition.strip_prefix("file:"));
     let named = named.map(PathBuf::from);
-    let here = named.clone().filter(|path| path.is_file());
+    let here = named.clone().filter(|path| pipelines::is_there(path));
     // The run was perhaps started in the folder of the project, and this verb is not.
     let there = || {
         named
             .map(|path| desk.project.folder.join(path))
-            .filter(|path| path.is_file())
+            .filter(|path| pipelines::is_there(path))
     };
     here.or_else(there)
-        .or_else(|| pipelines::find(Some(found.pipeline.name())).ok())
+        .or_else(|| pipelines::find(Some(found.pipeline.name()), &program.common).ok())
 }
 
 fn load(file: &Path, program: &Program) -> Result<(PathBuf, Pipeline<Json, Json>), Problem> {

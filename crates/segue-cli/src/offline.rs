@@ -14,10 +14,6 @@ pub(crate) fn insist() {
 }
 
 /// Whether nothing beyond loopback may be reached: the verb says so, or the operator with `SEGUE_OFFLINE`.
-#[expect(
-    dead_code,
-    reason = "read by the operator's models and tools, which are joined with this"
-)]
 pub(crate) fn is_on() -> bool {
     let said = || std::env::var(VARIABLE).is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
     BY_VERB.load(Ordering::Relaxed) || said()

@@ -1,6 +1,7 @@
 //! The operator: what the configuration of a project adds to what the program registers. The one place where names of
 //! `segue.toml` become models and tools.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use segue::file::Named;
@@ -9,9 +10,12 @@ use segue::{Models, Registry};
 use segue_models::Providers;
 use segue_tools::mcp::Server;
 
+use crate::config::Found;
+use crate::patterns;
 use crate::problem::Problem;
 use crate::project::Project;
 
+mod environment;
 mod mcp;
 mod models;
 pub(crate) mod tools;
@@ -30,6 +34,8 @@ pub(crate) struct Operator {
     pub(crate) prices: Arc<PriceBook>,
     /// MCP servers.
     pub(crate) servers: Vec<Arc<Server>>,
+    /// Patterns by name.
+    pub(crate) patterns: BTreeMap<String, Found>,
 }
 
 impl Operator {
@@ -52,6 +58,7 @@ impl Operator {
             prices: Arc::new(Self::book(project, &providers)?),
             providers,
             servers,
+            patterns: project.config.named(patterns::KEY),
         })
     }
 

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::secrets;
 use crate::terminal::words;
 
 /// Stdout until its reader goes away.
@@ -27,19 +28,13 @@ impl Output {
 
     /// One JSON object, indented.
     pub(crate) fn object(&mut self, object: &impl Serialize) {
-        let text = serde_json::to_string_pretty(object);
-        // What is written here was made of JSON, or has only text keys.
-        self.write(
-            text.expect("the published shapes can be written as JSON")
-                .as_bytes(),
-            true,
-        );
+        let text = serde_json::to_string_pretty(&clean(object));
+        self.write(text.expect("JSON can be written").as_bytes(), true);
     }
 
     /// One line of newline-delimited JSON, there to be read at once.
     pub(crate) fn line(&mut self, object: &impl Serialize) {
-        let text = serde_json::to_string(object).expect("the published shapes can be written as JSON");
-        self.write(text.as_bytes(), true);
+        self.write(clean(object).to_string().as_bytes(), true);
     }
 
     /// Whether somebody still reads it.
@@ -57,18 +52,25 @@ impl Output {
     pub(crate) fn value(&mut self, value: &Json) {
         match value {
             Json::Null => {}
-            Json::String(text) if self.is_terminal => self.write(words::visible(text).as_bytes(), true),
-            Json::String(text) => self.write(text.as_bytes(), true),
+            Json::String(text) => {
+                let text = secrets::redactor().text(text).into_owned();
+                let text = match self.is_terminal {
+                    true => words::visible(&text),
+                    false => text,
+                };
+                self.write(text.as_bytes(), true);
+            }
             value => self.object(value),
         }
     }
 
     /// A document, ending with exactly one newline.
     pub(crate) fn document(&mut self, text: &str) {
-        self.write(text.strip_suffix('\n').unwrap_or(text).as_bytes(), true);
+        let text = secrets::redactor().text(text).into_owned();
+        self.write(text.strip_suffix('\n').unwrap_or(&text).as_bytes(), true);
     }
 
-    /// Bytes as they are.
+    /// Bytes as they are: of what was kept, where secrets were taken out when it was saved.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.write(bytes, false);
     }
@@ -86,4 +88,12 @@ impl Output {
             .and_then(|()| to.flush());
         self.is_open = written.is_ok();
     }
+}
+
+/// An object without secrets, whichever way one may have come into it.
+fn clean(object: &impl Serialize) -> Json {
+    // What is written here was made of JSON, or has only text keys.
+    let mut json = serde_json::to_value(object).expect("the published shapes can be written as JSON");
+    secrets::redactor().json(&mut json);
+    json
 }

@@ -4,11 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use segue::ErrorKind;
+use segue::fault::{Code, Fault, Faults};
 use segue::file::suggest::Nearest;
-use segue::file::{LoadOptions, Loaded, Rejected};
+use segue::file::{LoadOptions, Loaded, Rejected, Sources};
 
+use crate::arguments::Common;
 use crate::operator::Operator;
 use crate::problem::Problem;
+use crate::project::Project;
+use crate::{patterns, secrets};
 
 /// The most of a file looked at to see whether it is a pipeline file; its keys come first by custom, not by rule.
 const MAX_LOOKED_AT_BYTES: u64 = 8 << 20;
@@ -22,66 +26,114 @@ pub(crate) struct Found {
     pub(crate) name: Option<String>,
 }
 
-/// The file that an argument means: a path, the name of a pipeline here, or nothing for the only one there is.
+/// The file that an argument means: a path, the name of a pipeline here, or nothing for the only one there is. `#PATTERN`
+/// behind it asks for a pattern, and stays there; a pattern of `segue.toml` has a name like a pipeline.
 ///
 /// # Errors
 /// When there is none, or more than one.
-pub(crate) fn find(wanted: Option<&str>) -> Result<PathBuf, Problem> {
-    let Some(wanted) = wanted else { return only() };
-    let path = Path::new(wanted);
-    if path.is_file() || wanted.contains(['/', '.', '\\']) {
-        return Ok(path.to_owned());
+pub(crate) fn find(wanted: Option<&str>, common: &Common) -> Result<PathBuf, Problem> {
+    let Some(wanted) = wanted else {
+        return only(common);
+    };
+    if Path::new(wanted).is_file() || wanted.contains(['/', '.', '\\']) {
+        return Ok(PathBuf::from(wanted));
     }
+    let (name, pattern) = segue::file::of_pattern(wanted);
     let here = all();
-    let stem = |found: &Found| found.path.file_stem().is_some_and(|stem| stem == wanted);
-    let named = |found: &Found| found.name.as_deref() == Some(wanted);
+    let stem = |found: &Found| found.path.file_stem().is_some_and(|stem| stem == name);
+    let named = |found: &Found| found.name.as_deref() == Some(name);
     if let Some(found) = here
         .iter()
         .find(|found| named(found))
         .or_else(|| here.iter().find(|found| stem(found)))
     {
-        return Ok(found.path.clone());
+        return Ok(match pattern {
+            None => found.path.clone(),
+            Some(pattern) => PathBuf::from(format!("{}#{pattern}", found.path.display())),
+        });
     }
-    let names: Vec<String> = here.iter().map(Found::called).collect();
-    let mut problem = Problem::new(ErrorKind::NotFound, format!("pipeline `{wanted}` does not exist"));
-    if let Some(hint) = Nearest::of(wanted, names.iter().map(String::as_str), "pipelines").hint {
+    let project = Project::find(None, common)?;
+    let patterns = project.config.named(patterns::KEY);
+    if patterns.contains_key(wanted) {
+        return Ok(patterns::path(&project, wanted));
+    }
+    let mut names: Vec<String> = here.iter().map(Found::called).collect();
+    names.extend(patterns.into_keys());
+    let mut problem = Problem::new(ErrorKind::NotFound, format!("pipeline `{name}` does not exist"));
+    if let Some(hint) = Nearest::of(name, names.iter().map(String::as_str), "pipelines").hint {
         problem = problem.hint(hint);
     }
     Err(problem.hint("name a file, such as `segue check research.yaml`"))
 }
 
-/// Loads a pipeline file, which may use what the operator named.
+/// Whether a path, with or without a pattern, names a file that is there.
+pub(crate) fn is_there(path: &Path) -> bool {
+    path.is_file()
+        || path
+            .to_str()
+            .is_some_and(|path| Path::new(segue::file::of_pattern(path).0).is_file())
+}
+
+/// Loads a pipeline file, or a pattern of the operator.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load(path: &Path, operator: &Operator, strict: bool) -> Result<Loaded, Rejected> {
+    if let Some(pattern) = patterns::named(path) {
+        return patterns::load(pattern, operator);
+    }
     let options = LoadOptions {
         strict,
         prices: Some(operator.prices.clone()),
         named: operator.named(),
     };
-    segue::file::load(path, &operator.registry, options)
+    let loaded = segue::file::load(path, &operator.registry, options)?;
+    let text = serde_json::to_string(&*loaded.plan).unwrap_or_default();
+    match secrets::redactor().known(&text) {
+        None => Ok(loaded),
+        Some(name) => Err(with_secret(path, name)),
+    }
 }
 
-fn only() -> Result<PathBuf, Problem> {
-    let mut here = all();
+/// A file with the value of a secret in it, which would be kept with every run.
+fn with_secret(path: &Path, name: &str) -> Rejected {
+    let message = format!("the value of the secret `{name}` stands in the file");
+    let name = path.display().to_string();
+    let fault = Fault::new(Code::SecretLiteral, message);
+    let mut fault = fault.hint("take it out, and give it to whoever needs it by its environment variable");
+    fault.file = Some(name.clone());
+    Rejected {
+        name,
+        faults: Faults::from(fault),
+        sources: Sources::default(),
+    }
+}
+
+fn only(common: &Common) -> Result<PathBuf, Problem> {
+    let mut here: Vec<PathBuf> = all().into_iter().map(|found| found.path).collect();
+    let project = Project::find(None, common)?;
+    let patterns = project.config.named(patterns::KEY);
+    here.extend(patterns.keys().map(|name| patterns::path(&project, name)));
     match here.len() {
-        1 => Ok(here.remove(0).path),
+        1 => Ok(here.remove(0)),
         0 => Err(
             Problem::usage("there is no pipeline file here, and none was named")
                 .hint("name one, such as `segue check research.yaml`")
                 .hint("or write one: `segue init research`"),
         ),
         count => {
-            let mut problem = Problem::usage(format!(
-                "there are {count} pipeline files here, and none was named"
-            ));
-            for found in here.iter().take(12) {
-                problem = problem.hint(format!("`{}`", found.path.display()));
+            let mut problem = Problem::usage(format!("there are {count} pipelines here, and none was named"));
+            for path in here.iter().take(12) {
+                problem = problem.hint(format!("`{}`", path.display()));
             }
             Err(problem)
         }
     }
+}
+
+/// Where the pipeline files here are.
+pub(crate) fn here() -> impl Iterator<Item = PathBuf> {
+    all().into_iter().map(|found| found.path)
 }
 
 /// The pipeline files of the working directory: `*.yaml` and `pipelines/*.yaml`, in order of their names.

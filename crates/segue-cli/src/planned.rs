@@ -6,10 +6,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use segue::fault::{Fault, Faults};
 use segue::model::tokens_of;
-use segue::plan::{Action, Context, Kind, NeedKind, Output, ToolApproval};
+use segue::plan::{Action, Context, Kind, NeedKind, Output, PlannedPattern};
 use segue::settings::Backoff;
 use segue::view::{GraphEdge, GraphView};
-use segue::{Budget, Plan};
+use segue::{Budget, Plan, Registry};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -19,11 +19,15 @@ use crate::holes::{self, Filled};
 use crate::ranges::{CostRange, Ranges, StepCost};
 use crate::sites::{self, Offer, Site};
 
+mod tools;
+
 /// A plan with what is known of its run. Facts that are not known are null.
 #[derive(Debug, Serialize)]
 pub(crate) struct PlanView {
     schema: &'static str,
     pub(crate) pipeline: String,
+    /// The pattern of it that this is.
+    pattern: Option<PlannedPattern>,
     plan_hash: String,
     pub(crate) inputs: Json,
     output: Json,
@@ -98,7 +102,7 @@ impl PlanView {
     pub(crate) fn of(
         plan: &Plan,
         inputs: &Map<String, Json>,
-        models: Offer<'_>,
+        (models, registry): (Offer<'_>, &Registry),
         total: Option<&Budget>,
         warnings: &Faults,
         history: &History,
@@ -121,7 +125,7 @@ impl PlanView {
             let bounds = bounds::of_site(site, bounds::around(&sites, site), models, &prompt);
             prompt.remembers(history.tokens(&site.path, &chosen));
             let cost = ranges.step(&site.path, &bounds, &chosen, will == "run");
-            let step = PlannedStep::of(site, (will, why), prompt, cost);
+            let step = PlannedStep::of(site, (will, why), prompt, cost, registry);
             steps.insert(site.path.clone(), step);
         }
         let steps = steps.into_values().collect();
@@ -132,6 +136,7 @@ impl PlanView {
         Self {
             schema: "segue.plan/1",
             pipeline: plan.name.clone(),
+            pattern: plan.pattern.clone(),
             plan_hash: plan.hash().to_string(),
             inputs: Json::Object(inputs.clone()),
             output: output(plan),
@@ -156,6 +161,7 @@ impl PlannedStep {
         (will, why): (&'static str, Option<String>),
         prompt: Prompt,
         cost: StepCost,
+        registry: &Registry,
     ) -> Self {
         let step = site.step;
         let mut needs = Vec::new();
@@ -170,7 +176,7 @@ impl PlannedStep {
             }
         }
         let agent = site.asks().and_then(|asked| site.plan.agents.get(&asked.agent));
-        let tools = agent.map(|agent| agent.tools.as_slice()).unwrap_or_default();
+        let wanted = agent.map(|agent| agent.tools.as_slice()).unwrap_or_default();
         Self {
             path: site.path.clone(),
             kind: step.kind,
@@ -182,12 +188,7 @@ impl PlannedStep {
             why,
             prompt,
             context: agent.map(|_| context(step.context)),
-            tools: tools
-                .iter()
-                .map(|tool| {
-                    json!({"name": tool.name, "class": null, "approval": approval(tool.limits.approval.as_ref()), "max_calls": tool.limits.max_calls})
-                })
-                .collect(),
+            tools: tools::of(site.plan, wanted, registry),
             output_schema: step.output_schema.as_ref().map(|schema| schema.as_json().clone()),
             limits: Limits::of(site),
             cost,
@@ -221,6 +222,7 @@ impl Prompt {
                 },
             });
         let user = asked.prompt.as_deref().map(fill);
+        let user = with_context(site, user);
         let parts = || system.iter().chain(&user);
         // What context will add is not known before its steps have run.
         let has_context = !matches!(site.step.context, Context::Auto | Context::None)
@@ -258,6 +260,34 @@ impl Prompt {
             self.tokens.likely = seen.map(|seen| seen.middle);
         }
     }
+}
+
+/// A prompt behind what its step is given of others: each result under its title.
+fn with_context(site: &Site<'_>, user: Option<Filled>) -> Option<Filled> {
+    let given = match site.step.context {
+        Context::Needs => true,
+        Context::Auto => user.is_none(),
+        Context::None | Context::All | Context::Window(_) | Context::Summary => false,
+    };
+    if !given || site.step.needs.is_empty() {
+        return user;
+    }
+    let mut context = Filled::default();
+    for need in &site.step.needs {
+        let step = &site.plan.steps[need.step as usize];
+        let output = format!("steps.{}.output", step.name);
+        let title = step.title.as_deref().unwrap_or(&step.name);
+        context.text.push_str(&format!("## {title}\n‹{output}›\n\n"));
+        context.waiting_for.push(output);
+    }
+    let Some(user) = user else {
+        context.text.truncate(context.text.trim_end().len());
+        return Some(context);
+    };
+    context.text.push_str(&user.text);
+    context.waiting_for.extend(user.waiting_for);
+    context.has_statements = user.has_statements;
+    Some(context)
 }
 
 impl Limits {
@@ -413,13 +443,4 @@ fn context(context: Context) -> String {
         Context::Window(newest) => format!("window {newest}"),
         Context::Summary => "summary".to_owned(),
     }
-}
-
-fn approval(approval: Option<&ToolApproval>) -> Option<&'static str> {
-    approval.map(|approval| match approval {
-        ToolApproval::Allow => "allow",
-        ToolApproval::Ask => "ask",
-        ToolApproval::Deny => "deny",
-        ToolApproval::When { .. } => "by condition",
-    })
 }

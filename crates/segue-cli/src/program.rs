@@ -17,7 +17,7 @@ use crate::problem::{Problem, error_document};
 use crate::project::Project;
 use crate::start::Start;
 use crate::terminal::Screen;
-use crate::{flags, pipelines, verb};
+use crate::{flags, pipelines, secrets, verb};
 
 /// What every verb works with.
 pub(crate) struct Program {
@@ -68,6 +68,7 @@ pub fn main(registry: Registry) -> ExitCode {
 /// ```
 pub fn main_with(registry: Registry, models: Models) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    secrets::tell_of_panics();
     start(registry, models, &arguments).into()
 }
 
@@ -151,6 +152,7 @@ fn dispatch(
         Verb::Test(arguments) => verb::test::test(&arguments, program),
         Verb::Resume(arguments) => verb::resume::resume(&arguments, program),
         Verb::Answer(arguments) => verb::answer::answer(&arguments, program),
+        Verb::Approve(arguments) => verb::approve::approve(&arguments, program),
         Verb::Cancel(arguments) => verb::cancel::cancel(&arguments, program),
         Verb::Rerun(arguments) => verb::rerun::rerun(&arguments, program),
         Verb::Runs(arguments) => verb::runs::runs(&arguments, program),
@@ -158,6 +160,7 @@ fn dispatch(
         Verb::Status(arguments) => verb::status::status(&arguments, program),
         Verb::Documents(arguments) => verb::documents::documents(&arguments, program),
         Verb::Models(arguments) => verb::models::models(&arguments, program),
+        Verb::Agents(arguments) => verb::agents::agents(&arguments, program),
         Verb::Budgets(arguments) => verb::budgets::budgets(&arguments, program),
         Verb::Halt(arguments) => verb::halt::halt(&arguments, program),
         Verb::Tools(arguments) => verb::tools::tools(&arguments, program),
@@ -183,7 +186,7 @@ fn own_pipeline<'a>(
 }
 
 fn open(named: Option<&str>, (registry, models, common): (&Registry, &Models, &Common)) -> Opened {
-    let path = pipelines::find(named)?;
+    let path = pipelines::find(named, common)?;
     let operator = Operator::of(&Project::find(Some(&path), common)?, registry, models)?;
     let loaded = pipelines::load(&path, &operator, false)?;
     Ok((path, loaded))

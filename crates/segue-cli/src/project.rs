@@ -7,8 +7,9 @@ use segue::price::{Price, PriceBook};
 
 use crate::arguments::Common;
 use crate::clock;
-use crate::config::{Config, FILE, Found, Origin, Setting, Value};
+use crate::config::{Config, FILE, Found, Layer, Origin, Setting, Value};
 use crate::problem::Problem;
+use crate::secrets;
 
 /// The folder of a project that is ours.
 pub(crate) const FOLDER: &str = ".segue";
@@ -42,6 +43,9 @@ impl Project {
         });
         let config = Config::read(named.as_deref(), &folder)?;
         let store = store(common, &config)?;
+        if let Value::Text(url) = &store.value {
+            secrets::know_all_of(&config, url);
+        }
         Ok(Self {
             folder,
             config,
@@ -67,6 +71,15 @@ impl Project {
             Value::Text(url) => url,
             _ => "",
         }
+    }
+
+    /// The file that says something, and the line.
+    pub(crate) fn layer_of(&self, origin: &Origin) -> Option<(&Layer, u32)> {
+        let Origin::File(path, line) = origin else {
+            return None;
+        };
+        let layer = self.config.layers().find(|layer| layer.path() == path)?;
+        Some((layer, *line))
     }
 
     /// A path of the configuration, from the folder of the project.

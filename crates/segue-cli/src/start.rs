@@ -9,10 +9,11 @@ use segue::budget::OnExceed;
 use segue::fault::{Faults, quote};
 use segue::file::scalar::duration_text;
 use segue::file::suggest::Nearest;
-use segue::{Budget, Launch, Plan, Registry};
+use segue::{Budget, Launch, Plan};
 use serde_json::{Map, Value as Json};
 
 use crate::arguments::{Exceed, StartArgs};
+use crate::operator::Operator;
 use crate::problem::Problem;
 use crate::{flags, inputs, pipelines};
 
@@ -72,8 +73,8 @@ impl Start {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(crate) fn read_again(&mut self, registry: &Registry) -> Result<(), Problem> {
-        let loaded = pipelines::load(&self.path, registry, false)?;
+    pub(crate) fn read_again(&mut self, operator: &Operator) -> Result<(), Problem> {
+        let loaded = pipelines::load(&self.path, operator, false)?;
         self.plan = loaded.plan;
         self.warnings = loaded.warnings;
         Ok(())

@@ -5,14 +5,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use segue::ErrorKind;
 use segue::store::{Blobs, MemoryStore, Store, StoreError};
+use segue::{ErrorKind, Secret};
 use segue_store::artifacts::{self, Options};
 use segue_store::{Durability, Postgres, Sqlite};
 
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::problem::Problem;
 use crate::project::{FOLDER, Place, Project};
+use crate::secrets;
 use crate::terminal::Screen;
 
 /// How a store is opened.
@@ -58,7 +59,15 @@ pub(crate) async fn open(project: &Project, how: Open, screen: Screen) -> Result
                 None => project.path(FOLDER).join("artifacts").display().to_string(),
             };
             let blobs: Arc<dyn Blobs> = Arc::from(blobs(&place)?);
-            let store = Postgres::at(&url, blobs).durability(durability).connect().await;
+            let origin = &project.store.origin;
+            let url = match origin {
+                Origin::File(..) => project.expand(origin, "store.url", &url, secrets::in_address)?,
+                _ => Secret::new(url),
+            };
+            let store = Postgres::at(url.expose(), blobs)
+                .durability(durability)
+                .connect()
+                .await;
             Ok(Arc::new(store.map_err(unopened)?))
         }
     }

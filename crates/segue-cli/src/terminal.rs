@@ -9,6 +9,7 @@ use console::Term;
 use segue::fault::Paint;
 
 use crate::arguments::{Color, Common};
+use crate::secrets;
 
 pub(crate) mod ask;
 pub(crate) mod journal;
@@ -74,8 +75,7 @@ impl Screen {
 
     /// Text as it is.
     pub(crate) fn text(self, text: &str) {
-        // Whoever closed stderr does not want to read it.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        write(text);
     }
 
     /// One line that is always shown.
@@ -98,6 +98,14 @@ impl Screen {
             self.line(&format!("{} {}", style.cyan("hint:"), words::visible(hint)));
         }
     }
+}
+
+/// Writes to stderr, without secrets.
+pub(crate) fn write(text: &str) {
+    let text = secrets::redactor().text(text).into_owned();
+    let mut stderr = io::stderr().lock();
+    // Whoever closed stderr does not want to read it.
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// Whether colours are used, on a terminal or off it.

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::config::{Layer, Level, Origin};
 use crate::problem::Problem;
 use crate::project::Project;
+use crate::secrets;
 use crate::terminal::words;
 
 /// Keys that need trust, and what they do; `*` stands for a name of the operator's.
@@ -32,8 +33,6 @@ const POWERS: &[(&str, &str)] = &[
     ("mcp.*.env.*", "starts it with"),
     ("mcp.*.header.*", "sends along"),
 ];
-/// How a value names a secret; where it goes is chosen by whoever wrote the file.
-const SECRET: &str = "secret://";
 /// Longest record of an acceptance that is read; ours have a few hundred bytes.
 const MAX_BYTES: u64 = 64 << 10;
 
@@ -81,7 +80,8 @@ fn power(path: &[String], value: &str) -> Option<&'static str> {
     let known = POWERS.iter().find(|(pattern, _)| fits(pattern));
     match known {
         Some((_, does)) => Some(does),
-        None => value.contains(SECRET).then_some("uses the secret in"),
+        // Where a secret goes is chosen by whoever wrote the file.
+        None => (!secrets::named(value).is_empty()).then_some("uses the secret in"),
     }
 }
 
@@ -94,10 +94,9 @@ impl Project {
         let Origin::File(path, line) = origin else {
             return Ok(());
         };
-        let layer = self.config.layers().find(|layer| layer.path() == path);
-        match layer {
-            Some(layer) if is_trusted(layer) => Ok(()),
-            layer => Err(refusal(layer, path, *line, entry)),
+        match self.layer_of(origin) {
+            Some((layer, _)) if is_trusted(layer) => Ok(()),
+            layer => Err(refusal(layer.map(|(layer, _)| layer), path, *line, entry)),
         }
     }
 }
@@ -126,8 +125,10 @@ fn refusal(layer: Option<&Layer>, path: &Path, line: u32, entry: &str) -> Proble
     let shown = path.display().to_string();
     let message = format!("{} is not trusted{does}", quote(entry));
     let fault = Fault::new(Code::CommandNotAllowed, message.clone()).pointer(pointer(entry));
-    let text = layer.map(|layer| layer.source().text()).unwrap_or_default();
-    let source = Source::new(shown.clone(), text);
+    let source = layer.map_or_else(
+        || Source::new(shown.clone(), ""),
+        |layer| Source::new(shown.clone(), layer.source().text()),
+    );
     let place = place(&source, line);
     let faults = Faults::from(fault.at(shown.clone(), place));
     Problem::placed(format!("{message} ({shown}:{line}); nothing was run"), faults, source)
@@ -135,7 +136,8 @@ fn refusal(layer: Option<&Layer>, path: &Path, line: u32, entry: &str) -> Proble
         .hint("or say it in your own configuration file, or name this one with `--config`")
 }
 
-fn pointer(entry: &str) -> String {
+/// The JSON pointer of an entry.
+pub(crate) fn pointer(entry: &str) -> String {
     entry
         .split('.')
         .map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")))
@@ -143,7 +145,7 @@ fn pointer(entry: &str) -> String {
 }
 
 /// The text of a line, without what indents it.
-fn place(source: &Source, line: u32) -> Place {
+pub(crate) fn place(source: &Source, line: u32) -> Place {
     let text = source.line(line).unwrap_or_default();
     let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
     let indent = count(text) - count(text.trim_start());

@@ -1,6 +1,8 @@
 //! Verbs: one file each. A verb checks what it was given, does its work, and says how the program ends.
 
+pub(crate) mod agents;
 pub(crate) mod answer;
+pub(crate) mod approve;
 pub(crate) mod artifacts;
 pub(crate) mod budgets;
 pub(crate) mod cancel;

@@ -1,7 +1,7 @@
 //! A model of a provider, behind `segue::Model`: one request sent, one answer read, within its bounds.
 //!
-//! It never tries again; the run does. The one exception is no second try of anything: a server that turns away a request
-//! because it cannot enforce a schema is asked in words instead, and that is remembered.
+//! It makes one try; the run makes others. A request that is turned away because its server cannot enforce a schema was no
+//! try: it is sent once more with the schema in words, and that is remembered.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,7 +111,7 @@ impl Hosted {
         let body = Box::pin(answer.bytes_stream());
         let ended = match is_object {
             true => reading.whole(body).await,
-            false => reading.to_its_end(body).await,
+            false => reading.until_over(body).await,
         };
         match ended {
             Ok(()) => {

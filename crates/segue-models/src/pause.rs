@@ -1,8 +1,10 @@
 //! Pauses: how long a provider asks to wait before the next try.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use reqwest::header::HeaderMap;
+
+use crate::clock;
 
 /// Nobody waits longer than this for a provider: its request fails at once and says so.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60 * 60);
@@ -18,7 +20,7 @@ pub(crate) fn asked(headers: &HeaderMap) -> Option<Duration> {
         let until = httpdate::parse_http_date(after).ok()?;
         // By the clock of whoever said it, where that is known.
         let now = text("date").and_then(|date| httpdate::parse_http_date(date).ok());
-        let now = now.unwrap_or_else(wall);
+        let now = now.unwrap_or_else(clock::wall);
         Some(until.duration_since(now).unwrap_or_default())
     })
 }
@@ -29,14 +31,6 @@ fn number(text: &str, unit: f64) -> Option<Duration> {
     let seconds = text.parse::<f64>().ok().filter(|_| is_number)? * unit;
     // More than can be said is as absurd as the most that can.
     Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the clock seam: a date is wall time"
-)]
-fn wall() -> SystemTime {
-    SystemTime::now()
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// When it never does, or what comes is none.
-    pub(crate) async fn to_its_end<S, E>(&mut self, mut body: S) -> Result<(), Failure>
+    pub(crate) async fn until_over<S, E>(&mut self, mut body: S) -> Result<(), Failure>
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
     {
@@ -81,7 +81,7 @@ impl<'a> Reading<'a> {
                         return Ok(());
                     }
                     Next::Said => {}
-                    Next::Ended if self.draft.end == End::MayEnd => return Ok(()),
+                    Next::Ended if self.draft.end == End::Possible => return Ok(()),
                     Next::Ended => return Err(self.cut_off()),
                 },
             }
@@ -91,7 +91,7 @@ impl<'a> Reading<'a> {
     /// Reads an answer that comes as one object, from a server that does not send events.
     ///
     /// # Errors
-    /// As [`Reading::to_its_end`].
+    /// As [`Reading::until_over`].
     pub(crate) async fn whole<S, E>(&mut self, mut body: S) -> Result<(), Failure>
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
@@ -247,7 +247,7 @@ mod tests {
                 std::task::Poll::Ready(pieces.next().map(|piece| Ok::<_, ()>(Bytes::from(piece))))
             }
         });
-        let ended = reading.to_its_end(body).await;
+        let ended = reading.until_over(body).await;
         (ended.map(|()| reading.draft.text), count, now() - began)
     }
 

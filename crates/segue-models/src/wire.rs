@@ -222,7 +222,7 @@ fn base64_of(image: &Image) -> String {
 }
 
 fn data_url(image: &Image) -> String {
-    format!("data:{};base64,{}", image.media_type, base64_of(image))
+    image.to_data_url()
 }
 
 /// Sets a field where there is something to say.
@@ -231,6 +231,3 @@ fn put(fields: &mut Map<String, Json>, name: &str, value: Option<impl Into<Json>
         fields.insert(name.to_owned(), value.into());
     }
 }
-
-#[cfg(test)]
-mod tests;

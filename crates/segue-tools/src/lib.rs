@@ -9,7 +9,8 @@
 //! | [`guard`] | the only way to an address that is not the operator's own: judged, looked up once, connected to as judged |
 //! | [`fetch`] | the tool `segue.fetch`, on the guard |
 //!
-//! Nothing here reads a configuration or the environment: whoever puts the tools together says what they are.
+//! Nothing here reads a configuration: whoever puts the tools together says what they are, and where secrets are found. Of the
+//! environment only what programs are handed on is read, such as `PATH`.
 
 pub mod fetch;
 pub mod guard;

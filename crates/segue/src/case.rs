@@ -17,7 +17,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let bench = Bench::default();
-//! let suite = Suite::load(Path::new("research.test.yaml"), Purpose::Test, &bench.named)?;
+//! let suite = Suite::load(Path::new("research.test.yaml"), Purpose::Test)?;
 //! let loaded = suite.plan(&bench)?;
 //! for case in &suite.cases {
 //!     let report = suite.run(case, &loaded, &bench, None).await;

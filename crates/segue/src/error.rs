@@ -193,16 +193,16 @@ pub struct Failure {
     /// Faults of a definition or of inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<Json>,
+    /// Why the guard refused an address, in its own words: `scheme`, `syntax`, `userinfo`, `port`, `host`, `address`,
+    /// `redirect`, `size`, `time` or `type`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Of a request that nothing recorded or scripted answers: what comes nearest to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nearest: Option<String>,
     /// Where the request first differs from that, as a JSON pointer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_difference: Option<String>,
-    /// Why the guard refused an address, in its own words: `scheme`, `syntax`, `userinfo`, `port`, `host`, `address`,
-    /// `redirect`, `size`, `time` or `type`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
 }
 
 /// A limit that was met: a deadline, a budget, a cap.
@@ -288,9 +288,9 @@ impl Failure {
             missing: Vec::new(),
             retry_after_ms: None,
             faults: None,
+            reason: None,
             nearest: None,
             first_difference: None,
-            reason: None,
         }
     }
 

@@ -17,6 +17,7 @@ mod known;
 mod load;
 mod model;
 mod names;
+mod patterns;
 mod pipeline;
 mod reader;
 mod refer;
@@ -34,7 +35,7 @@ pub mod yaml;
 
 pub use files::{Files, Unreadable};
 pub use format::{schema, test_schema};
-pub use load::{LoadOptions, Loaded, Named, Rejected, Sources, load, load_from, load_text};
+pub use load::{LoadOptions, Loaded, Named, Rejected, Sources, load, load_from, load_text, of_pattern};
 pub use test::Purpose;
 
 #[cfg(test)]

@@ -44,10 +44,12 @@ mod link;
 pub mod log;
 pub mod model;
 pub mod money;
+mod pattern;
 mod pipeline;
 pub mod plan;
 pub mod price;
 pub mod question;
+pub mod redact;
 mod registry;
 mod run;
 mod runner;
@@ -73,6 +75,7 @@ pub use id::{ArtifactId, BadId, CallId, CountingIds, Ids, QuestionId, RandomIds,
 pub use log::{Event, EventKind, Events, RunLog};
 pub use model::{Extractive, Model, Models, Rule, Sampled, Scripted};
 pub use money::{Cost, Nanousd, cents, usd};
+pub use pattern::{Arrangement, Pattern, Strategy, Turn};
 pub use pipeline::{
     Build, IntoInput, IntoMap, Kept, Out, Pipeline, RepeatBuilder, Route, RouteBuilder, RouteWith,
 };

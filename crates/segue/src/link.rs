@@ -16,6 +16,7 @@ use crate::value::Value;
 mod act;
 mod agent;
 mod finish;
+mod images;
 mod key;
 mod route;
 mod scope;
@@ -253,7 +254,7 @@ fn link_work(plan: &Plan, step: &crate::plan::Step, registry: &Registry) -> Resu
         Action::Tool { tool, with } => act::tool(plan, tool, with, registry),
         Action::Ask(asked) => act::ask(asked),
         Action::Route { by, arms, .. } => route::link(plan, step, by, arms, registry),
-        Action::Pipeline { with, .. } => act::enter(with.as_ref()),
+        Action::Pipeline { plan, with, .. } => act::enter(plan, with.as_ref()),
         Action::Set(value) => act::set(value),
         Action::Function { .. } => {
             let message = format!(

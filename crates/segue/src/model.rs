@@ -45,6 +45,11 @@ pub trait Model: Send + Sync + 'static {
     /// Answers one request. Dropping the future aborts the call.
     fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Failure>>;
 
+    /// What its calls have to go through, where they share something with others: the limits of a key, for example.
+    fn gate(&self) -> Option<&dyn Gate> {
+        None
+    }
+
     /// Answers one request, and says whether the answer was given before. Only models that play recorded answers have
     /// to say more than [`Model::answer`] does, and those that stand before another model.
     fn answered<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Answered> {
@@ -54,11 +59,6 @@ pub trait Model: Send + Sync + 'static {
                 recorded: None,
             }
         })
-    }
-
-    /// What its calls have to go through, where they share something with others: the limits of a key, for example.
-    fn gate(&self) -> Option<&dyn Gate> {
-        None
     }
 
     /// What it remembers of a run, where its answers depend on that. No hosted model does.

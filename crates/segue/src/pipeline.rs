@@ -494,6 +494,7 @@ impl Build {
             tools: indexmap::IndexMap::new(),
             artifacts: Vec::new(),
             on_failure: None,
+            pattern: None,
         };
         crate::plan::check::check(&plan, &mut self.faults);
         if self.faults.has_errors() {

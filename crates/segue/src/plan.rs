@@ -86,6 +86,18 @@ pub struct Plan {
     /// What runs when the run would fail.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub on_failure: Option<Box<OnFailure>>,
+    /// The pattern it was made from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pattern: Option<PlannedPattern>,
+}
+
+/// Which pattern a plan was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedPattern {
+    /// Its name.
+    pub name: String,
+    /// How it puts its agents to work.
+    pub strategy: String,
 }
 
 /// What a pipeline takes.
@@ -308,6 +320,15 @@ impl Plan {
         found
     }
 
+    /// What a person calls it: the pipeline, and the pattern of it where that has another name.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.pattern {
+            Some(pattern) if pattern.name != self.name => format!("{}#{}", self.name, pattern.name),
+            _ => self.name.clone(),
+        }
+    }
+
     /// The content hash of the plan.
     #[must_use]
     pub fn hash(&self) -> PlanHash {
@@ -353,6 +374,7 @@ impl Plan {
             tools: self.tools.clone(),
             artifacts: Vec::new(),
             on_failure: None,
+            pattern: None,
         }
     }
 

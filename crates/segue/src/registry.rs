@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use crate::agent::Agent;
 use crate::error::{ErrorKind, Failure, StepError};
+use crate::pattern::{BUILT_IN, Strategy};
 use crate::plan::{PlannedAgent, ToolLimits};
 use crate::run::{Cx, Done};
 use crate::schema::Schema;
@@ -15,7 +16,7 @@ use crate::value::{Data, Value};
 
 /// What a program registers by name.
 ///
-/// Agents, tools and steps share their names. One registered twice is an error when the registry is used, so that none
+/// Agents, tools and steps share their names; strategies have their own. One registered twice is an error when the registry is used, so that none
 /// silently replaces another.
 #[derive(Clone, Default)]
 pub struct Registry {
@@ -24,6 +25,7 @@ pub struct Registry {
     steps: IndexMap<String, Arc<dyn NamedStep>>,
     /// Groups of tools whose names nobody knows yet, each with how to know them.
     unverified: IndexMap<String, String>,
+    strategies: IndexMap<String, Arc<dyn Strategy>>,
     twice: Vec<String>,
 }
 
@@ -132,6 +134,23 @@ impl Registry {
         self
     }
 
+    /// The agents, in the order they were registered.
+    pub fn agents(&self) -> impl Iterator<Item = Arc<PlannedAgent>> + '_ {
+        self.agents.values().map(|agent| agent.planned())
+    }
+
+    /// Registers a strategy under a name, for [`Pattern`](crate::Pattern) and for `strategy` in `patterns` of files,
+    /// beside `sequential`, `parallel` and `conditional`.
+    #[must_use]
+    pub fn strategy(mut self, name: impl Into<String>, strategy: impl Strategy + 'static) -> Self {
+        let name = name.into();
+        if BUILT_IN.contains(&name.as_str()) || self.strategies.contains_key(&name) {
+            self.twice.push(name.clone());
+        }
+        self.strategies.insert(name, Arc::new(strategy));
+        self
+    }
+
     /// Puts a tool in the place of what is registered under its name, if anything is.
     pub(crate) fn put_tool(&mut self, tool: Arc<dyn Tool>) {
         let name = tool.spec().name;
@@ -140,7 +159,7 @@ impl Registry {
         self.tools.insert(name, tool);
     }
 
-    /// Every tool, to be held beyond the registry.
+    /// Every tool.
     pub(crate) fn shared_tools(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
         self.tools.values()
     }
@@ -164,7 +183,7 @@ impl Registry {
         };
         let message = format!("`{name}` is registered twice");
         Err(Failure::new(ErrorKind::InvalidDefinition, message)
-            .hint("agents, tools and steps are found by name; give each its own"))
+            .hint("agents, tools, steps and strategies are found by name; give each its own"))
     }
 
     /// The group that a name or glob may mean something of, and how to know.
@@ -200,6 +219,14 @@ impl Registry {
 
     pub(crate) fn agent_of(&self, name: &str) -> Option<&Arc<dyn NamedAgent>> {
         self.agents.get(name)
+    }
+
+    pub(crate) fn strategy_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.strategies.keys().map(String::as_str)
+    }
+
+    pub(crate) fn strategy_of(&self, name: &str) -> Option<Arc<dyn Strategy>> {
+        self.strategies.get(name).cloned()
     }
 
     pub(crate) fn find_agent(&self, name: &str) -> Result<&Arc<dyn NamedAgent>, Failure> {

@@ -12,6 +12,7 @@ use crate::id::{Ids, QuestionId, RunId};
 use crate::model::Models;
 use crate::pipeline::{self, Pipeline};
 use crate::price::PriceBook;
+use crate::redact::Redactor;
 use crate::registry::Registry;
 use crate::run::{Environment, INLINE};
 use crate::store::{Halt, Store};
@@ -208,10 +209,11 @@ impl Runner {
     /// When the store cannot be written; in this process calls are stopped all the same. Kind `usage` without a store.
     pub async fn halt(&self, by: &str, reason: Option<&str>) -> Result<(), Error> {
         let desk = self.desk()?;
+        let redactor = &self.env.redactor;
         let halt = Halt {
             by: by.to_owned(),
             since: desk.now(),
-            reason: reason.map(str::to_owned),
+            reason: reason.map(|reason| redactor.text(reason).into_owned()),
         };
         Ok(desk.halt(Some(halt)).await?)
     }
@@ -413,6 +415,34 @@ impl RunnerBuilder {
     #[must_use]
     pub fn standing_budget(mut self, budget: StandingBudget) -> Self {
         self.env.standing.push(budget);
+        self
+    }
+
+    /// Takes secrets out of everything that enters a run: its input, what models answer and tools give, outputs, errors,
+    /// questions, answers and artifacts. So neither the record nor a later step has them. What a model or a tool is sent is
+    /// not touched. Without one nothing is looked for.
+    ///
+    /// ```
+    /// use segue::redact::Redactor;
+    /// use segue::{Cx, Outcome, Pipeline, Result, Runner, Secret};
+    ///
+    /// async fn careless(_cx: Cx, _input: ()) -> Result<String> {
+    ///     Ok("the key is correct horse".into())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let redactor = Redactor::new().secret("CRM", &Secret::new("correct horse"));
+    /// let runner = Runner::builder().redactor(redactor).build()?;
+    /// let pipeline = Pipeline::define("careless", |p, input| p.step("tell", careless, input))?;
+    /// let Outcome::Done(done) = runner.start(&pipeline, ()).await?.outcome().await? else { panic!("nothing waits") };
+    /// assert_eq!(done.output, "the key is [redacted CRM]");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn redactor(mut self, redactor: Redactor) -> Self {
+        self.env.redactor = redactor;
         self
     }
 

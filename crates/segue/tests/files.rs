@@ -385,3 +385,39 @@ steps: { s: { agent: a, prompt: hi } }
         "{shown}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn inputs_of_a_nested_pipeline_are_completed_and_checked_like_those_of_a_run() {
+    let inner = "version: 1\nname: inner\ninputs: { n: { type: integer, default: 7, maximum: 9 }, note: string|null }\n\
+         steps: { a: { set: '{{ inputs.n }} {{ inputs.note or 0 }}' } }\n";
+    let main = |with: &str| {
+        format!(
+            "version: 1\nname: main\ninputs: {{ n: any }}\nsteps: {{ s: {{ pipeline: inner.yaml{with} }} }}\noutput: steps.s.output ~ inputs.n\n"
+        )
+    };
+    let run = |with: &str| {
+        let files = std::collections::BTreeMap::from([
+            ("main.yaml".to_owned(), main(with)),
+            ("inner.yaml".to_owned(), inner.to_owned()),
+        ]);
+        let registry = Registry::new();
+        let options = segue::file::LoadOptions::default();
+        let loaded = segue::file::load_from(&files, "main.yaml", "main.yaml", &registry, options)
+            .unwrap_or_else(|rejected| panic!("{rejected}"));
+        Pipeline::from_plan(&loaded.plan, &registry)
+            .expect("everything it names is there")
+            .run(json!({"n": 99}))
+    };
+    let done = run("").await.expect("the defaults hold");
+    assert_eq!(done.output, "7 099");
+    let error = run(", with: { n: '{{ inputs.n }}' }")
+        .await
+        .err()
+        .expect("99 is above 9");
+    assert!(error.to_string().contains("`inputs.n`"), "{error}");
+    let failed = &error.failure().failed_steps[0];
+    assert_eq!(
+        (failed.step.as_str(), failed.error.kind),
+        ("s", ErrorKind::InvalidInput)
+    );
+}

@@ -64,7 +64,7 @@ async fn of_both(file: &str, input: &str) -> [Json; 2] {
 #[test]
 fn every_file_is_here() {
     let mut found = Vec::new();
-    for folder in ["", "documents/", "research/", "tools/"] {
+    for folder in ["", "content/", "documents/", "research/", "tools/"] {
         let names = stems(&Path::new(FOLDER).join(folder), ".yaml");
         let beside = [".test", ".script", ".cassette"];
         let pipelines = names
@@ -75,8 +75,8 @@ fn every_file_is_here() {
     let mut named: Vec<&str> = FILES.to_vec();
     // Has a tool of a server: `research` runs it.
     named.push("research/research");
-    // Needs a tool: `programs` runs it.
-    named.push("own_tool");
+    // Need tools: `programs` and `content` run them.
+    named.extend(["own_tool", "content/content"]);
     // Need a store: `guides` plays them.
     named.extend(["intake", "strategist", "tools/spelling"]);
     // Is killed on the way: `readme` does that.

@@ -11,29 +11,39 @@ use crate::FOLDER;
 use crate::programs::command;
 
 /// The files of the examples, and what is left of playing a guide.
-struct Guide {
+pub(crate) struct Guide {
     folder: TempDir,
     lines: Vec<Vec<String>>,
+    /// The program that is the command line.
+    program: &'static str,
 }
 
 /// What one command came to.
-struct Said {
+pub(crate) struct Said {
     exit: Option<i32>,
-    stdout: String,
+    pub(crate) stdout: String,
     stderr: String,
 }
 
 impl Guide {
     /// The guide of a pipeline file.
     fn of(file: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        for name in [
+        let files = [
             "strategist.yaml",
             "strategist.script.yaml",
             "intake.yaml",
             "segue.toml",
-        ] {
-            std::fs::copy(Path::new(FOLDER).join(name), folder.path().join(name)).expect("a copy");
+        ];
+        Self::with("own_command_line", &files, file)
+    }
+
+    /// The guide of a pipeline file whose tools a program has.
+    pub(crate) fn with(program: &'static str, files: &[&str], file: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in files {
+            let path = Path::new(FOLDER).join(name);
+            let own = path.file_name().expect("it is a file");
+            std::fs::copy(&path, folder.path().join(own)).expect("a copy");
         }
         Self::in_folder(folder, file)
     }
@@ -59,17 +69,25 @@ impl Guide {
         Self {
             lines: lines.collect(),
             folder,
+            program,
         }
     }
 
-    fn segue(&self, arguments: &[&str]) -> Said {
-        let output = command("own_command_line")
+    /// The folder it is played in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn segue(&self, arguments: &[&str]) -> Said {
+        let output = command(self.program)
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("SEGUE_STORE")
             .env_remove("SEGUE_CONFIG")
             .env("XDG_CONFIG_HOME", self.folder.path())
             .env("XDG_STATE_HOME", self.folder.path().join("state"))
+            // Whoever has a key or a model server runs the tests without them.
+            .env("SEGUE_OFFLINE", "1")
             .output();
         let Output {
             status,
@@ -84,14 +102,14 @@ impl Guide {
         }
     }
 
-    fn json(&self, arguments: &[&str]) -> Json {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Json {
         let said = self.segue(&[arguments, &["--json"]].concat());
         serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{}{}", said.stdout, said.stderr))
     }
 
     /// Plays the next line, whose beginning is told, so that a reader sees which one.
     #[track_caller]
-    fn next(&mut self, begins: &str) -> Said {
+    pub(crate) fn next(&mut self, begins: &str) -> Said {
         let line = self.lines.remove(0);
         assert!(line.join(" ").starts_with(begins), "the guide says {line:?}");
         self.segue(&line.iter().map(String::as_str).collect::<Vec<_>>())
@@ -118,7 +136,7 @@ impl Guide {
 impl Said {
     /// Ended with this code, with these parts on stderr in order.
     #[track_caller]
-    fn says(self, exit: i32, parts: &[&str]) -> Self {
+    pub(crate) fn says(self, exit: i32, parts: &[&str]) -> Self {
         let Self { stdout, stderr, .. } = &self;
         assert_eq!(self.exit, Some(exit), "{stdout}{stderr}");
         let mut rest = stderr.as_str();
@@ -133,7 +151,7 @@ impl Said {
 
     /// Gave this result.
     #[track_caller]
-    fn gives(self, output: &str) {
+    pub(crate) fn gives(self, output: &str) {
         assert_eq!(self.stdout.trim_end(), output);
     }
 }

@@ -1,5 +1,6 @@
 //! Every program, every pipeline file and every snippet of the README is run, and what comes out is looked at.
 
+mod content;
 mod files;
 mod guides;
 mod programs;

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use crate::{FOLDER, stems};
 
 /// Each program, and what it says in this order.
-const PROGRAMS: [(&str, &[&str]); 14] = [
+const PROGRAMS: [(&str, &[&str]); 15] = [
     (
         "budget",
         &[
@@ -111,6 +111,19 @@ const PROGRAMS: [(&str, &[&str]); 14] = [
         ],
     ),
     (
+        "patterns",
+        &[
+            "## line",
+            "extractor → summarizer",
+            "## side_by_side",
+            "\"entities\":[\"Northwind",
+            "## maybe",
+            "steps['gate'].output",
+            "## court",
+            "summarizer_2",
+        ],
+    ),
+    (
         "research",
         &[
             "planner     1 calls",
@@ -150,7 +163,7 @@ const PROGRAMS: [(&str, &[&str]); 14] = [
 fn every_program_is_here() {
     let mut named: Vec<&str> = PROGRAMS.iter().map(|(name, _)| *name).collect();
     // Does something only with arguments: a test of its own runs it.
-    named.push("own_command_line");
+    named.extend(["content", "own_command_line"]);
     named.sort_unstable();
     assert_eq!(
         stems(&Path::new(FOLDER).join("rust"), ".rs")

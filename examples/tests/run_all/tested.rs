@@ -12,7 +12,8 @@ use segue::{Models, Registry};
 use crate::{FOLDER, stems};
 
 /// Every test file, with how many cases it has.
-const TESTS: [(&str, usize); 3] = [
+const TESTS: [(&str, usize); 4] = [
+    ("content/content", 5),
     ("documents/document_router", 5),
     ("research/research", 3),
     ("strategist", 2),
@@ -27,8 +28,7 @@ fn reports(file: &str) -> Vec<(String, Report)> {
         redact: Arc::new(NoSecrets),
     };
     let path: PathBuf = Path::new(FOLDER).join(format!("{file}.test.yaml"));
-    let suite = Suite::load(&path, Purpose::Test, &segue::file::Named::default())
-        .unwrap_or_else(|rejected| panic!("{rejected}"));
+    let suite = Suite::load(&path, Purpose::Test).unwrap_or_else(|rejected| panic!("{rejected}"));
     let loaded = suite.plan(&bench).unwrap_or_else(|rejected| panic!("{rejected}"));
     assert!(
         suite.check(&loaded.plan).is_empty() && suite.is_simulated(&loaded.plan),
@@ -50,7 +50,7 @@ fn reports(file: &str) -> Vec<(String, Report)> {
 #[test]
 fn every_test_file_is_here() {
     let mut found: Vec<String> = Vec::new();
-    for folder in ["", "documents/", "research/"] {
+    for folder in ["", "content/", "documents/", "research/"] {
         let names = stems(&Path::new(FOLDER).join(folder), ".test.yaml");
         found.extend(names.iter().map(|name| format!("{folder}{name}")));
     }

@@ -74,6 +74,30 @@ pub(crate) struct WriteDocument {
     pub(crate) of: OfPipeline,
 }
 
+/// Arguments of `agents`.
+#[derive(Debug, Args)]
+pub(crate) struct AgentsArgs {
+    #[command(subcommand)]
+    pub(crate) what: Agents,
+}
+
+/// What to do with agents.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agents {
+    /// List those that are registered, and those of the pipeline files here
+    Ls,
+    /// Show what one is told, and what it may use
+    Show(ShowAgent),
+}
+
+/// Arguments of `agents show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowAgent {
+    /// Its name
+    #[arg(value_name = "AGENT")]
+    pub(crate) name: String,
+}
+
 /// Arguments of `budgets`.
 #[derive(Debug, Args)]
 pub(crate) struct BudgetsArgs {

@@ -22,6 +22,8 @@ pub(crate) struct Key {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Takes {
     Text,
+    /// A list of texts.
+    Texts,
     Words(&'static [&'static str]),
     Count(u64, u64),
     /// Bytes, such as `64KiB`.
@@ -32,7 +34,6 @@ pub(crate) enum Takes {
     /// One text, or a list of them.
     TextOrTexts,
     Truth,
-    Texts,
     /// Integers between two, or a word.
     Counts(u64, u64, &'static str),
     /// A type, as files write it.
@@ -294,6 +295,43 @@ const KEYS: &[Key] = &[
         Takes::Words(&["fail", "pause"]),
         Some("fail"),
         "What becomes of a call that does not fit: it fails, or its run waits until somebody raises the limit.",
+    ),
+    key(
+        "patterns.*.steps",
+        Takes::Texts,
+        None,
+        "Agents of the program, in order; one may come again.",
+    ),
+    key(
+        "patterns.*.strategy",
+        Takes::Text,
+        Some("sequential"),
+        "How they work together: sequential, parallel, conditional or one of the program.",
+    ),
+    key("patterns.*.description", Takes::Text, None, "What it is for."),
+    key(
+        "patterns.*.timeout",
+        Takes::Duration,
+        Some("5m"),
+        "Deadline of a run, one second to an hour.",
+    ),
+    key(
+        "patterns.*.retries",
+        Takes::Count(0, 10),
+        None,
+        "More attempts of each agent's step; else what the agent says.",
+    ),
+    key(
+        "patterns.*.concurrency",
+        Takes::Count(1, 20),
+        Some("5"),
+        "Agents at work at once.",
+    ),
+    key(
+        "patterns.*.fallback",
+        Takes::Text,
+        None,
+        "The pattern that runs with the same prompt where this one fails.",
     ),
 ];
 

@@ -51,12 +51,6 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// What stands in a table of it, such as the variables of `env`.
-    pub(crate) fn below(&self, table: &str) -> impl Iterator<Item = (&str, &Value)> {
-        let entries = self.values.iter();
-        entries.filter_map(move |(path, value)| Some((path.strip_prefix(table)?.strip_prefix('.')?, value)))
-    }
-
     pub(crate) fn value(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }

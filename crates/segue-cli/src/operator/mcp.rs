@@ -8,7 +8,9 @@ use segue::{ErrorKind, Failure, Registry, Secret};
 use segue_tools::mcp::{Address, Offered, Pins, Program, Reach, Server};
 use segue_tools::secrets::Written;
 
+use super::environment::secret;
 use crate::config::{Found, Value};
+use crate::offline;
 use crate::pins;
 use crate::problem::Problem;
 use crate::project::Project;
@@ -52,7 +54,7 @@ fn server(project: &Project, name: &str, found: &Found, pins: &Pins) -> Result<S
     let (reach, unset) = reach(project, name, found)?;
     let mut server = Server::new(name, reach)
         .offering(offered(found))
-        .offline(crate::offline::is_on());
+        .offline(offline::is_on());
     if let Some(Value::Duration(limit)) = found.value("start_timeout") {
         server = server.start_within(*limit);
     }
@@ -161,10 +163,4 @@ pub(super) fn means_something(server: &Server) -> Result<(), Problem> {
         problem = problem.hint(hint);
     }
     Err(problem.hint(format!("if it has others now: `segue tools pin {name}`")))
-}
-
-fn secret(name: &str) -> Option<Secret> {
-    std::env::var(format!("SEGUE_SECRET_{name}"))
-        .ok()
-        .map(Secret::new)
 }

@@ -9,14 +9,16 @@ use segue::fault::{Code, Fault, Faults, Place, quote};
 use segue::file::scalar::check_name;
 use segue::plan::{ToolApproval, ToolLimits, ToolOnError};
 use segue::schema::{Schema, TypeSet};
-use segue::{ErrorKind, Failure, Registry, Secret, ToolClass};
+use segue::{ErrorKind, Failure, Registry, ToolClass};
 use segue_tools::fetch::{self, Fetch};
 use segue_tools::guard::{Guard, Policy, Ports};
 use segue_tools::http::Http;
 use segue_tools::program::Program;
-use segue_tools::secrets::{Lookup, Written};
+use segue_tools::secrets::Written;
 
+use super::environment::{secret, variable};
 use crate::config::{Found, Origin, Value};
+use crate::offline;
 use crate::problem::Problem;
 use crate::project::Project;
 
@@ -88,9 +90,9 @@ impl<'p> Declared<'p> {
         let mut tool = Program::new(self.name, command)
             .folder(&self.project.folder)
             .declared_at(self.found.origin.to_string())
-            .secrets(secrets())
+            .secrets(Arc::new(secret))
             .limits(self.limits());
-        for (name, value) in texts(self.found, "env") {
+        for (name, value) in self.found.texts_in("env") {
             tool = tool.env(name, value);
         }
         if let Some(description) = self.found.text("description") {
@@ -116,13 +118,13 @@ impl<'p> Declared<'p> {
         };
         let mut tool = Http::new(self.name, url)
             .map_err(wrong)?
-            .secrets(secrets())
-            .offline(crate::offline::is_on())
+            .secrets(Arc::new(secret))
+            .offline(offline::is_on())
             .limits(self.limits());
         if let Some(method) = self.found.text("method") {
             tool = tool.method(method).map_err(wrong)?;
         }
-        for (name, value) in texts(self.found, "header") {
+        for (name, value) in self.found.texts_in("header") {
             tool = tool.header(name, value).map_err(wrong)?;
         }
         if let Some(description) = self.found.text("description") {
@@ -141,7 +143,7 @@ impl<'p> Declared<'p> {
     }
 
     fn has_none_of(&self, keys: &[&str], kind: &str) -> Result<(), Problem> {
-        let has = |key: &&&str| self.found.value(key).is_some() || self.found.below(key).next().is_some();
+        let has = |key: &&&str| self.found.value(key).is_some() || self.found.texts_in(key).next().is_some();
         match keys.iter().find(has) {
             Some(key) => Err(self.wrong(&format!("has `{key}`, which one with `{kind}` cannot have"))),
             None => Ok(()),
@@ -210,18 +212,18 @@ impl<'p> Declared<'p> {
         }
         let mut faults = Faults::new();
         let mut missing = Vec::new();
-        for (key, value) in texts(self.found, with_secrets) {
-            for secret in Written::new(value).names() {
-                if secret_of(secret).is_none() {
+        for (key, value) in self.found.texts_in(with_secrets) {
+            for name in Written::new(value).names() {
+                if secret(name).is_none() {
                     let message = format!(
-                        "secret `{secret}` of `{}.{with_secrets}.{key}` is not set",
+                        "secret `{name}` of `{}.{with_secrets}.{key}` is not set",
                         self.entry()
                     );
                     faults.push(placed(
                         Fault::new(Code::UnknownSecret, message),
                         &self.found.origin,
                     ));
-                    missing.push(secret.to_owned());
+                    missing.push(name.to_owned());
                 }
             }
         }
@@ -259,14 +261,6 @@ fn placed(fault: Fault, origin: &Origin) -> Fault {
     fault.at(path.display().to_string(), Place { line, column, len })
 }
 
-/// The texts of a table of an entry.
-fn texts<'f>(found: &'f Found, table: &'f str) -> impl Iterator<Item = (&'f str, &'f str)> {
-    found.below(table).filter_map(|(name, value)| match value {
-        Value::Text(text) => Some((name, text.as_str())),
-        _ => None,
-    })
-}
-
 /// The tool `segue.fetch`.
 fn fetch(project: &Project, origin: &Origin) -> Result<Fetch, Problem> {
     let config = &project.config;
@@ -296,7 +290,7 @@ fn fetch(project: &Project, origin: &Origin) -> Result<Fetch, Problem> {
         }
     }
     let is_opened = ranges.filter(|_| !policy.allow_private.is_empty());
-    let tool = Fetch::new(Guard::new(policy).offline(crate::offline::is_on()));
+    let tool = Fetch::new(Guard::new(policy).offline(offline::is_on()));
     Ok(
         match is_opened.map(|ranges| project.trusts(&ranges.origin, "fetch.allow_private")) {
             Some(Err(problem)) => tool.unavailable(problem.failure().clone()),
@@ -305,24 +299,14 @@ fn fetch(project: &Project, origin: &Origin) -> Result<Fetch, Problem> {
     )
 }
 
-fn secrets() -> Lookup {
-    Arc::new(secret_of)
-}
-
-/// A secret by its name.
-fn secret_of(name: &str) -> Option<Secret> {
-    let value = std::env::var(variable(name)).ok();
-    value.filter(|value| !value.is_empty()).map(Secret::new)
-}
-
-fn variable(secret: &str) -> String {
-    format!("SEGUE_SECRET_{secret}")
-}
-
 /// Where a tool comes from, as it is told.
 pub(crate) fn from(project: &Project, name: &str) -> Option<(&'static str, Origin)> {
     if name == fetch::NAME {
         return project.config.table("fetch").map(|origin| ("fetch", origin));
+    }
+    let server = name.split_once('.').map(|(server, _)| server);
+    if let Some(found) = server.and_then(|server| project.config.named("mcp").remove(server)) {
+        return Some(("mcp", found.origin));
     }
     let found = project.config.named("tools").remove(name)?;
     let kind = match found.text("url") {

@@ -1,8 +1,8 @@
 //! A region at the end of the terminal that is drawn again and again in place.
 
-use std::io::{self, Write};
-
 use console::measure_text_width;
+
+use super::write;
 
 /// Begins and ends a frame that a terminal shows at once, where it knows how to.
 const BEGIN: &str = "\u{1b}[?2026h";
@@ -77,10 +77,4 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-fn write(text: &str) {
-    let mut stderr = io::stderr().lock();
-    // A terminal that is gone shows nothing.
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

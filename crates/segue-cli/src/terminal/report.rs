@@ -9,11 +9,15 @@ use super::style::Style;
 use super::words;
 use crate::project::quoted;
 
+/// The model that plays what was recorded.
+const CASSETTE: &str = "sim/cassette";
+
 /// The first line: run, pipeline, models, budget.
 pub(crate) fn first(run: &RunView, budget: Option<&Budget>, style: Style) -> String {
     let id = run.id().map(|id| id.to_string()).unwrap_or_default();
     let steps = words::plural(run.steps().count() as u64, "step");
     let record = run.record();
+    let label = label(run);
     let models = models(&record.models);
     let mut parts = Vec::new();
     if !models.is_empty() {
@@ -26,9 +30,15 @@ pub(crate) fn first(run: &RunView, budget: Option<&Budget>, style: Style) -> Str
     format!(
         "{} {} ({steps}) {}",
         style.dim(&id),
-        style.bold(&words::one_line(run.pipeline())),
+        style.bold(&words::one_line(&label)),
         style.dim(&parts.join(", "))
     )
+}
+
+/// The pipeline of a run, and the pattern of it.
+pub(crate) fn label(run: &RunView) -> String {
+    run.plan()
+        .map_or_else(|| run.pipeline().to_owned(), |plan| plan.label())
 }
 
 /// Names that mean the same model stand together.
@@ -36,10 +46,10 @@ pub(crate) fn models(models: &IndexMap<String, ChosenModel>) -> Vec<String> {
     let mut meanings: IndexMap<String, Vec<String>> = IndexMap::new();
     for (name, model) in models {
         // Whoever provides it, a simulation is called one.
-        let source = if is_simulated(model) {
-            "simulated"
-        } else {
-            &model.source
+        let source = match is_simulated(model) {
+            true if model.chosen == CASSETTE => "recorded",
+            true => "simulated",
+            false => &model.source,
         };
         let meaning = format!("{} ({})", words::one_line(&model.chosen), words::one_line(source));
         meanings.entry(meaning).or_default().push(words::one_line(name));
@@ -86,7 +96,7 @@ pub(crate) fn limits(budget: &Budget) -> String {
     }
 }
 
-/// A line for a run in which a model only simulates.
+/// A line for a run in which a model only simulates, or plays what was recorded.
 pub(crate) fn banner(run: &RunView, style: Style) -> Option<String> {
     let record = run.record();
     let mut simulated: Vec<String> = record
@@ -96,9 +106,13 @@ pub(crate) fn banner(run: &RunView, style: Style) -> Option<String> {
         .map(|model| words::one_line(&model.chosen))
         .collect();
     simulated.dedup();
+    let what = match simulated.iter().all(|model| model == CASSETTE) {
+        true => "REPLAYED",
+        false => "SIMULATED",
+    };
     (!simulated.is_empty()).then(|| {
         style.yellow(&format!(
-            "SIMULATED by {}: no model is called, nothing is paid",
+            "{what} by {}: no model is called, nothing is paid",
             simulated.join(", ")
         ))
     })

@@ -17,7 +17,7 @@ use crate::project::Project;
 use crate::store::Open;
 use crate::terminal::ask::{self, Keyboard};
 use crate::verb::run::is_somebody_there;
-use crate::{inputs, naming};
+use crate::{inputs, naming, secrets};
 
 /// Answers a question. A bad answer is refused with every reason, and the question stays open.
 pub(crate) fn answer(arguments: &AnswerArgs, program: &mut Program) -> Result<Exit, Problem> {
@@ -30,36 +30,63 @@ pub(crate) fn answer(arguments: &AnswerArgs, program: &mut Program) -> Result<Ex
             Some(given) => given,
             None => typed(&question, program).await?,
         };
-        let before = desk.runner.attach(question.run).await?;
-        let seen = before.view().last_seq();
-        desk.runner.answer_as(question.id, given, &who(), "cli").await?;
-        let run = desk.runner.attach(question.run).await?;
-        if program.common.json {
-            let answered = desk.store.question(question.id).await.map_err(naming::unread)?;
-            let attend = Attend {
-                from: seen,
-                ..Attend::default()
-            };
-            let (exit, record) = attend.quietly(&desk, run, program).await?;
-            program.output.object(&json!({
-                "schema": "segue.answer/1", "accepted": true, "question": answered, "run": record,
-            }));
-            return Ok(exit);
-        }
-        let attend = Attend {
+        let heard = Heard {
             may_ask: !arguments.no_input && is_somebody_there(),
             events: arguments.output == Form::Ndjson,
-            from: seen,
-            ..Attend::default()
         };
-        attend.follow(&desk, run, program).await
+        give(&desk, &question, given, heard, program).await
     });
     runtime.shutdown_background();
     exit
 }
 
+/// How a run is followed that goes on with an answer.
+pub(super) struct Heard {
+    /// Whether a person may be asked what it asks next.
+    pub(super) may_ask: bool,
+    /// Whether stdout gets events instead of the output.
+    pub(super) events: bool,
+}
+
+/// Gives an answer to a question, and follows the run.
+///
+/// # Errors
+/// When it does not fit, or the question is not open any more.
+pub(super) async fn give(
+    desk: &Desk,
+    question: &Question,
+    given: Json,
+    heard: Heard,
+    program: &mut Program,
+) -> Result<Exit, Problem> {
+    secrets::warn_of("the answer", &given, program.screen);
+    let before = desk.runner.attach(question.run).await?;
+    let seen = before.view().last_seq();
+    desk.runner.answer_as(question.id, given, &who(), "cli").await?;
+    let run = desk.runner.attach(question.run).await?;
+    if program.common.json {
+        let answered = desk.store.question(question.id).await.map_err(naming::unread)?;
+        let attend = Attend {
+            from: seen,
+            ..Attend::default()
+        };
+        let (exit, record) = attend.quietly(desk, run, program).await?;
+        program.output.object(&json!({
+            "schema": "segue.answer/1", "accepted": true, "question": answered, "run": record,
+        }));
+        return Ok(exit);
+    }
+    let attend = Attend {
+        may_ask: heard.may_ask,
+        events: heard.events,
+        from: seen,
+        ..Attend::default()
+    };
+    attend.follow(desk, run, program).await
+}
+
 /// The question that is meant: by its id, or the only open one of a run.
-async fn find(store: &dyn Store, name: &str) -> Result<Question, Problem> {
+pub(super) async fn find(store: &dyn Store, name: &str) -> Result<Question, Problem> {
     if let Ok(id) = name.parse::<QuestionId>() {
         let found = store.question(id).await.map_err(naming::unread)?;
         return found.ok_or_else(|| {

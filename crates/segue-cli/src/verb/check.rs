@@ -19,10 +19,10 @@ use crate::terminal::words;
 /// Checks pipeline files; exit 2 when one has faults.
 pub(crate) fn check(arguments: &CheckArgs, program: &mut Program) -> Result<Exit, Problem> {
     let paths: Vec<PathBuf> = match arguments.pipelines.as_slice() {
-        [] => vec![pipelines::find(None)?],
+        [] => vec![pipelines::find(None, &program.common)?],
         named => named
             .iter()
-            .map(|name| pipelines::find(Some(name)))
+            .map(|name| pipelines::find(Some(name), &program.common))
             .collect::<Result<_, _>>()?,
     };
     let mut checked = Vec::with_capacity(paths.len());
@@ -81,13 +81,19 @@ fn good(loaded: &Loaded, operator: &Operator, program: &mut Program) {
         Some(max) => format!("costs at most {}", max.human()),
         None => "worst cost unknown".to_owned(),
     });
+    if !loaded.patterns.is_empty() {
+        let names: Vec<&str> = loaded.patterns.keys().map(String::as_str).collect();
+        parts.push(format!("patterns {}", names.join(" ")));
+    }
     let warnings = loaded.warnings.total() as u64;
     if warnings > 0 {
         parts.push(words::plural(warnings, "warning"));
     }
-    program
-        .output
-        .document(&format!("ok: pipeline `{}` has {}", plan.name, parts.join(", ")));
+    program.output.document(&format!(
+        "ok: pipeline `{}` has {}",
+        plan.label(),
+        parts.join(", ")
+    ));
 }
 
 fn bad(rejected: &Rejected, program: &Program) {

@@ -1,10 +1,11 @@
-//! `demo`: a pipeline that runs with no key, no network and no cost, so that a newcomer sees one at work.
+//! `demo`: a recorded pipeline replays with no key, no network and no cost, so that a newcomer sees one at work.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use segue::file::LoadOptions;
 use segue::file::suggest::Nearest;
-use segue::file::{LoadOptions, scalar};
-use segue::{ErrorKind, Pipeline, Scripted};
+use segue::{ErrorKind, Pipeline};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::DemoArgs;
@@ -18,12 +19,15 @@ use crate::store::Open;
 use crate::templates;
 use crate::terminal::ask::Keyboard;
 
+mod pace;
+
+use pace::Paced;
+
 /// A pipeline to show.
 struct Demo {
     name: &'static str,
     template: &'static str,
     file: &'static str,
-    script: Option<&'static str>,
     inputs: fn() -> Json,
 }
 
@@ -32,14 +36,12 @@ const DEMOS: [Demo; 2] = [
         name: "research",
         template: "research",
         file: "research.yaml",
-        script: Some("research.script.yaml"),
-        inputs: || json!({"topic": "tides"}),
+        inputs: || json!({}),
     },
     Demo {
         name: "documents",
         template: "document-router",
         file: "document_router.yaml",
-        script: None,
         inputs: || json!({"text": text_of("document-router", "notice.txt"), "limit": 40}),
     },
 ];
@@ -83,14 +85,11 @@ impl Demo {
             &program.registry,
             LoadOptions::default(),
         )?;
-        if let Some(script) = self.script {
-            let text = faster(files.get(script).map(String::as_str).unwrap_or_default(), speed);
-            let scripted = Scripted::from_yaml(&text).map_err(|faults| {
-                Problem::new(ErrorKind::Internal, format!("the script of the demo: {faults}"))
-            })?;
-            // Under the name the file asks for, a model of the program comes first.
-            program.models = program.models.clone().with("sim/script", scripted);
-        }
+        // A second look is not slower than the first.
+        let models = program.models.clone();
+        program.models = models
+            .clone()
+            .before(move |_, model| Arc::new(Paced::new(model, speed)));
         let screen = program.screen;
         screen.progress(
             &screen
@@ -111,22 +110,9 @@ impl Demo {
             attend.follow(&desk, run, program).await
         });
         runtime.shutdown_background();
+        program.models = models;
         exit
     }
-}
-
-/// A script whose delays are so many times shorter.
-fn faster(script: &str, speed: f64) -> String {
-    let line = |line: &str| {
-        let shorter = line.split_once("delay: ").and_then(|(before, after)| {
-            let end = after.find([',', ' ', '}']).unwrap_or(after.len());
-            let delay = scalar::duration_text(&after[..end]).ok()?;
-            let ms = (delay.as_secs_f64() * 1000.0 / speed).round().max(1.0);
-            Some(format!("{before}delay: {ms}ms{}", &after[end..]))
-        });
-        shorter.unwrap_or_else(|| line.to_owned())
-    };
-    script.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether somebody at the terminal wants to see it again.
@@ -143,22 +129,4 @@ fn text_of(template: &str, name: &str) -> &'static str {
         .find(|(path, _)| *path == name)
         .map(|(_, text)| text)
         .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::faster;
-
-    #[test]
-    fn speed_shortens_every_delay() {
-        let script = "- { agent: a, delay: 1s, reply: x }\n- agent: b\n  delay: 300ms\n- reply: c";
-        assert_eq!(
-            faster(script, 2.0),
-            "- { agent: a, delay: 500ms, reply: x }\n- agent: b\n  delay: 150ms\n- reply: c"
-        );
-        assert_eq!(
-            faster(script, 1.0).lines().next(),
-            Some("- { agent: a, delay: 1000ms, reply: x }")
-        );
-    }
 }

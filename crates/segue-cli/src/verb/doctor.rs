@@ -9,7 +9,7 @@ use segue::store::{Owner, RunQuery, Store};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::DoctorArgs;
-use crate::config::{Origin, keys};
+use crate::config::{Config, Origin, keys};
 use crate::desk::{self, Desk};
 use crate::exit::Exit;
 use crate::naming::unread;
@@ -17,19 +17,13 @@ use crate::paper::Paper;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::{Place, Project};
+use crate::secrets;
 use crate::store::Open;
 use crate::terminal::words;
 
 mod models;
 mod trust;
 
-/// Variables with keys of providers.
-const KEY_VARIABLES: [&str; 4] = [
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "GEMINI_API_KEY",
-    "OPENROUTER_API_KEY",
-];
 /// Findings that a person is shown; `--json` has all.
 const SHOWN: usize = 20;
 /// Bytes that nothing refers to may belong to a run that is being written; after so long they do not.
@@ -106,6 +100,7 @@ pub(crate) fn doctor(arguments: &DoctorArgs, program: &mut Program) -> Result<Ex
             }
             found.configuration(&project);
             found.checks.extend(trust::checks(&project));
+            found.checks.extend(secrets_of(&project.config));
             let runtime = desk::runtime()?;
             let looked = runtime.block_on(found.store(project, arguments, program));
             runtime.shutdown_background();
@@ -315,7 +310,7 @@ impl Found {
     }
 
     fn keys(&mut self) {
-        let said = KEY_VARIABLES.iter().map(|name| {
+        let said = secrets::KEY_VARIABLES.iter().map(|name| {
             let value = std::env::var_os(name).filter(|value| !value.is_empty());
             let said = value.map_or_else(
                 || "not set".to_owned(),
@@ -404,6 +399,32 @@ impl Found {
             lines.extend(said);
         }
         lines.join("\n")
+    }
+}
+
+/// Whether the secrets are there that the configuration names; none where there are none.
+fn secrets_of(config: &Config) -> Option<Check> {
+    let kept = secrets::kept(config);
+    let said: Vec<String> = kept
+        .iter()
+        .map(|secret| match secret.length {
+            None => format!("{} not set", secret.name),
+            Some(length) if secret.is_redacted => format!("{} set ({length} characters)", secret.name),
+            Some(length) => format!(
+                "{} set ({length} characters: too short to be redacted)",
+                secret.name
+            ),
+        })
+        .collect();
+    let missing = kept.iter().find(|secret| secret.length.is_none());
+    match missing {
+        _ if kept.is_empty() => None,
+        None => Some(Check::good("secrets", said.join(", "))),
+        Some(missing) => Some(Check::bad(
+            "secrets",
+            said.join(", "),
+            format!("set the environment variable `SEGUE_SECRET_{}`", missing.name),
+        )),
     }
 }
 

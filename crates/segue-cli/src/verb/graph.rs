@@ -11,7 +11,7 @@ use crate::program::Program;
 
 /// Draws a pipeline.
 pub(crate) fn graph(arguments: &GraphArgs, program: &mut Program) -> Result<Exit, Problem> {
-    let path = pipelines::find(arguments.pipeline.as_deref())?;
+    let path = pipelines::find(arguments.pipeline.as_deref(), &program.common)?;
     let loaded = pipelines::load(&path, &program.operator(Some(&path))?, false)?;
     let graph = GraphView::of(&loaded.plan, None, arguments.expand);
     let drawing = graph.drawing();
@@ -26,6 +26,7 @@ pub(crate) fn graph(arguments: &GraphArgs, program: &mut Program) -> Result<Exit
             "schema": graph.schema,
             "pipeline": graph.pipeline,
             "title": graph.title,
+            "pattern": graph.pattern,
             "format": format,
             "text": text,
             "steps": graph.steps,

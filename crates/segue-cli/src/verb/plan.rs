@@ -28,15 +28,16 @@ pub(crate) fn plan(mut start: Start, program: &mut Program) -> Result<Exit, Prob
     let total = start.total();
     let operator = program.operator(Some(&start.path))?;
     let history = history(&start, program)?;
+    let offer = Offer {
+        models: &operator.models,
+        instead: &start.models,
+        prices: &operator.prices,
+        is_at_rest: false,
+    };
     let view = PlanView::of(
         &start.plan,
         inputs,
-        Offer {
-            models: &operator.models,
-            instead: &start.models,
-            prices: &operator.prices,
-            is_at_rest: false,
-        },
+        (offer, &operator.registry),
         total.as_ref(),
         &start.warnings,
         &history,

@@ -65,6 +65,8 @@ pub(crate) fn rerun(arguments: &RerunArgs, program: &mut Program) -> Result<Exit
         let attend = Attend {
             may_ask: !arguments.no_input && is_somebody_there(),
             events: arguments.output == Form::Ndjson,
+            total: start::total(arguments.budget.as_deref(), None, pipeline.plan())?
+                .unwrap_or(pipeline.plan().run.budget),
             ..Attend::default()
         };
         attend.follow(&desk, run, program).await
@@ -112,9 +114,9 @@ fn new(
     program: &Program,
 ) -> Result<Pipeline<Json, Json>, Problem> {
     let named = definition.and_then(|definition| definition.strip_prefix("file:"));
-    let path = match named.map(Path::new).filter(|path| path.is_file()) {
+    let path = match named.map(Path::new).filter(|path| pipelines::is_there(path)) {
         Some(path) => path.to_owned(),
-        None => find_file(old.name())?,
+        None => find_file(old.name(), program)?,
     };
     let operator = program.operator(Some(&path))?;
     let loaded = pipelines::load(&path, &operator, false)?;
@@ -130,8 +132,8 @@ fn new(
     Ok(Pipeline::from_plan(&loaded.plan, &operator.registry)?)
 }
 
-fn find_file(name: &str) -> Result<PathBuf, Problem> {
-    pipelines::find(Some(name))
+fn find_file(name: &str, program: &Program) -> Result<PathBuf, Problem> {
+    pipelines::find(Some(name), &program.common)
         .map_err(|problem| problem.hint("`--definition new` reads the file of the pipeline again"))
 }
 

@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::{Project, quoted};
+use crate::secrets;
 use crate::servers;
 use crate::start::{self, Start};
 use crate::store::Open;
@@ -34,10 +35,11 @@ pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) 
     // Where only a part runs, what is missing is known only with its workspace.
     let is_part = part.step.is_some() || part.all || part.key.is_some();
     let inputs = start.inputs(is_part || start.plan.key.is_some())?;
+    secrets::warn_of("the inputs", &inputs, program.screen);
     let project = Project::find(Some(&start.path), &program.common)?;
     let runtime = desk::runtime()?;
     if runtime.block_on(servers::pin_first(&start.plan, &project, program))? {
-        start.read_again(&program.operator(Some(&start.path))?.registry)?;
+        start.read_again(&program.operator(Some(&start.path))?)?;
     }
     warn(&start, program);
     let pipeline = Pipeline::from_plan(&start.plan, &program.operator(Some(&start.path))?.registry)?;

@@ -54,6 +54,7 @@ pub(crate) fn schema(arguments: &SchemaArgs, program: &mut Program) -> Result<Ex
         Shape::Models => include_str!("schema/models.json"),
         Shape::Tools => include_str!("schema/tools.json"),
         Shape::Budgets => include_str!("schema/budgets.json"),
+        Shape::Agents => include_str!("schema/agents.json"),
         Shape::Halt => include_str!("schema/halt.json"),
         Shape::Pin => include_str!("schema/pin.json"),
         Shape::Doctor => include_str!("schema/doctor.json"),

@@ -1,9 +1,12 @@
 //! The command line from outside: the real binary, its flags, its exit codes and every byte of its stdout.
 
+mod agents;
+mod approve;
 mod artifacts;
 mod check;
 mod demo;
 mod ends;
+mod first_hour;
 mod graph;
 mod init;
 mod inputs;
@@ -12,15 +15,18 @@ mod kept;
 mod mcp;
 mod models;
 mod operator;
+mod patterns;
 mod plan;
 mod program;
 mod project;
+mod recorded;
 mod retain;
 mod runs_diff;
 mod runs_export;
 mod runs_list;
 mod runs_rm;
 mod runs_show;
+mod secrets;
 mod services;
 mod settings;
 mod shapes;

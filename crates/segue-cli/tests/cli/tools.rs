@@ -372,6 +372,29 @@ fn conditions_on_the_exact_arguments_deny_first_and_then_ask() {
 }
 
 #[test]
+fn a_plan_tells_what_holds_for_each_tool_once_everybody_has_said_it() {
+    let project = project("class = \"effectful\"\nmax_calls = 7\n", ECHO);
+    let tools = |more: &str, used: &str| {
+        let pipeline = PIPELINE.replace("tools: [check]", &format!("tools: [{used}]"));
+        project.write("spelling.yaml", &format!("{pipeline}{more}"));
+        project.json("plan", &["plan", "spelling.yaml"], 0)["steps"][0]["tools"].clone()
+    };
+    let tool = |approval: &str, most: u32| serde_json::json!([{"name": "check", "class": "effectful", "approval": approval, "max_calls": most}]);
+    assert_eq!(tools("", "check"), tool("ask", 7));
+    assert_eq!(tools("", "ch*"), tool("ask", 7), "a glob is what it means");
+    assert_eq!(
+        tools("tools: { check: { approval: allow, max_calls: 9 } }\n", "check"),
+        tool("ask", 7)
+    );
+    assert_eq!(
+        tools("tools: { \"c*\": { approval: deny } }\n", "check"),
+        tool("deny", 7)
+    );
+    assert_eq!(tools("", "{ name: check, max_calls: 2 }"), tool("ask", 2));
+    assert_eq!(calls(&project), Vec::<String>::new());
+}
+
+#[test]
 fn what_is_wrong_with_a_tool_is_said_with_its_place() {
     for (text, parts) in [
         (

@@ -28,7 +28,7 @@ pub(crate) enum End {
     #[default]
     Open,
     /// The connection may end now.
-    MayEnd,
+    Possible,
     /// Nothing more belongs to it.
     Over,
 }

@@ -89,3 +89,34 @@ pub(super) fn unwrapped(schema: Option<&Schema>, arguments: &Json) -> String {
     };
     inner.unwrap_or(arguments).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(json: Json) -> Schema {
+        Schema::from_json(json).unwrap()
+    }
+
+    #[test]
+    fn an_answer_that_is_no_object_is_wrapped_and_unwrapped() {
+        let object = schema(json!({"type": "object", "properties": {"answer": {"type": "integer"}}}));
+        assert_eq!(wrapped(&object), *object.as_json());
+        assert_eq!(unwrapped(Some(&object), &json!({"answer": 1})), r#"{"answer":1}"#);
+        let word = schema(json!({"enum": ["yes", "no"]}));
+        assert_eq!(wrapped(&word)["properties"]["answer"], *word.as_json());
+        assert_eq!(unwrapped(Some(&word), &json!({"answer": "yes"})), "\"yes\"");
+        // What the model made of it is for the run to judge.
+        assert_eq!(unwrapped(Some(&word), &json!({"other": 1})), r#"{"other":1}"#);
+    }
+
+    #[test]
+    fn a_schema_that_points_into_itself_is_not_moved() {
+        let list = schema(
+            json!({"type": "array", "items": {"$ref": "#/$defs/n"}, "$defs": {"n": {"type": "integer"}}}),
+        );
+        assert!(refers(list.as_json()));
+        let plain = schema(json!({"type": "array", "items": {"enum": ["$ref"]}}));
+        assert!(!refers(plain.as_json()));
+    }
+}

@@ -143,7 +143,7 @@ impl Reader for GeminiReader {
         }
         if let Some(reason) = event["promptFeedback"].get("blockReason").and_then(Json::as_str) {
             draft.refusal = format!("the request was blocked: {reason}");
-            (draft.finish, draft.end) = (Some(Finish::Refused), End::MayEnd);
+            (draft.finish, draft.end) = (Some(Finish::Refused), End::Possible);
         }
         let Some(candidate) = event.get("candidates").and_then(|list| list.get(0)) else {
             return Ok(());
@@ -158,7 +158,7 @@ impl Reader for GeminiReader {
         }
         if let Some(reason) = candidate.get("finishReason").filter(|reason| !reason.is_null()) {
             draft.finish = Some(finish(reason)?);
-            draft.end = End::MayEnd;
+            draft.end = End::Possible;
         }
         if self.is_signed {
             draft.kept = Some(self.parts.clone().into());

@@ -42,13 +42,13 @@ struct Proxy {
 impl Proxy {
     /// Starts it and waits until it says that it listens.
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("loopback and a folder are there");
         let config = folder.path().join("config.yaml");
-        fs::write(&config, MODELS).unwrap();
+        fs::write(&config, MODELS).expect("loopback and a folder are there");
         let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
+            .expect("loopback and a folder are there")
             .local_addr()
-            .unwrap()
+            .expect("loopback and a folder are there")
             .port();
         let program = Path::new(PYTHON).join("litellm");
         assert!(
@@ -69,8 +69,8 @@ impl Proxy {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
-        let said = process.stderr.take().unwrap();
+            .expect("loopback and a folder are there");
+        let said = process.stderr.take().expect("loopback and a folder are there");
         let mut proxy = Self {
             process,
             base: format!("http://127.0.0.1:{port}/v1"),
@@ -91,7 +91,8 @@ impl Proxy {
     }
 
     fn model(&self, api: Api, model: &str) -> Hosted {
-        let provider = Provider::new("proxy", api, self.base.parse().unwrap()).key(Secret::new(KEY));
+        let provider =
+            Provider::new("proxy", api, self.base.parse().expect("it is one")).key(Secret::new(KEY));
         Hosted::new(client(), Arc::new(provider), model)
     }
 }

@@ -29,7 +29,8 @@ async fn sent_by(api: Api, model: &str, request: &Request) -> Seen {
         .unwrap_or_else(|failure| panic!("{api}: {failure}"));
     let seen = server.seen().pop().expect("it was asked");
     let (_, schema) = SCHEMAS.iter().find(|(of, _)| *of == api).expect("each has one");
-    let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    let schema = jsonschema::validator_for(&serde_json::from_str(schema).expect("it is JSON"))
+        .expect("it is a schema");
     let wrong: Vec<String> = schema
         .iter_errors(&seen.body)
         .map(|wrong| wrong.to_string())

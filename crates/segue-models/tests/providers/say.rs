@@ -40,7 +40,10 @@ pub(crate) fn pieces(api: Api, events: &[Json]) -> Vec<String> {
         .map(|event| match api {
             Api::Ollama => format!("{event}\n"),
             Api::Responses | Api::Anthropic => {
-                format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
+                format!(
+                    "event: {}\ndata: {event}\n\n",
+                    event["type"].as_str().expect("events have a type")
+                )
             }
             Api::Chat | Api::Gemini => format!("data: {event}\n\n"),
         })
@@ -64,7 +67,7 @@ fn halves(text: &str) -> [&str; 2] {
     let middle = (0..=text.len() / 2)
         .rev()
         .find(|at| text.is_char_boundary(*at))
-        .unwrap();
+        .expect("zero is one");
     [&text[..middle], &text[middle..]]
 }
 

@@ -109,19 +109,28 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(turns: impl IntoIterator<Item = Turn>) -> Self {
         let state = Arc::new(State::default());
-        state.turns.lock().unwrap().extend(turns);
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
+        state
+            .turns
+            .lock()
+            .expect("no test panics while it holds this")
+            .extend(turns);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback and a folder are there");
+        listener
+            .set_nonblocking(true)
+            .expect("loopback and a folder are there");
+        let address = listener.local_addr().expect("loopback and a folder are there");
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let shared = state.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
-                .unwrap();
+                .expect("loopback and a folder are there");
             runtime.block_on(async move {
-                let serving = serve(TcpListener::from_std(listener).unwrap(), shared);
+                let serving = serve(
+                    TcpListener::from_std(listener).expect("loopback and a folder are there"),
+                    shared,
+                );
                 tokio::select! { _ = stopped => {}, () = serving => {} }
             });
         });
@@ -135,12 +144,20 @@ impl Server {
 
     /// Adds a turn.
     pub(crate) fn push(&self, turn: Turn) {
-        self.state.turns.lock().unwrap().push_back(turn);
+        self.state
+            .turns
+            .lock()
+            .expect("no test panics while it holds this")
+            .push_back(turn);
     }
 
     /// Everything it was asked until now.
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.state.seen.lock().unwrap().clone()
+        self.state
+            .seen
+            .lock()
+            .expect("no test panics while it holds this")
+            .clone()
     }
 
     /// How often each idempotency key was seen: the ledger of effects.
@@ -171,7 +188,8 @@ impl Server {
 
     /// A provider there, called as the one whose protocol it speaks.
     pub(crate) fn provider(&self, api: Api) -> Provider {
-        Provider::new(named(api), api, self.base(api).parse().unwrap()).key(segue::Secret::new(KEY))
+        Provider::new(named(api), api, self.base(api).parse().expect("it is one"))
+            .key(segue::Secret::new(KEY))
     }
 
     /// One of its models.
@@ -187,7 +205,7 @@ impl Server {
 /// The client of a test: each has a thread and a runtime of its own, and reading certificates takes a while.
 pub(crate) fn client() -> Client {
     thread_local! {
-        static CLIENT: Client = Client::new(true).unwrap();
+        static CLIENT: Client = Client::new(true).expect("a client");
     }
     CLIENT.with(Client::clone)
 }
@@ -204,7 +222,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
+            thread.join().expect("the server does not panic");
         }
     }
 }
@@ -212,7 +230,7 @@ impl Drop for Server {
 async fn serve(listener: TcpListener, state: Arc<State>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
-        let (stream, _) = listener.accept().await.unwrap();
+        let (stream, _) = listener.accept().await.expect("loopback and a folder are there");
         connections.spawn(answer(stream, state.clone()));
     }
 }
@@ -221,8 +239,16 @@ async fn answer(mut stream: TcpStream, state: Arc<State>) {
     let Some(seen) = read(&mut stream).await else {
         return;
     };
-    state.seen.lock().unwrap().push(seen);
-    let turn = state.turns.lock().unwrap().pop_front();
+    state
+        .seen
+        .lock()
+        .expect("no test panics while it holds this")
+        .push(seen);
+    let turn = state
+        .turns
+        .lock()
+        .expect("no test panics while it holds this")
+        .pop_front();
     let turn = turn.unwrap_or_else(|| Turn::status("500 No Turn Left", &[], "the script is over"));
     for act in turn.0 {
         match act {
@@ -236,9 +262,11 @@ async fn answer(mut stream: TcpStream, state: Arc<State>) {
                 std::future::pending::<()>().await;
             }
             Act::Reset => {
-                let stream = stream.into_std().unwrap();
+                let stream = stream.into_std().expect("loopback and a folder are there");
                 let socket = socket2::Socket::from(stream);
-                socket.set_linger(Some(Duration::ZERO)).unwrap();
+                socket
+                    .set_linger(Some(Duration::ZERO))
+                    .expect("loopback and a folder are there");
                 return;
             }
         }
@@ -257,20 +285,20 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
             return None;
         }
     };
-    let text = String::from_utf8(bytes[..head].to_vec()).unwrap();
+    let text = String::from_utf8(bytes[..head].to_vec()).expect("a head is text");
     let mut lines = text.split("\r\n");
     let path = lines.next()?.split(' ').nth(1)?.to_owned();
     let field = |line: &str| {
-        let (name, value) = line.split_once(':').unwrap();
+        let (name, value) = line.split_once(':').expect("a header has a value");
         (name.to_ascii_lowercase(), value.trim().to_owned())
     };
     let headers: BTreeMap<String, String> = lines.map(field).collect();
     let length: usize = headers
         .get("content-length")
-        .map_or(0, |length| length.parse().unwrap());
+        .map_or(0, |length| length.parse().expect("it is one"));
     while bytes.len() < head + 4 + length {
         stream.read_buf(&mut bytes).await.ok()?;
     }
-    let body = serde_json::from_slice(&bytes[head + 4..]).unwrap();
+    let body = serde_json::from_slice(&bytes[head + 4..]).expect("a body is JSON");
     Some(Seen { path, headers, body })
 }

@@ -34,6 +34,20 @@ pub enum Reach {
 ///
 /// One for each process: its tools share its connection. It is started when it is first needed, started again when it has
 /// ended, not for ever, and closed by [`Server::close`]. One that is dropped instead is killed.
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use segue_tools::mcp::{Offered, Program, Reach, Server};
+///
+/// let program = Program::new("mcp-files", ["--root".to_owned(), "./data".to_owned()], Path::new("."));
+/// let offered = Offered::all().allow(["read_*".to_owned()]).approve(["write_*".to_owned()]);
+/// let server = Arc::new(Server::new("files", Reach::Program(program)).offering(offered));
+/// // Nothing was started, and nobody has accepted any tool of it yet.
+/// assert!(!server.is_pinned());
+/// assert_eq!(server.tools().count(), 0);
+/// ```
 pub struct Server {
     name: String,
     reach: Reach,

@@ -42,9 +42,14 @@ impl Tool for McpTool {
     /// What is pinned: the server cannot tell a model anything that nobody has accepted.
     fn spec(&self) -> ToolSpec {
         let name = format!("{}.{}", self.server.name(), self.name);
+        let mut input = self.pinned.input.clone();
+        if let Json::Object(schema) = &mut input {
+            // Which dialect it is in concerns nobody here, and some providers refuse what they do not know.
+            schema.remove("$schema");
+        }
         ToolSpec {
             class: self.class,
-            ..ToolSpec::new(name, &self.pinned.description, self.pinned.input.clone())
+            ..ToolSpec::new(name, &self.pinned.description, input)
         }
     }
 

@@ -51,6 +51,9 @@ async fn only_what_is_offered_is_there() {
     let (server, _folder) = files(offered).await;
     let names: Vec<String> = server.tools().map(|tool| tool.spec().name).collect();
     assert_eq!(names, ["files.read_text_file", "files.write_file"]);
+    let read = server.tools().next().expect("it is pinned").spec();
+    assert_eq!(read.parameters["properties"]["path"]["type"], "string");
+    assert!(read.parameters.get("$schema").is_none(), "{}", read.parameters);
     server.close().await;
 }
 

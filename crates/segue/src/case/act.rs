@@ -14,6 +14,7 @@ use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::fault::quote;
 use crate::file::Loaded;
+use crate::file::suggest::Nearest;
 use crate::id::RunId;
 use crate::model::cassette::Recording;
 use crate::model::script;
@@ -36,8 +37,11 @@ impl Suite {
         bench: &Bench,
         recording: Option<&Recording>,
     ) -> Report {
-        let stage = plan_of(case, loaded).and_then(|plan| Stage::new(self, case, plan, bench, recording));
-        match stage {
+        let plan = match case.plan(loaded) {
+            Ok(plan) => plan,
+            Err(message) => return Report::of(None, Vec::new(), None, vec![message]),
+        };
+        match Stage::new(self, case, plan, bench, recording) {
             Ok(stage) => Play::new(stage, case, recording).whole().await,
             Err(failure) => Report::of(None, Vec::new(), None, vec![failure.message]),
         }
@@ -65,17 +69,21 @@ impl Suite {
     }
 }
 
-/// The plan that a case runs.
-///
-/// # Errors
-/// When it names a pattern that there is not.
-fn plan_of<'l>(case: &Case, loaded: &'l Loaded) -> Result<&'l Arc<Plan>, Failure> {
-    match &case.pattern {
-        None => Ok(&loaded.plan),
-        Some(pattern) => {
-            let message = format!("`{}` has no pattern {}", loaded.plan.name, quote(pattern));
-            Err(Failure::new(ErrorKind::NotFound, message))
-        }
+impl Case {
+    /// The plan it runs: that of the file, or of the pattern it asks for.
+    ///
+    /// # Errors
+    /// That there is no such pattern.
+    fn plan<'l>(&self, loaded: &'l Loaded) -> Result<&'l Arc<Plan>, String> {
+        let Some(pattern) = &self.pattern else {
+            return Ok(&loaded.plan);
+        };
+        loaded.patterns.get(pattern).ok_or_else(|| {
+            let known = loaded.patterns.keys().map(String::as_str);
+            let hint = Nearest::of(pattern, known, "patterns").hint.unwrap_or_default();
+            let name = quote(&loaded.plan.name);
+            format!("pipeline {name} has no pattern {} ({hint})", quote(pattern))
+        })
     }
 }
 

@@ -253,20 +253,32 @@ fn registry(
 ) -> Registry {
     let mut registry = bench.registry.clone();
     let real: Vec<Arc<dyn Tool>> = registry.shared_tools().cloned().collect();
+    // A tool without a stand-in keeps its name, and one with a stand-in the limits it has.
+    let limits = |name: &str| {
+        bench
+            .registry
+            .tool_of(name)
+            .map(|tool| tool.limits())
+            .unwrap_or_default()
+    };
     for tool in real {
+        let within = tool.limits();
         let stand = match recording {
             Some(recording) => Stand::before(Arc::new(recording.tool(tool)), watch.clone()),
             None => Stand::nothing(tool.spec(), watch.clone()),
         };
-        registry.put_tool(Arc::new(stand));
+        registry.put_tool(Arc::new(stand.within(within)));
     }
     for played in cassette.into_iter().flat_map(Cassette::tools) {
-        registry.put_tool(Arc::new(Stand::before(Arc::new(played), watch.clone())));
+        let within = limits(&played.spec().name);
+        let stand = Stand::before(Arc::new(played), watch.clone());
+        registry.put_tool(Arc::new(stand.within(within)));
     }
     for (name, gives) in &suite.tools {
         let known = bench.registry.tool_of(name).map(|tool| tool.spec());
         let spec = known.unwrap_or_else(|| unknown(name));
-        registry.put_tool(Arc::new(Stand::of(spec, gives, watch.clone())));
+        let stand = Stand::of(spec, gives, watch.clone()).within(limits(name));
+        registry.put_tool(Arc::new(stand));
     }
     registry
 }

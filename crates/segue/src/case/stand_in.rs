@@ -10,11 +10,13 @@ use super::StandIn;
 use super::watch::Watch;
 use crate::error::{ErrorKind, Failure, StepError};
 use crate::fault::quote;
+use crate::plan::ToolLimits;
 use crate::tool::{Tool, ToolCx, ToolSpec};
 
 /// A tool in the place of the real one.
 pub(crate) struct Stand {
     spec: ToolSpec,
+    limits: ToolLimits,
     gives: Gives,
     watch: Arc<Watch>,
 }
@@ -31,23 +33,32 @@ enum Gives {
 impl Stand {
     /// Gives these in order.
     pub(crate) fn of(spec: ToolSpec, gives: &[StandIn], watch: Arc<Watch>) -> Self {
-        let gives = Gives::These(gives.to_vec(), AtomicUsize::new(0));
-        Self { spec, gives, watch }
+        Self::new(spec, Gives::These(gives.to_vec(), AtomicUsize::new(0)), watch)
     }
 
     /// Gives what another one does: one that plays a recording, or that records.
     pub(crate) fn before(tool: Arc<dyn Tool>, watch: Arc<Watch>) -> Self {
-        Self {
-            spec: tool.spec(),
-            gives: Gives::Another(tool),
-            watch,
-        }
+        Self::new(tool.spec(), Gives::Another(tool), watch)
     }
 
     /// Must not be called.
     pub(crate) fn nothing(spec: ToolSpec, watch: Arc<Watch>) -> Self {
-        let gives = Gives::Nothing;
-        Self { spec, gives, watch }
+        Self::new(spec, Gives::Nothing, watch)
+    }
+
+    fn new(spec: ToolSpec, gives: Gives, watch: Arc<Watch>) -> Self {
+        Self {
+            spec,
+            limits: ToolLimits::default(),
+            gives,
+            watch,
+        }
+    }
+
+    /// Within the limits of the tool it stands for: whoever approves its calls is asked here too.
+    pub(crate) fn within(mut self, limits: ToolLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     fn given(&self, gives: &[StandIn], place: usize) -> Result<Json, Failure> {
@@ -81,6 +92,10 @@ pub(crate) fn unknown(name: &str) -> ToolSpec {
 impl Tool for Stand {
     fn spec(&self) -> ToolSpec {
         self.spec.clone()
+    }
+
+    fn limits(&self) -> ToolLimits {
+        self.limits.clone()
     }
 
     fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>> {

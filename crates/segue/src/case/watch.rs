@@ -268,7 +268,7 @@ impl Model for Watched {
         .boxed()
     }
 
-    fn gate(&self) -> Option<&dyn Gate> {
+    fn gate(&self) -> Option<&dyn crate::model::Gate> {
         self.model.gate()
     }
 

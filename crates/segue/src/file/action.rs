@@ -71,6 +71,10 @@ impl<'d> Reader<'_, '_, 'd> {
     fn agent_step(&mut self, section: &Section<'d>, owner: Owner) -> Option<Acted<'d>> {
         let agent = self.agent_name(section);
         let prompt = self.template_or_file(section, "prompt", &place::PROMPT, owner);
+        let images = section
+            .has("images")
+            .then(|| self.expression(section, "images", &place::IMAGES, owner))
+            .flatten();
         let over = AgentOver {
             output: self.schema_of(section, "output"),
             models: self.model(section).map(|(_, models)| models),
@@ -89,7 +93,7 @@ impl<'d> Reader<'_, '_, 'd> {
             Action::Agent(AgentStep {
                 agent,
                 prompt,
-                images: None,
+                images,
                 over,
             }),
             gives,
@@ -193,7 +197,7 @@ impl<'d> Reader<'_, '_, 'd> {
         })
     }
 
-    /// `pipeline` and `with`: another file, and its inputs.
+    /// `pipeline` and `with`: another file or a pattern, and its inputs.
     pub(super) fn called_pipeline(
         &mut self,
         section: &Section<'d>,
@@ -263,20 +267,50 @@ impl<'d> Reader<'_, '_, 'd> {
         fits
     }
 
-    /// The plan of another file.
-    pub(super) fn nested(&mut self, path: &str, span: Span) -> Option<Arc<Plan>> {
-        if let Some((_, pattern)) = path.split_once('#') {
-            let message = format!("there is no pattern {}", quote(pattern));
-            self.report_with(Code::UnknownPattern, span, message, "name a pipeline file");
-            return None;
+    /// The plan of another file, or of a pattern of another file or of this one.
+    pub(super) fn nested(&mut self, written: &str, span: Span) -> Option<Arc<Plan>> {
+        let (path, pattern) = match written.split_once('#') {
+            Some((path, pattern)) => (path, Some(pattern)),
+            None => (written, None),
+        };
+        if path.is_empty()
+            && let Some(pattern) = pattern
+        {
+            let is_known = self.known_pattern(pattern, span);
+            let declared = self.names.patterns.get(pattern).filter(|_| is_known)?;
+            return declared.as_ref().map(|declared| declared.plan.clone());
         }
-        match self.loader.nested(self.folder, path) {
-            Ok(plan) => plan,
+        let read = match self.loader.nested(self.folder, path) {
+            Ok(read) => read?,
             Err((code, why)) => {
                 self.report(code, span, format!("pipeline {} {why}", quote(path)));
-                None
+                return None;
             }
+        };
+        let Some(pattern) = pattern else {
+            if read.plan.is_none() {
+                let patterns: Vec<String> = read
+                    .patterns
+                    .keys()
+                    .map(|name| quote(&format!("{path}#{name}")))
+                    .collect();
+                let message = format!("{} does not say which of its patterns runs", quote(path));
+                self.report_with(
+                    Code::UnknownPattern,
+                    span,
+                    message,
+                    format!("name one: {}", patterns.join(", ")),
+                );
+            }
+            return read.plan;
+        };
+        let plan = read.patterns.get(pattern).cloned();
+        if plan.is_none() {
+            let message = format!("{} has no pattern {}", quote(path), quote(pattern));
+            let known = read.patterns.keys().map(String::as_str);
+            self.unknown(Code::UnknownPattern, span, message, pattern, known, "patterns");
         }
+        plan
     }
 }
 

@@ -9,7 +9,7 @@ use super::text::Owner;
 use super::types::{Optional, Types};
 use crate::budget::Budget;
 use crate::fault::{Code, Span, quote};
-use crate::plan::{Action, Arm, Context, NeedKind, RouteBy, Step, StepIndex, ToolUse};
+use crate::plan::{Action, Arm, Context, ModelRef, NeedKind, RouteBy, Step, StepIndex, ToolUse};
 use crate::schema::Schema;
 use crate::settings::{OnError, Resolved, Setting, Settings};
 
@@ -26,6 +26,8 @@ pub(super) struct Graphs<'d> {
 pub(super) struct Checked {
     pub main: Vec<Step>,
     pub fallback: Vec<Step>,
+    /// What the texts of the file use.
+    pub used: Used,
     /// Type of the output, where it is known.
     pub output: Option<Schema>,
 }
@@ -108,7 +110,8 @@ pub(super) fn check<'d>(
     budget: Option<Budget>,
 ) -> Checked {
     let texts = std::mem::take(&mut reader.texts);
-    let used: Used = reader.refer(&texts, &mut graphs);
+    let mut used: Used = reader.refer(&texts, &mut graphs);
+    reader.note_prompts(&mut used);
     let edges: usize = graphs.main.drafts.iter().map(|draft| draft.edges.len()).sum();
     if let Some((key, _)) = top.entry("steps").filter(|_| edges > MAX_EDGES) {
         let message = format!("the steps have {edges} edges, at most {MAX_EDGES} are read");
@@ -132,12 +135,8 @@ pub(super) fn check<'d>(
     }
     for kind in graphs.kinds() {
         for at in 0..graphs.get(*kind).drafts.len() {
-            let owners = reader.readers(graphs.get(*kind), at);
-            let inputs = reader.names.inputs.keys();
-            let reads = inputs
-                .filter(|input| used.is_read_by(&owners, input))
-                .cloned()
-                .collect();
+            let agents = agents_of(&graphs.get(*kind).drafts[at].step.action);
+            let reads = reader.reads_of(&used, kind.step(at as StepIndex), agents);
             graphs.get_mut(*kind).drafts[at].step.reads = reads;
         }
     }
@@ -155,40 +154,31 @@ pub(super) fn check<'d>(
     Checked {
         main: steps(graphs.main),
         fallback: graphs.fallback.map(steps).unwrap_or_default(),
+        used,
         output,
     }
 }
 
 impl<'d> Reader<'_, '_, 'd> {
-    /// Everything that is read where a step runs: its own texts, those of its agents and of the agents these can ask,
-    /// and what all steps share.
-    fn readers(&self, graph: &Graph<'d>, at: usize) -> Vec<Owner> {
-        let mut owners = vec![graph.kind.step(at as StepIndex), Owner::Shared];
-        let mut open: Vec<&str> = Vec::new();
-        let action = &graph.drafts[at].step.action;
-        open.extend(action.agent());
-        let arms = match action {
-            Action::Route { arms, .. } => arms.values().collect(),
-            _ => Vec::new(),
-        };
-        for arm in arms {
-            if let Arm::Inline(step) = arm {
-                open.extend(step.action.agent());
-                open.extend(helpers(&step.action));
-            }
-        }
-        open.extend(helpers(action));
-        while let Some(name) = open.pop() {
+    /// The inputs that are read where a step runs: by its own texts, by those of its agents and of the agents these can
+    /// ask, and by what all steps share.
+    pub(super) fn reads_of<'a>(&'a self, used: &Used, own: Owner, mut agents: Vec<&'a str>) -> Vec<String> {
+        let mut owners = vec![own, Owner::Shared];
+        while let Some(name) = agents.pop() {
             let Some((at, _, agent)) = self.names.agents.get_full(name) else {
                 continue;
             };
             let owner = Owner::Agent(at as u32);
             if !owners.contains(&owner) {
                 owners.push(owner);
-                open.extend(agents_among(&agent.planned.tools));
+                agents.extend(agents_among(&agent.planned.tools));
             }
         }
-        owners
+        let inputs = self.names.inputs.keys();
+        inputs
+            .filter(|input| used.is_read_by(&owners, input))
+            .cloned()
+            .collect()
     }
 
     /// Finds the steps that stand in for others: they never start by themselves.
@@ -291,7 +281,7 @@ impl<'d> Reader<'_, '_, 'd> {
         else {
             return;
         };
-        let mut unpriced: Vec<(Span, String)> = Vec::new();
+        let mut asked: Vec<(Span, &[ModelRef])> = Vec::new();
         for draft in graphs.kinds().iter().flat_map(|kind| &graphs.get(*kind).drafts) {
             let (Action::Agent(step)
             | Action::Route {
@@ -310,6 +300,11 @@ impl<'d> Reader<'_, '_, 'd> {
             let Some((span, models)) = own.or(of_agent) else {
                 continue;
             };
+            asked.push((span, models));
+        }
+        asked.extend(self.asked_by_patterns());
+        let mut unpriced: Vec<(Span, String)> = Vec::new();
+        for (span, models) in asked {
             // What `auto` comes to mean is priced at the start; a local server sends no bill.
             let known = models
                 .iter()
@@ -328,6 +323,21 @@ impl<'d> Reader<'_, '_, 'd> {
             self.report_with(Code::NoPrice, span, message, hint);
         }
     }
+}
+
+/// The agents a step asks, itself, on its inline arms or through its tools.
+fn agents_of(action: &Action) -> Vec<&str> {
+    let mut agents: Vec<&str> = action.agent().into_iter().collect();
+    if let Action::Route { arms, .. } = action {
+        for arm in arms.values() {
+            if let Arm::Inline(step) = arm {
+                agents.extend(step.action.agent());
+                agents.extend(helpers(&step.action));
+            }
+        }
+    }
+    agents.extend(helpers(action));
+    agents
 }
 
 /// The agents that the tools of a step itself stand for.

@@ -25,6 +25,10 @@ pub fn schema() -> Value {
         return schema;
     };
     all.extend(pipeline);
+    all.insert(
+        "anyOf".to_owned(),
+        json!([{"required": ["steps"]}, {"required": ["patterns"]}]),
+    );
     let definitions = json!({
         "name": {"type": "string", "pattern": NAME},
         "duration": {"type": "string", "pattern": DURATION},

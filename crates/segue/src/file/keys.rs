@@ -4,11 +4,13 @@
 //! from them, and so does the published JSON Schema; a key that is in none of them does not exist.
 
 mod agent;
+mod pattern;
 mod setting;
 mod step;
 mod test;
 
 pub(super) use agent::{AGENT, APPROVAL, APPROVALS, MODEL, TOOL, TOOL_ON_ERRORS, TOOL_TELL, TOOL_USE};
+pub(super) use pattern::PATTERN;
 pub(super) use setting::{
     ARTIFACT, BACKOFFS, BUDGET, COMPLETE_MARKER, COMPLETE_SAVED, CONTEXT_WINDOW, CONTEXTS, DEFAULTS, MEDIA,
     ON_ERROR_RUN, ON_ERROR_USE, ON_ERRORS, ON_INTERRUPTS, PER_CALL, PER_DAY, RETRY,
@@ -198,10 +200,20 @@ pub(super) static PIPELINE: Table = table(
             Takes::Expression,
             "Over `inputs`: runs with the same key share one set of results.",
         ),
-        required(
+        key(
             "steps",
             Takes::Map(&Takes::Section(&STEP)),
             "Steps by name, in order.",
+        ),
+        key(
+            "patterns",
+            Takes::Map(&Takes::Section(&PATTERN)),
+            "Agents put to work in a ready-made way, by name.",
+        ),
+        key(
+            "default_pattern",
+            Takes::Name,
+            "The pattern that runs where there are no `steps`; the only one.",
         ),
         key("output", OUTPUT, "What the pipeline gives; else its last step."),
         key("output_schema", Takes::Type, "Type of the output."),
@@ -223,7 +235,11 @@ const OUTPUT: Takes = Takes::AnyOf(&[Takes::Expression, Takes::Value]);
 pub(super) static FALLBACK: Table = table(
     "`on_failure`",
     &[&[
-        key("pipeline", Takes::Path, "The file of the pipeline that runs."),
+        key(
+            "pipeline",
+            Takes::Path,
+            "The pipeline that runs: FILE, FILE#PATTERN or #PATTERN.",
+        ),
         WITH,
         key("steps", Takes::Map(&Takes::Section(&STEP)), "The steps that run."),
         key("output", Takes::Expression, "What they give."),

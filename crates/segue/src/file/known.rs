@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::pattern::{BUILT_IN as STRATEGIES, Strategy};
 use crate::plan::PlannedAgent;
 use crate::registry::{Registry, matches};
 use crate::schema::Schema;
@@ -19,6 +20,7 @@ pub(super) struct Known {
     agents: IndexMap<String, Arc<PlannedAgent>>,
     tools: IndexMap<String, ToolSpec>,
     steps: IndexMap<String, (Schema, Schema)>,
+    strategies: IndexMap<String, Arc<dyn Strategy>>,
     /// Schemas of the arguments of tools, made when they are asked for.
     parameters: HashMap<String, Option<Schema>>,
 }
@@ -38,6 +40,10 @@ impl Known {
                 .map(|spec| (spec.name.clone(), spec))
                 .collect(),
             steps: registry.step_names().filter_map(step).collect(),
+            strategies: registry
+                .strategy_names()
+                .filter_map(|name| Some((name.to_owned(), registry.strategy_of(name)?)))
+                .collect(),
             parameters: HashMap::new(),
             registry: registry.clone(),
         }
@@ -92,6 +98,18 @@ impl Known {
         schema
             .or_insert_with(|| Schema::from_json(spec.parameters.clone()).ok())
             .clone()
+    }
+
+    /// A strategy that the program registers.
+    pub(super) fn strategy(&self, name: &str) -> Option<Arc<dyn Strategy>> {
+        self.strategies.get(name).cloned()
+    }
+
+    /// The strategies there are, the built-in ones first.
+    pub(super) fn strategies(&self) -> impl Iterator<Item = &str> {
+        STRATEGIES
+            .into_iter()
+            .chain(self.strategies.keys().map(String::as_str))
     }
 
     /// The type of what a registered step gives.

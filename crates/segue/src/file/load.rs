@@ -6,9 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::files::{Files, Folder, Unreadable, folder_of, join, plain_path};
 use super::known::Known;
-use super::{pipeline, secret, yaml};
+use super::pipeline::{self, Read};
+use super::suggest::Nearest;
+use super::{secret, yaml};
 use crate::fault::{Code, Fault, Faults, Paint, Place, Source, quote};
 use crate::plan::Plan;
 use crate::price::PriceBook;
@@ -48,6 +52,8 @@ pub struct Named {
 pub struct Loaded {
     /// The plan.
     pub plan: Arc<Plan>,
+    /// The patterns of the file by name, those that were not asked for as well.
+    pub patterns: IndexMap<String, Arc<Plan>>,
     /// What is probably not meant as it is written.
     pub warnings: Faults,
     /// The files it was read from.
@@ -106,7 +112,7 @@ impl Sources {
     }
 }
 
-/// Loads a pipeline file and the files beneath its folder that it names.
+/// Loads a pipeline file and the files beneath its folder that it names. `FILE#PATTERN` is one of its patterns.
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
@@ -129,7 +135,7 @@ pub fn load_text(text: &str, name: &str, registry: &Registry) -> Result<Loaded, 
     load_from(&files, name, name, registry, LoadOptions::default())
 }
 
-/// Loads the pipeline file `path` of `files`, shown as `name`.
+/// Loads the pipeline file `path` of `files`, shown as `name`. Both may end in `#PATTERN`, which asks for that pattern.
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
@@ -140,15 +146,22 @@ pub fn load_from(
     registry: &Registry,
     options: LoadOptions,
 ) -> Result<Loaded, Rejected> {
+    let (name, _) = of_pattern(name);
+    let (path, wanted) = of_pattern(path);
     let prefix = name.strip_suffix(path).unwrap_or_default().to_owned();
     let mut loader = Loader::new(files, registry, prefix);
     loader.options = options;
     let bytes = loader.first(path);
-    let plan = bytes.and_then(|bytes| loader.pipeline(path, &bytes));
+    let read = bytes.and_then(|bytes| loader.outermost(path, &bytes, wanted));
     let (faults, sources) = loader.done();
-    match plan {
-        Some(plan) if !faults.has_errors() => Ok(Loaded {
+    match read {
+        Some(Read {
+            plan: Some(plan),
+            patterns,
+            ..
+        }) if !faults.has_errors() => Ok(Loaded {
             plan,
+            patterns,
             warnings: faults,
             sources,
         }),
@@ -157,6 +170,16 @@ pub fn load_from(
             faults,
             sources,
         }),
+    }
+}
+
+/// A path without the pattern it asks for, and that pattern. A name of a file that has a `#` of its own ends otherwise
+/// than a name of a pattern.
+#[must_use]
+pub fn of_pattern(path: &str) -> (&str, Option<&str>) {
+    match path.rsplit_once('#') {
+        Some((file, pattern)) if !file.is_empty() && !pattern.contains('.') => (file, Some(pattern)),
+        _ => (path, None),
     }
 }
 
@@ -173,8 +196,8 @@ pub(super) struct Loader<'l> {
     secrets: Vec<String>,
     /// The pipeline files being read, outermost first.
     open: Vec<String>,
-    /// Plans by path; none where a file had errors.
-    plans: HashMap<String, Option<Arc<Plan>>>,
+    /// Pipelines by path; none where a file had errors.
+    plans: HashMap<String, Option<Read>>,
     /// Files of text that were read, by path.
     read: HashMap<String, Arc<Source>>,
     bytes_left: u64,
@@ -231,6 +254,36 @@ impl<'l> Loader<'l> {
         (faults, self.sources)
     }
 
+    /// Reads the first file, with the plan that runs: of the pattern that is wanted, or of the file itself.
+    pub(super) fn outermost(&mut self, path: &str, bytes: &[u8], wanted: Option<&str>) -> Option<Read> {
+        let mut read = self.pipeline(path, bytes)?;
+        if let Some(wanted) = wanted {
+            read.plan = read.patterns.get(wanted).cloned();
+        }
+        if read.plan.is_some() {
+            return Some(read);
+        }
+        let fault = match wanted {
+            None => Fault::new(Code::MissingKey, "nothing says which of the patterns runs")
+                .hint("add `default_pattern`, or name one as FILE#PATTERN"),
+            Some(wanted) => {
+                let message = format!("there is no pattern {}", quote(wanted));
+                let known = read.patterns.keys().map(String::as_str);
+                Nearest::of(wanted, known, "patterns").advise(Fault::new(Code::UnknownPattern, message))
+            }
+        };
+        let shown = self.shown(path);
+        let place = self
+            .sources
+            .get(&shown)
+            .map(|source| source.place(read.patterns_at));
+        self.faults.push(match place {
+            Some(place) => fault.at(shown, place).pointer("/patterns"),
+            None => fault,
+        });
+        None
+    }
+
     /// The bytes of a file that a file in `folder` names, whatever is in it.
     ///
     /// # Errors
@@ -246,7 +299,7 @@ impl<'l> Loader<'l> {
     }
 
     /// Reads a pipeline file.
-    pub(super) fn pipeline(&mut self, path: &str, bytes: &[u8]) -> Option<Arc<Plan>> {
+    fn pipeline(&mut self, path: &str, bytes: &[u8]) -> Option<Read> {
         let mut faults = Faults::new();
         let doc = yaml::read(bytes, &self.shown(path), &mut faults);
         self.faults.append(faults);
@@ -258,16 +311,16 @@ impl<'l> Loader<'l> {
         };
         self.add_source(&doc.source);
         self.open.push(path.to_owned());
-        let plan = pipeline::read(self, &doc, folder_of(path)).map(Arc::new);
+        let read = pipeline::read(self, &doc, folder_of(path));
         self.open.pop();
-        plan
+        read
     }
 
-    /// The plan of the pipeline file that a file in `folder` names; none where that file has errors of its own.
+    /// The pipeline file that a file in `folder` names; none where that file has errors of its own.
     ///
     /// # Errors
     /// Why it cannot be read at all.
-    pub(super) fn nested(&mut self, folder: &str, written: &str) -> Result<Option<Arc<Plan>>, Refusal> {
+    pub(super) fn nested(&mut self, folder: &str, written: &str) -> Result<Option<Read>, Refusal> {
         let path = plain_path(written).map_err(|why| (Code::PathRefused, why.to_owned()))?;
         let full = join(folder, &path);
         if let Some(at) = self.open.iter().position(|open| *open == full) {
@@ -281,13 +334,13 @@ impl<'l> Loader<'l> {
                 format!("is a pipeline more than {MAX_PIPELINES_DEEP} levels deep"),
             ));
         }
-        if let Some(plan) = self.plans.get(&full) {
-            return Ok(plan.clone());
+        if let Some(read) = self.plans.get(&full) {
+            return Ok(read.clone());
         }
         let bytes = self.bytes(folder, &path, yaml::MAX_BYTES as u64)?;
-        let plan = self.pipeline(&full, &bytes);
-        self.plans.insert(full, plan.clone());
-        Ok(plan)
+        let read = self.pipeline(&full, &bytes);
+        self.plans.insert(full, read.clone());
+        Ok(read)
     }
 
     /// The text of a file that a file in `folder` names.

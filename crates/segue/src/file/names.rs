@@ -23,6 +23,8 @@ pub(super) struct Names {
     /// Agents that something uses.
     pub used_agents: HashSet<String>,
     pub defaults: Defaults,
+    /// Patterns; none where its section has faults.
+    pub patterns: IndexMap<String, Option<super::patterns::Declared>>,
 }
 
 /// An agent of the file.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::check::{self, Graphs};
+use super::check::{self, Checked, Graphs};
 use super::keys;
 use super::load::Loader;
 use super::names::{Defaults, Names};
@@ -26,8 +26,19 @@ const MAX_NAMED: usize = 1000;
 /// The most labels.
 const MAX_LABELS: usize = 16;
 
+/// What a pipeline file came to be.
+#[derive(Default, Clone)]
+pub(super) struct Read {
+    /// What runs when the file is named: its steps, or its default pattern; none where it does not say which.
+    pub plan: Option<Arc<Plan>>,
+    /// Its patterns.
+    pub patterns: IndexMap<String, Arc<Plan>>,
+    /// Where `patterns` is said.
+    pub patterns_at: Span,
+}
+
 /// Reads a pipeline file in `folder`; none where it has errors.
-pub(super) fn read(loader: &mut Loader<'_>, doc: &Doc, folder: &str) -> Option<Plan> {
+pub(super) fn read(loader: &mut Loader<'_>, doc: &Doc, folder: &str) -> Option<Read> {
     // Kept apart, so that it is known whether this file has errors.
     let before = std::mem::take(&mut loader.faults);
     let mut reader = Reader {
@@ -38,11 +49,11 @@ pub(super) fn read(loader: &mut Loader<'_>, doc: &Doc, folder: &str) -> Option<P
         texts: Vec::new(),
         fallback_fits: Vec::new(),
     };
-    let plan = reader.pipeline();
+    let read = reader.pipeline();
     let found = std::mem::replace(&mut loader.faults, before);
-    let plan = plan.filter(|_| !found.has_errors());
+    let read = read.filter(|_| !found.has_errors());
     loader.faults.append(found);
-    plan
+    read
 }
 
 /// What `on_failure` came to be.
@@ -52,10 +63,11 @@ struct Fallback<'d> {
     graph: Option<Graph<'d>>,
     output: Option<String>,
     after_budget: bool,
+    at: Span,
 }
 
 impl<'d> Reader<'_, '_, 'd> {
-    fn pipeline(&mut self) -> Option<Plan> {
+    fn pipeline(&mut self) -> Option<Read> {
         let root = &self.doc.root;
         if root.as_mapping().is_some_and(<[_]>::is_empty) {
             let start = Span::default();
@@ -69,23 +81,11 @@ impl<'d> Reader<'_, '_, 'd> {
         }
         self.version(root)?;
         let top = self.section(root, &keys::PIPELINE, Span::default(), "the pipeline")?;
+        self.without_steps(&top);
         self.secret_references();
-        let name = self.read(&top, "name", scalar::name);
-        let title = self.title(&top);
-        let description = self.literal(&top, "description").map(str::to_owned);
-        let labels = self.labels(&top);
-        self.inputs(&top);
-        self.models_by_name(&top);
-        self.policies(&top);
-        self.defaults(&top);
-        self.tool_limits(&top);
-        self.agents(&top);
-        let run = self.run_settings(&top);
-        let start = match self.read(&top, "start", |node| scalar::choice(node, &["auto", "manual"])) {
-            Some("manual") => StartMode::Manual,
-            _ => StartMode::Auto,
-        };
-        let key = self.expression(&top, "key", &place::KEY, Owner::Key);
+        let base = self.base(&top);
+        self.patterns(&top, &base);
+        let default = self.default_pattern(&top);
         let main = self.steps(&top, GraphKind::Main);
         let output = self.output(&top);
         let output_schema = self.schema_of(&top, "output_schema");
@@ -95,42 +95,126 @@ impl<'d> Reader<'_, '_, 'd> {
             main,
             fallback: fallback.as_mut().and_then(|fallback| fallback.graph.take()),
         };
-        let budget = run.budget;
-        let checked = check::check(self, graphs, &top, output_schema.as_ref(), budget);
+        let mut checked = check::check(self, graphs, &top, output_schema.as_ref(), base.run.budget);
+        if base.name.is_empty() {
+            // That it has none has been said.
+            return None;
+        }
+        let on_failure = fallback.map(|fallback| {
+            self.on_failure(fallback, std::mem::take(&mut checked.fallback), &base, &checked)
+        });
+        let patterns = self.finished(&checked, on_failure.as_ref());
+        self.put_in(&mut checked.main, &patterns);
         let plan = Plan {
+            output: output.unwrap_or_else(|| Output::Last(last(&checked.main))),
+            output_schema: output_schema.or(checked.output),
+            steps: checked.main,
+            artifacts,
+            on_failure: on_failure.map(Box::new),
+            ..base
+        };
+        let has_steps = top.get("steps").is_some();
+        if !self.loader.faults.has_errors() {
+            if has_steps {
+                self.check_plan(&plan, &top);
+            }
+            self.check_patterns(&patterns);
+        }
+        Some(Read {
+            plan: match has_steps {
+                true => Some(Arc::new(plan)),
+                false => default.and_then(|name| patterns.get(&name).cloned()),
+            },
+            patterns,
+            patterns_at: top.entry("patterns").map_or(Span::default(), |(key, _)| key.span),
+        })
+    }
+
+    /// What all plans of the file have in common; the name is empty where there is none.
+    fn base(&mut self, top: &Section<'d>) -> Plan {
+        let name = self.read(top, "name", scalar::name).unwrap_or_default();
+        let title = self.title(top);
+        let description = self.literal(top, "description").map(str::to_owned);
+        let labels = self.labels(top);
+        self.inputs(top);
+        self.models_by_name(top);
+        self.policies(top);
+        self.defaults(top);
+        self.tool_limits(top);
+        self.agents(top);
+        let run = self.run_settings(top);
+        let start = match self.read(top, "start", |node| scalar::choice(node, &["auto", "manual"])) {
+            Some("manual") => StartMode::Manual,
+            _ => StartMode::Auto,
+        };
+        let key = self.expression(top, "key", &place::KEY, Owner::Key);
+        Plan {
             version: 1,
-            name: name?.to_owned(),
+            name: name.to_owned(),
             title,
             description,
             labels,
             input: Input::Named(self.names.inputs.clone()),
             key,
             start,
-            output: output.unwrap_or_else(|| Output::Last(last(&checked.main))),
-            output_schema: output_schema.or(checked.output),
-            steps: checked.main,
+            output: Output::Last(Vec::new()),
+            output_schema: None,
+            steps: Vec::new(),
             run,
             defaults: self.names.defaults.settings.clone(),
-            policies: std::mem::take(&mut self.names.policies),
-            models: std::mem::take(&mut self.names.models),
+            policies: self.names.policies.clone(),
+            models: self.names.models.clone(),
             agents: self
                 .names
                 .agents
                 .iter()
                 .map(|(name, agent)| (name.clone(), agent.planned.clone()))
                 .collect(),
-            tools: std::mem::take(&mut self.names.tools),
-            artifacts,
+            tools: self.names.tools.clone(),
+            artifacts: Vec::new(),
             on_failure: None,
-        };
-        let plan = match fallback {
-            Some(fallback) => with_fallback(plan, fallback, checked.fallback),
-            None => plan,
-        };
-        if !self.loader.faults.has_errors() {
-            self.check_plan(&plan, &top);
+            pattern: None,
         }
-        Some(plan)
+    }
+
+    /// The fallback of the file's plans. One that is written out sees what the failed run saw, with the names of its
+    /// file.
+    fn on_failure(
+        &mut self,
+        fallback: Fallback<'_>,
+        steps: Vec<Step>,
+        base: &Plan,
+        checked: &Checked,
+    ) -> OnFailure {
+        let after_budget = fallback.after_budget;
+        let (plan, with) = match fallback.called {
+            Some((plan, with)) => (plan, Some(with)),
+            None => {
+                self.written_for_patterns(fallback.at, checked);
+                let output = fallback
+                    .output
+                    .map_or_else(|| Output::Last(last(&steps)), Output::Expression);
+                let written = Plan {
+                    title: None,
+                    key: None,
+                    start: StartMode::Auto,
+                    output,
+                    steps,
+                    run: RunSettings {
+                        budget: None,
+                        timeout: None,
+                        ..base.run.clone()
+                    },
+                    ..base.clone()
+                };
+                (Arc::new(written), None)
+            }
+        };
+        OnFailure {
+            plan,
+            with,
+            after_budget,
+        }
     }
 
     /// What holds for every plan, whatever it was written in.
@@ -357,6 +441,7 @@ impl<'d> Reader<'_, '_, 'd> {
                 graph: None,
                 output: None,
                 after_budget,
+                at: key.span,
             });
         }
         let graph = self.steps(&section, GraphKind::Fallback);
@@ -366,43 +451,9 @@ impl<'d> Reader<'_, '_, 'd> {
             graph: Some(graph),
             output,
             after_budget,
+            at: key.span,
         })
     }
-}
-
-/// The plan with its fallback. One that is written out sees what the failed run saw, with the names of its file.
-fn with_fallback(mut plan: Plan, fallback: Fallback<'_>, steps: Vec<Step>) -> Plan {
-    let after_budget = fallback.after_budget;
-    let (called, with) = match fallback.called {
-        Some((plan, with)) => (plan, Some(with)),
-        None => {
-            let output = fallback
-                .output
-                .map_or_else(|| Output::Last(last(&steps)), Output::Expression);
-            let written = Plan {
-                title: None,
-                key: None,
-                start: StartMode::Auto,
-                output,
-                output_schema: None,
-                steps,
-                run: RunSettings {
-                    budget: None,
-                    timeout: None,
-                    ..plan.run.clone()
-                },
-                artifacts: Vec::new(),
-                ..plan.clone()
-            };
-            (Arc::new(written), None)
-        }
-    };
-    plan.on_failure = Some(Box::new(OnFailure {
-        plan: called,
-        with,
-        after_budget,
-    }));
-    plan
 }
 
 /// The steps nothing depends on. What only stands in for another step ends with that one.

@@ -29,6 +29,8 @@ pub(super) struct Used {
     pub inputs: HashMap<Owner, Inputs>,
     /// Steps that anything reads but themselves.
     pub steps: HashSet<(GraphKind, StepIndex)>,
+    /// Whether a fallback that is written out reads steps of the pipeline.
+    pub fallback_reads_steps: bool,
 }
 
 /// Inputs that are read.
@@ -203,6 +205,8 @@ impl Reader<'_, '_, '_> {
             return self.push(fault.hint("`attempt.previous` is what its last attempt gave"));
         }
         used.steps.insert((kind, step));
+        let is_fallback = matches!(text.owner, Owner::FallbackStep(_) | Owner::FallbackEnd);
+        used.fallback_reads_steps |= is_fallback && kind == GraphKind::Main;
         let need = match field {
             None | Some("output") => NeedKind::Data,
             Some(_) => NeedKind::Settled,

@@ -4,60 +4,11 @@
 use std::ops::Range;
 
 use crate::fault::Faults;
-
-/// How keys of well-known providers begin, and the fewest characters that follow.
-const PREFIXES: &[(&str, usize)] = &[
-    ("sk-", 20),
-    ("sk_live_", 16),
-    ("rk_live_", 16),
-    ("AIza", 30),
-    ("gsk_", 20),
-    ("hf_", 30),
-    ("xai-", 30),
-    ("ghp_", 30),
-    ("gho_", 30),
-    ("ghs_", 30),
-    ("github_pat_", 30),
-    ("glpat-", 20),
-    ("xoxb-", 20),
-    ("xoxp-", 20),
-    ("AKIA", 16),
-    ("r8_", 30),
-    ("pplx-", 30),
-];
-
-/// How a private key in text form begins and ends.
-const PRIVATE_KEY: (&str, &str) = ("-----BEGIN ", "PRIVATE KEY-----");
+use crate::redact::pattern;
 
 /// Where secrets stand in a text, in order.
 pub(super) fn find(text: &str) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = Vec::new();
-    for (prefix, fewest) in PREFIXES {
-        for (at, _) in text.match_indices(prefix) {
-            let begins_a_word = !text[..at].ends_with(is_key_char);
-            let rest = &text[at + prefix.len()..];
-            let length = rest.find(|c| !is_key_char(c)).unwrap_or(rest.len());
-            let key = &rest[..length];
-            // Words joined by hyphens are no key: those have digits among their letters.
-            let random =
-                key.bytes().any(|b| b.is_ascii_digit()) && key.bytes().any(|b| b.is_ascii_alphabetic());
-            if begins_a_word && length >= *fewest && random {
-                found.push(at..at + prefix.len() + length);
-            }
-        }
-    }
-    for (at, _) in text.match_indices(PRIVATE_KEY.0) {
-        let line = text[at..].lines().next().unwrap_or_default();
-        if line.trim_end().ends_with(PRIVATE_KEY.1) {
-            let rest = &text[at + line.len()..];
-            let end = rest.find("-----END").map_or(rest.len(), |end| end);
-            found.push(at + line.len()..at + line.len() + end);
-        }
-    }
-    found.retain(|range| !text[range.clone()].trim().is_empty());
-    found.sort_by_key(|range| range.start);
-    found.dedup_by(|next, kept| next.start < kept.end);
-    found
+    pattern::keys(text)
 }
 
 /// The text with `*` in place of these ranges, line by line, so that every other character keeps its place.

@@ -28,11 +28,19 @@ pub enum Purpose {
 }
 
 impl Suite {
-    /// Reads a test file and the files beneath its folder that it names. Models may have the names that an operator added.
+    /// Reads a test file and the files beneath its folder that it names.
     ///
     /// # Errors
     /// Everything that is wrong with it, at once.
-    pub fn load(path: &Path, purpose: Purpose, named: &Named) -> Result<Self, Rejected> {
+    pub fn load(path: &Path, purpose: Purpose) -> Result<Self, Rejected> {
+        Self::load_with(path, purpose, &Named::default())
+    }
+
+    /// The same, where models may also have the names that an operator added.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn load_with(path: &Path, purpose: Purpose, named: &Named) -> Result<Self, Rejected> {
         let name = path.display().to_string();
         let file = path.file_name().map(|file| file.to_string_lossy().into_owned());
         let above = path.parent().unwrap_or(Path::new(""));

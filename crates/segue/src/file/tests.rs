@@ -3,6 +3,7 @@
 mod codes;
 mod effects;
 mod hostile;
+mod patterns;
 mod smallest;
 mod tables;
 

@@ -34,6 +34,8 @@ pub(super) enum Owner {
     Shared,
     /// An agent, by its place among those of the file.
     Agent(u32),
+    /// A pattern, by its place among those of the file.
+    Pattern(u32),
     /// The key of the pipeline.
     Key,
     /// The end of the pipeline: output and artifacts.
@@ -70,6 +72,7 @@ pub(super) mod place {
     const JUDGE: &[&str] = &["inputs", "steps", "run", "step", "attempt", "output"];
 
     pub(in crate::file) static PROMPT: Place = at("prompt", ATTEMPT, true);
+    pub(in crate::file) static IMAGES: Place = at("images", STEP, true);
     pub(in crate::file) static NUDGE: Place = at("nudge", ATTEMPT, true);
     pub(in crate::file) static WITH: Place = at("with", ATTEMPT, true);
     pub(in crate::file) static SET: Place = at("set", STEP, true);
@@ -89,6 +92,7 @@ pub(super) mod place {
     pub(in crate::file) static STEP_ARTIFACT: Place =
         at("artifacts", &["inputs", "steps", "run", "step", "output"], false);
     pub(in crate::file) static INSTRUCTIONS: Place = at("instructions", &["inputs", "run", "step"], false);
+    pub(in crate::file) static PATTERN: Place = at("prompt", &["inputs", "run", "step", "attempt"], false);
     pub(in crate::file) static APPROVAL: Place = at("approval", &["args"], false);
     pub(in crate::file) static KEY: Place = at("key", &["inputs"], false);
     pub(in crate::file) static OUTPUT: Place = at("output", &["inputs", "steps", "run"], false);

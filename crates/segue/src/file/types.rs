@@ -253,6 +253,7 @@ impl Owner {
             Owner::FallbackStep(at) => Some((GraphKind::Fallback, at)),
             Owner::Shared
             | Owner::Agent(_)
+            | Owner::Pattern(_)
             | Owner::Key
             | Owner::End
             | Owner::Fallback

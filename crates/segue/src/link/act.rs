@@ -39,11 +39,21 @@ struct Linked {
 /// What a step does.
 pub(super) enum Work {
     Agent(Box<AgentWork>),
-    Tool { tool: Arc<ReadyTool>, with: Shape },
-    Step { step: Arc<dyn NamedStep>, with: Shape },
+    Tool {
+        tool: Arc<ReadyTool>,
+        with: Shape,
+    },
+    Step {
+        step: Arc<dyn NamedStep>,
+        with: Shape,
+    },
     Ask(Box<AskWork>),
     Route(Box<RouteWork>),
-    Enter(Option<Shape>),
+    /// The inputs of a pipeline, and that pipeline.
+    Enter {
+        with: Option<Shape>,
+        plan: Arc<Plan>,
+    },
     Set(Shape),
 }
 
@@ -141,12 +151,13 @@ impl Linked {
             }
             Work::Ask(work) => work.ask(cx, &scope).await?,
             Work::Route(work) => return work.choose(cx, &scope).await,
-            Work::Enter(with) => {
+            Work::Enter { with, plan } => {
                 let input = match with {
                     Some(with) => with.value(&scope)?,
                     None => Json::Object(Default::default()),
                 };
-                return Ok(Done::Enter(Value::json(input)));
+                let input = super::complete_inputs(plan, &Value::json(input), None)?;
+                return Ok(Done::Enter(input));
             }
             Work::Set(shape) => shape.value(&scope)?,
         };
@@ -253,8 +264,11 @@ pub(super) fn set(value: &Json) -> Result<Work, Failure> {
     Ok(Work::Set(Shape::read(value)?))
 }
 
-pub(super) fn enter(with: Option<&Json>) -> Result<Work, Failure> {
-    Ok(Work::Enter(with.map(Shape::read).transpose()?))
+pub(super) fn enter(plan: &Arc<Plan>, with: Option<&Json>) -> Result<Work, Failure> {
+    Ok(Work::Enter {
+        with: with.map(Shape::read).transpose()?,
+        plan: plan.clone(),
+    })
 }
 
 pub(super) fn ask(asked: &AskStep) -> Result<Work, Failure> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::act::Work;
+use super::images;
 use super::scope::Scope;
 use super::text::Written;
 use crate::error::{Failure, Result};
@@ -19,6 +20,7 @@ pub(super) struct AgentWork {
     agent: String,
     instructions: Option<Written>,
     prompt: Option<Written>,
+    images: Option<Written>,
     /// The prompt speaks of the last attempt by itself.
     tells_reason: bool,
     output: Option<Schema>,
@@ -81,6 +83,7 @@ pub(super) fn work(
             None
         },
         prompt: Written::of(asked.prompt.as_deref(), Written::template)?,
+        images: Written::of(asked.images.as_deref(), Written::expression)?,
         tells_reason: asked
             .prompt
             .as_deref()
@@ -113,6 +116,9 @@ impl AgentWork {
             (false, false) => format!("{context}\n\n{prompt}"),
         };
         let mut asked = Asked::new(ready, prompt);
+        if let Some(images) = &self.images {
+            asked.images = images::shown(cx, images.value(scope)?).await?;
+        }
         if let Some(instructions) = &self.instructions {
             asked.instructions = instructions.text(scope)?;
         }

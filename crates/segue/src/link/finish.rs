@@ -112,26 +112,35 @@ fn last(names: &[String], scope: &Scope) -> Result<Json> {
 }
 
 /// Makes the inputs of a fallback pipeline.
-pub(super) struct FallbackAct(Arc<Option<Shape>>);
+pub(super) struct FallbackAct(Arc<Called>);
+
+/// The inputs of the fallback, where it is a pipeline of its own, and that pipeline.
+struct Called {
+    with: Option<Shape>,
+    plan: Arc<Plan>,
+}
 
 impl FallbackAct {
     pub(super) fn link(fallback: &OnFailure) -> Result<Self, Failure> {
-        Ok(Self(Arc::new(
-            fallback.with.as_ref().map(Shape::read).transpose()?,
-        )))
+        Ok(Self(Arc::new(Called {
+            with: fallback.with.as_ref().map(Shape::read).transpose()?,
+            plan: fallback.plan.clone(),
+        })))
     }
 }
 
 impl Act for FallbackAct {
     fn act(&self, cx: Cx, inputs: Inputs, _phase: Phase) -> BoxFuture<'static, Result<Done, StepError>> {
-        let with = self.0.clone();
+        let called = self.0.clone();
         async move {
             let scope = Scope::new(&cx, &inputs, "item");
-            let input = match with.as_ref() {
-                Some(with) => with.value(&scope)?,
-                None => Json::Object(Map::new()),
-            };
-            Ok(Done::Enter(Value::json(input)))
+            Ok(Done::Enter(match &called.with {
+                Some(with) => {
+                    let input = Value::json(with.value(&scope)?);
+                    super::complete_inputs(&called.plan, &input, None)?
+                }
+                None => Value::json(Json::Object(Map::new())),
+            }))
         }
         .boxed()
     }

@@ -107,8 +107,9 @@ impl Models {
         self
     }
 
-    /// Stands before every model that is found.
-    pub(crate) fn before(
+    /// Stands before every model that is found, such as one that notes what it answers.
+    #[must_use]
+    pub fn before(
         mut self,
         before: impl Fn(&ModelRef, Arc<dyn Model>) -> Arc<dyn Model> + Send + Sync + 'static,
     ) -> Self {
@@ -166,7 +167,8 @@ impl Models {
     /// The names that an entry stands for; itself, where nobody gave it a meaning. What a given name means may be one
     /// of `auto/*` with a given meaning, and nothing further.
     fn meant_by(&self, name: &str) -> Vec<String> {
-        let given = |name: &str| match self.named.contains_key(name) {
+        // What answers in the place of every model goes by the names that are written.
+        let given = |name: &str| match self.instead.is_some() || self.named.contains_key(name) {
             true => None,
             false => self.sources.iter().find_map(|source| source.stands_for(name)),
         };

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -54,6 +56,32 @@ impl Image {
                 .collect(),
             content,
         }
+    }
+
+    /// The image of a `data:` URL, as values carry it; none where the URL is not one of base64.
+    ///
+    /// ```
+    /// use segue::model::Image;
+    /// let image = Image::new("dot.png", "image/png", *b"dot");
+    /// assert_eq!(image.to_data_url(), "data:image/png;base64,ZG90");
+    /// let back = Image::from_data_url("dot.png", &image.to_data_url());
+    /// assert_eq!(back, Some(image));
+    /// ```
+    #[must_use]
+    pub fn from_data_url(name: &str, url: &str) -> Option<Self> {
+        let (media_type, content) = url.strip_prefix("data:")?.split_once(";base64,")?;
+        let content = BASE64_STANDARD.decode(content).ok()?;
+        Some(Self::new(name, media_type, content))
+    }
+
+    /// The image as a `data:` URL.
+    #[must_use]
+    pub fn to_data_url(&self) -> String {
+        format!(
+            "data:{};base64,{}",
+            self.media_type,
+            BASE64_STANDARD.encode(&self.content)
+        )
     }
 
     /// Its bytes, for whoever sends it.

@@ -18,7 +18,9 @@ use std::sync::Arc;
 /// assert_eq!(*heard.lock().unwrap(), "hello");
 /// ```
 #[derive(Clone, Default)]
-pub struct Listener(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Listener(Option<Arc<Hears>>);
+
+type Hears = dyn Fn(&str) + Send + Sync;
 
 impl Listener {
     /// Somebody who is told each piece. It is called while the answer is read, so it must not wait.

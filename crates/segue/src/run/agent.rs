@@ -12,7 +12,7 @@ use super::cx::Cx;
 use super::ready::ReadyAgent;
 use super::tool::ToolTurns;
 use crate::error::{ErrorKind, Failure, Result, StepError};
-use crate::model::{Message, Response, Role};
+use crate::model::{Image, Message, Response, Role};
 use crate::plan::{Complete, ModelSettings};
 use crate::schema::Schema;
 use crate::value::Data;
@@ -53,6 +53,8 @@ pub(crate) struct Asked {
     /// Its instructions, rendered.
     pub(crate) instructions: String,
     pub(crate) prompt: String,
+    /// What is shown with the prompt.
+    pub(crate) images: Vec<Image>,
     /// Why the last answer was refused.
     pub(crate) feedback: Option<String>,
     /// Type of the answer; none is text.
@@ -71,6 +73,7 @@ impl Asked {
         Self {
             instructions: agent.spec.instructions.clone(),
             prompt,
+            images: Vec::new(),
             feedback: None,
             output: agent.spec.output.clone(),
             max_turns: agent.spec.max_turns,
@@ -92,7 +95,10 @@ impl Asked {
             .collect();
         let mut messages = vec![
             Message::new(Role::System, self.instructions.clone()),
-            Message::new(Role::User, parts.join("\n\n")),
+            Message {
+                images: self.images.clone(),
+                ..Message::new(Role::User, parts.join("\n\n"))
+            },
         ];
         if let Some(reason) = &self.feedback {
             let text = format!("Your last answer was refused: {reason}\nImprove on it.");

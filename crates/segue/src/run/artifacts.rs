@@ -3,6 +3,7 @@
 //! Bytes go where the run is kept: to its store, or into memory where it has none. They are there before anything says
 //! so, and what says so is in the log before the step goes on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -15,6 +16,7 @@ use crate::artifact::{Artifact, Media, check_link, check_name};
 use crate::error::{ErrorKind, Failure, StepError};
 use crate::id::ArtifactId;
 use crate::log::EventKind;
+use crate::redact::{RedactingStream, Redactor};
 use crate::store::{BlobReader, BlobWriter, Blobs, KeptArtifact, LinkVersion, MemoryBlobs};
 
 /// The artifacts of the runs of a process that have no store.
@@ -50,6 +52,16 @@ impl Saved {
     /// The artifact of a name; the newest, where several steps saved one.
     pub(crate) fn find(&self, name: &str) -> Option<Artifact> {
         lock(&self.0).get(name)?.last().cloned()
+    }
+
+    /// The artifact with an id.
+    pub(crate) fn with_id(&self, id: ArtifactId) -> Option<Artifact> {
+        let names = lock(&self.0);
+        names
+            .values()
+            .flatten()
+            .find(|artifact| artifact.id == id)
+            .cloned()
     }
 
     /// Keeps an artifact. The same name from the same step again replaces it; from another step both are kept.
@@ -136,6 +148,7 @@ impl<'a> Artifacts<'a> {
         check_name(name).map_err(|why| bad_name(name, &why))?;
         let cx = self.0;
         let run = &cx.state().run;
+        unsecret(&run.env.redactor, name)?;
         run.saved.check(name)?;
         let position = cx.position();
         let key = format!("artifact {name}");
@@ -150,6 +163,10 @@ impl<'a> Artifacts<'a> {
             media,
             position,
             key,
+            clean: match media {
+                Media::Bytes => run.env.redactor.binary_stream(),
+                _ => run.env.redactor.stream(),
+            },
             to,
         })
     }
@@ -233,6 +250,13 @@ impl<'a> Artifacts<'a> {
         check_name(name).map_err(|why| bad_name(name, &why))?;
         let (cx, state) = (self.0, self.0.state());
         let run = &state.run;
+        let redactor = &run.env.redactor;
+        unsecret(redactor, name)?;
+        let bytes = match media {
+            Media::Bytes => redactor.binary(bytes),
+            _ => redactor.bytes(bytes),
+        };
+        let bytes: &[u8] = &bytes;
         let artifact = Artifact::new(ArtifactId::new(&*run.env.ids), name, media, state.path(), bytes);
         let position = cx.position();
         let key = format!("artifact {name} {}", artifact.sha256);
@@ -286,6 +310,7 @@ pub struct ArtifactWriter<'a> {
     media: Media,
     position: String,
     key: String,
+    clean: RedactingStream,
     to: Writing,
 }
 
@@ -303,7 +328,13 @@ impl ArtifactWriter<'_> {
     pub async fn append(&mut self, bytes: impl Into<Vec<u8>>) -> Result<(), StepError> {
         match &mut self.to {
             Writing::Saved(_) => Ok(()),
-            Writing::Now(writer) => Ok(writer.append(bytes.into()).await.map_err(Failure::from)?),
+            Writing::Now(writer) => {
+                let clean = self.clean.push(bytes.into());
+                match clean.is_empty() {
+                    true => Ok(()),
+                    false => Ok(writer.append(clean).await.map_err(Failure::from)?),
+                }
+            }
         }
     }
 
@@ -318,12 +349,17 @@ impl ArtifactWriter<'_> {
             media,
             position,
             key,
+            clean,
             to,
         } = self;
-        let writer = match to {
+        let mut writer = match to {
             Writing::Saved(artifact) => return Ok(artifact),
             Writing::Now(writer) => writer,
         };
+        let rest = clean.finish();
+        if !rest.is_empty() {
+            writer.append(rest).await.map_err(Failure::from)?;
+        }
         let (sha256, bytes) = writer.finish().await.map_err(Failure::from)?;
         let state = cx.state();
         let artifact = Artifact {
@@ -355,6 +391,15 @@ impl ArtifactReader {
 fn gone(artifact: &Artifact) -> Failure {
     let message = format!("the bytes of artifact `{}` are not there any more", artifact.name);
     Failure::new(ErrorKind::Store, message)
+}
+
+/// # Errors
+/// When a secret stands in the name of an artifact, which is shown wherever the artifact is.
+fn unsecret(redactor: &Redactor, name: &str) -> Result<(), StepError> {
+    match redactor.text(name) {
+        Cow::Borrowed(_) => Ok(()),
+        Cow::Owned(clean) => Err(bad_name(&clean, "a secret stands in it")),
+    }
 }
 
 fn bad_name(name: &str, why: &str) -> StepError {

@@ -85,7 +85,9 @@ pub(super) async fn call(
     let first_piece = FirstPiece::default();
     request.listener = first_piece.listener();
     let mut flight = reserved.sent(priced, &request, first_piece);
-    let Answered { result, recorded } = model.model.answered(&request).await;
+    let Answered { mut result, recorded } = model.model.answered(&request).await;
+    // Before anybody sees it: a key that comes back in an answer or an error goes no further.
+    state.run.env.redactor.answer(&mut result);
     if let Some(pass) = pass {
         pass.back(&result);
     }

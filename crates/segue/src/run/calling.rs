@@ -90,13 +90,14 @@ async fn run_step(cx: &Cx, name: &str, step: &dyn NamedStep, input: Json) -> Res
         return recorded.map_err(StepError::from);
     }
     let result = step.call(cx.within(&position)?, Value::json(input)).await;
-    let result = match result.map_err(StepError::into_why) {
+    let mut result = match result.map_err(StepError::into_why) {
         Ok(output) => Ok(output.to_json()?.as_ref().clone()),
         Err(Why::Failed(failure)) => Err(failure),
         // What it asks for is for the whole attempt.
         Err(Why::Again { reason }) => return Err(StepError::again(reason)),
         Err(Why::Waits(ask)) => return Err((*ask).into()),
     };
+    cx.shared().env.redactor.result(&mut result);
     cx.keep(&position, &key, result.clone());
     result.map_err(StepError::from)
 }

@@ -20,7 +20,6 @@ use super::recorder::Batch;
 use super::retrying::Retrying;
 use super::shared::{RunShared, lock};
 use crate::agent::Agent;
-use crate::clock::Time;
 use crate::error::{ErrorKind, Failure, Result, Spent, StepError};
 use crate::id::{CallId, RunId};
 use crate::log::Unit;
@@ -389,7 +388,8 @@ impl Cx {
         &self.state.run
     }
 
-    pub(crate) fn event(&self, kind: EventKind) {
+    pub(crate) fn event(&self, mut kind: EventKind) {
+        self.state.run.env.redactor.event(&mut kind);
         self.state.run.log.note(self.state.unit, kind);
     }
 
@@ -531,11 +531,6 @@ impl Cx {
         let _held = self.state.held_up();
         // The sender is at hand, so it is not closed.
         let _ = halted.subscribe().wait_for(|halted| !halted).await;
-    }
-
-    /// The time, as the run's record has it.
-    pub(super) fn time(&self) -> Time {
-        self.state.run.log.clock().time()
     }
 
     /// Sees to it that what the step has written down is written soon, without waiting for it.

@@ -149,6 +149,7 @@ impl Running {
             Err(payload) => ended(panicked(payload), &self.state),
         };
         self.state.over(matches!(end, End::Waits(_)));
+        let end = self.state.run.env.redactor.end(end);
         let spent = self.state.spent();
         OpResult::Attempt {
             unit: self.state.unit,

@@ -23,6 +23,7 @@ use crate::model::Models;
 use crate::pipeline::DefinedAgent;
 use crate::plan::PlannedAgent;
 use crate::price::PriceBook;
+use crate::redact::Redactor;
 use crate::registry::Registry;
 use crate::settings::{Call, Resolved};
 use crate::tool::Tool;
@@ -72,6 +73,8 @@ pub(crate) struct Environment {
     /// Most attempts at once of every run, whatever its plan or call says.
     pub(crate) max_parallel: Option<u32>,
     pub(crate) shelf: Shelf,
+    /// Takes secrets out of what enters a run.
+    pub(crate) redactor: Redactor,
     /// Whether the operator has stopped all new calls: set by what the store tells.
     pub(crate) halted: watch::Sender<bool>,
     /// What a test makes go wrong.
@@ -93,6 +96,7 @@ impl Environment {
             standing: Vec::new(),
             max_parallel: None,
             shelf: Shelf::default(),
+            redactor: Redactor::none(),
             halted: watch::Sender::new(false),
             watch: None,
             clock: Clock::start(clock::wall()),

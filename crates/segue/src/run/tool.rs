@@ -163,7 +163,7 @@ impl Call<'_> {
         let inner = self.cx.within(&self.position)?.with_key(self.idempotency_key());
         let result = clock::within(limit, self.tool.tool.call(inner, self.arguments.clone())).await;
         crate::fail::point("K7");
-        let result = match result {
+        let mut result = match result {
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) => Err(match error.into_why() {
                 Why::Failed(failure) => failure,
@@ -172,6 +172,7 @@ impl Call<'_> {
             }),
             None => Err(self.late(limit.unwrap_or_default())),
         };
+        self.state().run.env.redactor.result(&mut result);
         let is_over = match &result {
             Ok(_) => true,
             Err(failure) => is_last || !failure.retryable,

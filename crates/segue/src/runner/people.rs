@@ -27,10 +27,11 @@ use crate::view::RunStatus;
 pub(crate) async fn answer(
     desk: &Arc<Desk>,
     question: QuestionId,
-    answer: Json,
+    mut answer: Json,
     by: &str,
     via: &str,
 ) -> Result<(), Error> {
+    desk.env.redactor.json(&mut answer);
     let found = desk.store().question(question).await?;
     let found = found.ok_or_else(|| refused(None, no_such_question(question)))?;
     let run = found.run;
@@ -75,6 +76,8 @@ pub(crate) async fn cancel(
     by: &str,
     reason: Option<&str>,
 ) -> Result<Option<RunStatus>, Error> {
+    let reason = reason.map(|reason| desk.env.redactor.text(reason));
+    let reason = reason.as_deref();
     let signal = SignalKind::Cancel {
         by: by.to_owned(),
         reason: reason.map(str::to_owned),
@@ -143,6 +146,9 @@ pub(crate) fn answer_here(
     by: &str,
 ) -> Result<(), Error> {
     let shared = &session.shared;
+    let mut answer = answer.clone();
+    shared.env.redactor.json(&mut answer);
+    let answer = &answer;
     let refuse = |failure| refused(Some(shared.id), failure);
     let open = shared
         .questions
@@ -182,7 +188,7 @@ pub(crate) fn cancel_here(session: &Session, by: &str, reason: Option<&str>) -> 
     }
     session.control.send(OpResult::Cancel {
         by: by.to_owned(),
-        reason: reason.map(str::to_owned),
+        reason: reason.map(|reason| session.shared.env.redactor.text(reason).into_owned()),
     });
     true
 }

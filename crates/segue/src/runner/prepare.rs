@@ -90,6 +90,11 @@ pub(crate) fn prepare(
                 .map_err(|failure| Error::new(None, failure))?
         }
     };
+    let input = env.redactor.value(input);
+    let call = match env.redactor.call(&call) {
+        Cow::Borrowed(_) => call,
+        Cow::Owned(clean) => Arc::new(clean),
+    };
     let id = RunId::new(&*env.ids);
     let call = match env.max_parallel {
         None => call,

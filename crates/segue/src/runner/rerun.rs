@@ -242,7 +242,12 @@ impl Rerun {
             parent,
         } = self.found(&desk).await?;
         let inner = self.definition.clone().unwrap_or(inner);
-        let inner = with_prompts(&inner, &self.prompts, &desk)?;
+        let redactor = &desk.env.redactor;
+        let prompts = self.prompts.iter();
+        let prompts = prompts
+            .map(|(step, prompt)| (step.clone(), redactor.text(prompt).into_owned()))
+            .collect();
+        let inner = with_prompts(&inner, &prompts, &desk)?;
         let plan = inner.program.plan.clone();
         if self.input.is_some() || !self.inputs.is_empty() {
             input = changed(&input, self.input, self.inputs)?;
@@ -268,7 +273,8 @@ impl Rerun {
             );
         }
         let mut edited = BTreeMap::new();
-        for (step, output) in self.outputs {
+        for (step, mut output) in self.outputs {
+            desk.env.redactor.json(&mut output);
             choice::find(&plan, &step, &step).map_err(refused)?;
             workspace::check_output(&plan, &step, &output)?;
             edited.insert(

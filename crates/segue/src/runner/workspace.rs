@@ -179,8 +179,9 @@ impl Workspace {
         by: &str,
         via: &str,
     ) -> Result<DocumentValue, Error> {
-        let value = serde_json::to_value(value)
+        let mut value = serde_json::to_value(value)
             .map_err(|error| refused(Failure::new(ErrorKind::InvalidInput, error.to_string())))?;
+        self.desk.env.redactor.json(&mut value);
         self.check_step(step)?;
         let plan = &self.inner.program.plan;
         check_output(plan, step, &value)?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::StepStatus;
 use super::draw::{Drawing, DrawnEdge, DrawnStep, EdgeKind};
 use super::run::{RunView, StepView};
-use crate::plan::{Action, Arm, Kind, NeedKind, Plan, RouteBy, Step};
+use crate::plan::{Action, Arm, Kind, NeedKind, Plan, PlannedPattern, RouteBy, Step};
 use crate::settings::{OnError, Setting};
 
 /// The name and version of this shape.
@@ -25,6 +25,8 @@ pub struct GraphView {
     pub pipeline: String,
     /// Its human name.
     pub title: Option<String>,
+    /// The pattern of it that this is.
+    pub pattern: Option<PlannedPattern>,
     /// The steps in declaration order, what is nested right behind what it is nested in.
     pub steps: Vec<GraphStep>,
     /// Why one comes after another.
@@ -85,6 +87,7 @@ impl GraphView {
             schema: GRAPH_SCHEMA,
             pipeline: plan.name.clone(),
             title: plan.title.clone(),
+            pattern: plan.pattern.clone(),
             steps: sketch.steps,
             edges: sketch.edges,
         }
@@ -120,9 +123,23 @@ impl GraphView {
             })
         });
         Drawing {
-            title: self.title.clone().unwrap_or_else(|| self.pipeline.clone()),
+            title: self.heading(),
             boxes: boxes.collect(),
             edges: edges.collect(),
+        }
+    }
+}
+
+impl GraphView {
+    /// What the picture is of.
+    fn heading(&self) -> String {
+        let name = self.title.as_ref().unwrap_or(&self.pipeline);
+        match &self.pattern {
+            Some(pattern) if pattern.name != *name => {
+                format!("{name}#{} ({})", pattern.name, pattern.strategy)
+            }
+            Some(pattern) => format!("{name} ({})", pattern.strategy),
+            None => name.clone(),
         }
     }
 }

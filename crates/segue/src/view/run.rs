@@ -68,10 +68,12 @@ impl RunView {
     #[must_use]
     pub fn new(plan: Option<Arc<Plan>>) -> Self {
         let pipeline = plan.as_ref().map(|plan| plan.name.clone()).unwrap_or_default();
+        let mut record = RunRecord::new(pipeline);
+        record.pattern = plan.as_ref().and_then(|plan| plan.pattern.clone());
         Self {
             steps: Steps::new(plan.clone()),
             plan,
-            record: RunRecord::new(pipeline),
+            record,
             artifacts: IndexMap::new(),
             calls: Calls::default(),
             questions: Questions::default(),

@@ -71,6 +71,7 @@ pub(crate) fn plan(name: &str, steps: Vec<Step>) -> Plan {
         tools: IndexMap::new(),
         artifacts: Vec::new(),
         on_failure: None,
+        pattern: None,
     }
 }
 

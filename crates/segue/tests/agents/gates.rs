@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use segue::budget::StandingBudget;
 use segue::model::{CIRCUIT, Gate, Pass, Request, Response, Rule, Told, Wait, WaitReason};
 use segue::price::{Price, PriceBook, PriceSource};
+use segue::store::{MemoryStore, Store};
 use segue::view::{SegmentKind, Timeline};
 use segue::{Agent, ErrorKind, Event, EventKind, Failure, Model, Models, Runner, Scripted, Settings, usd};
 
@@ -231,4 +233,39 @@ async fn a_gate_hears_what_became_of_each_call_and_what_the_attempt_before_faile
         .map(|request| request.from.after)
         .collect();
     assert_eq!(after, [None, Some(ErrorKind::Provider)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_share_is_given_back_whether_a_call_leaves_the_line_or_is_not_let_through() {
+    let waits = Gated::new(Rule::reply("never")).waits(WaitReason::RateLimit, 60);
+    let mut refuses = Gated::new(Rule::reply("never"));
+    refuses.refusal = Some(Failure::new(ErrorKind::Authentication, "refused just now"));
+    for (model, kind) in [(waits, ErrorKind::Timeout), (refuses, ErrorKind::Authentication)] {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let price = Price::per_million(usd(1.0), usd(2.0));
+        let prices = PriceBook::new(std::time::UNIX_EPOCH).with_override("openai/small", price);
+        let runner = Runner::builder()
+            .models(Models::offline().with("m", model))
+            .prices(prices)
+            .store_in(store.clone())
+            .standing_budget(StandingBudget::new("all").usd_per_day(usd(5.0)))
+            .build()
+            .expect("nothing is registered twice");
+        let run = runner
+            .start(&asking(&agent()), "What?".to_owned())
+            .step("ask", Settings::new().timeout(Duration::from_secs(5)))
+            .await
+            .expect("it starts");
+        let error = run.done().await.err().expect("nothing was sent");
+        assert_eq!(error.kind(), kind);
+        runner.close().await.expect("everything is written");
+        let accounts = store.accounts(None, 10).await.expect("a store");
+        assert_eq!(accounts.len(), 1, "it was set aside there");
+        let account = &accounts[0];
+        assert_eq!(
+            [account.spent, account.reserved, account.uncertain],
+            [[0; 3]; 3],
+            "{kind}"
+        );
+    }
 }

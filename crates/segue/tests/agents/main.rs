@@ -4,6 +4,7 @@ mod answers;
 mod approvals;
 mod completion;
 mod gates;
+mod hosted;
 mod models;
 mod nested;
 mod tools;

@@ -1,6 +1,8 @@
 //! Keys, single steps, and what is done afterwards on the same store.
 
-use crate::support::{fails, passes};
+use segue::case::Ending;
+
+use crate::support::{fails, one, passes};
 
 const DESK: &str = "
 version: 1
@@ -101,5 +103,43 @@ fn a_kill_strikes_a_further_act_too() {
         DESK,
         TOP,
         &format!("{first}    then: [{{ rerun: a, follow: true, expect: {{ calls: 3 }} }}]"),
+    );
+}
+
+#[test]
+fn a_case_runs_the_pattern_it_asks_for() {
+    let content = "
+version: 1
+name: content
+models: { m: auto/large }
+agents:
+  a: { model: m, instructions: Analyze. }
+  b: { model: m, instructions: Better. }
+patterns:
+  quick: { steps: [a], prompt: Look., fallback: none }
+  whole: { steps: [a, b], prompt: Look., fallback: quick }
+default_pattern: whole
+";
+    let top = "script: [{ agent: a, reply: seen }, { agent: b, reply: better }]";
+    passes(content, top, "expect: { calls: 2, output: better }");
+    passes(
+        content,
+        top,
+        "pattern: quick\n    expect: { calls: 1, output: seen }",
+    );
+    fails(
+        content,
+        top,
+        "pattern: quick\n    expect: { calls: 2, output: seen }",
+        &["calls"],
+    );
+    let fallback = "faults: [{ agent: b, attempt: all, error: provider }]\n    expect: { fallback: true, failed: [b], output: seen }";
+    passes(content, top, fallback);
+    let report = one(content, top, "pattern: quik\n    expect: { calls: 0 }");
+    assert_eq!(report.ending, Ending::Error);
+    assert!(
+        report.errors[0].contains("did you mean `quick`?"),
+        "{:?}",
+        report.errors
     );
 }

@@ -258,12 +258,8 @@ fn a_tool_of_the_program_is_known_and_never_called() {
     let wrong = pipeline.replace("{ q: 1 }", "{ q: one }");
     let folder = files("tools: { app.look: { returns: 5 } }\n");
     folder.write("p.yaml", &wrong);
-    let suite = segue::case::Suite::load(
-        &folder.path().join("t.test.yaml"),
-        segue::file::Purpose::Test,
-        &segue::file::Named::default(),
-    )
-    .expect("a file");
+    let suite = segue::case::Suite::load(&folder.path().join("t.test.yaml"), segue::file::Purpose::Test)
+        .expect("a file");
     assert!(suite.plan(&bench).is_err());
 }
 

@@ -355,12 +355,7 @@ fn a_plan_is_refused_by_the_codes_of_its_faults() {
     let test = "version: 1\npipeline: p.yaml\ncases:\n  - { name: a, expect: { refused: unknown_agent } }\n  - { name: b, expect: { refused: cycle } }\n  - { name: c, expect: { status: failed } }\n";
     let pipeline = "version: 1\nname: p\nsteps: { a: { agent: nobody, prompt: x } }\n";
     let folder = Folder::with(&[("p.yaml", pipeline), ("t.test.yaml", test)]);
-    let suite = Suite::load(
-        &folder.path().join("t.test.yaml"),
-        Purpose::Test,
-        &segue::file::Named::default(),
-    )
-    .expect("a test file");
+    let suite = Suite::load(&folder.path().join("t.test.yaml"), Purpose::Test).expect("a test file");
     let rejected = suite.plan(&bench()).expect_err("it has a fault");
     let codes: Vec<String> = rejected
         .faults

@@ -58,11 +58,7 @@ pub(crate) fn bench() -> Bench {
 
 /// Runs every case of `t.test.yaml` in a folder, each on a paused runtime of its own.
 pub(crate) fn run_in(folder: &Folder, bench: &Bench) -> Vec<Report> {
-    let suite = match Suite::load(
-        &folder.path().join("t.test.yaml"),
-        Purpose::Test,
-        &segue::file::Named::default(),
-    ) {
+    let suite = match Suite::load(&folder.path().join("t.test.yaml"), Purpose::Test) {
         Ok(suite) => suite,
         Err(rejected) => panic!("{rejected}"),
     };
@@ -82,11 +78,7 @@ pub(crate) fn run_in(folder: &Folder, bench: &Bench) -> Vec<Report> {
 
 /// Records the cassette of `t.test.yaml` in a folder, and gives what came of its cases.
 pub(crate) fn record_in(folder: &Folder, bench: &Bench, recording: &Recording) -> Vec<Report> {
-    let suite = match Suite::load(
-        &folder.path().join("t.test.yaml"),
-        Purpose::Record,
-        &segue::file::Named::default(),
-    ) {
+    let suite = match Suite::load(&folder.path().join("t.test.yaml"), Purpose::Record) {
         Ok(suite) => suite,
         Err(rejected) => panic!("{rejected}"),
     };

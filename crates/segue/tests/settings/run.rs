@@ -3,9 +3,10 @@
 use segue::model::Rule;
 use segue::plan::ModelSettings;
 use segue::price::{Price, PriceBook};
+use segue::redact::Redactor;
 use segue::{
     Agent, Budget, CountingIds, Cx, ErrorKind, EventKind, FailurePolicy, IntoStep, Kept, Models, Out,
-    Pipeline, Runner, Scripted, StepError, StepStatus, Usage, from_fn, secs, usd,
+    Pipeline, Runner, Scripted, Secret, StepError, StepStatus, Usage, from_fn, secs, usd,
 };
 
 use crate::{Takes, fails, one};
@@ -337,6 +338,53 @@ async fn a_runner_has_models_and_ids_of_its_own() {
         ErrorKind::NoModel
     );
     assert!(pipeline.run("Go.".to_owned()).models(models()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_takes_secrets_out_of_what_enters_a_run() {
+    const SECRET: &str = "correct horse battery";
+    let agent = Agent::<String>::new("writer").model("m");
+    let pipeline = Pipeline::define("careless", |p, input| {
+        let told = p.step("told", agent.as_step(|prompt: String| prompt), input);
+        let more = p.step(
+            "more",
+            from_fn(async |cx: Cx, told: String| {
+                cx.note(SECRET);
+                Ok(format!("{told}, {SECRET}"))
+            }),
+            told,
+        );
+        p.step(
+            "fails",
+            from_fn(async |_: Cx, _: String| Err::<String, _>(StepError::fatal(SECRET))),
+            more,
+        )
+    })
+    .expect("it is one");
+    let run = async |redactor: Redactor| {
+        let models = Models::offline().with("m", Scripted::replies([SECRET]));
+        let runner = Runner::builder().models(models).redactor(redactor).build();
+        let run = runner
+            .expect("a runner")
+            .start(&pipeline, format!("Say {SECRET}."));
+        let run = run.label("team", SECRET).note(SECRET).await.expect("it starts");
+        let error = run.done().await.map(|done| done.output).expect_err("it fails");
+        let events = run.log().events().into_iter();
+        let events: Vec<String> = events.map(|event| format!("{event:?}")).collect();
+        (error, events.join("\n"))
+    };
+    let (error, events) = run(Redactor::none()).await;
+    assert!(
+        error.to_string().contains(SECRET) && events.matches(SECRET).count() > 8,
+        "{events}"
+    );
+    let (error, events) = run(Redactor::new().secret("HOUSE", &Secret::new(SECRET))).await;
+    assert!(!format!("{error:?}").contains(SECRET), "{error:?}");
+    assert!(!events.contains(SECRET), "{events}");
+    assert_eq!(
+        error.failure().partial_outputs["more"],
+        "[redacted HOUSE], [redacted HOUSE]"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,10 @@
 //! proof that does not exist.
 
 mod operator;
+mod patterns;
 
 use operator::OPERATOR;
+use patterns::PATTERNS;
 
 /// Type, setter, file of the proof, test.
 type Row = (&'static str, &'static str, &'static str, &'static str);
@@ -487,6 +489,8 @@ const SOURCES: &[&str] = &[
     include_str!("../../src/settings.rs"),
     include_str!("../../src/step.rs"),
     include_str!("../../src/agent.rs"),
+    include_str!("../../src/pattern.rs"),
+    include_str!("../../src/pattern/arrangement.rs"),
     include_str!("../../src/registry.rs"),
     include_str!("../../src/pipeline.rs"),
     include_str!("../../src/plan/tools.rs"),
@@ -510,6 +514,7 @@ const PROOFS: &[(&str, &str)] = &[
     ("agents/nested", include_str!("../agents/nested.rs")),
     ("agents/tools", include_str!("../agents/tools.rs")),
     ("imperative", include_str!("../imperative.rs")),
+    ("patterns", include_str!("../patterns.rs")),
     ("durable/basics", include_str!("../durable/basics.rs")),
     ("durable/interrupt", include_str!("../durable/interrupt.rs")),
     ("durable/rerun", include_str!("../durable/rerun.rs")),
@@ -565,7 +570,7 @@ fn after_parameters(text: &str) -> &str {
 }
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    TABLE.iter().chain(OPERATOR)
+    TABLE.iter().chain(OPERATOR).chain(PATTERNS)
 }
 
 #[test]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use segue::case::{Bench, Suite};
 use segue::fault::Fault;
 use segue::file::{Loaded, Purpose, Rejected};
-use segue::model::cassette::NoSecrets;
 use segue_tools::mcp::Server;
 
 use crate::operator::Operator;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::Project;
+use crate::secrets;
 
 /// How the names of test files end.
 const ENDING: &str = ".test.yaml";
@@ -65,9 +65,9 @@ pub(crate) fn open(
         named: operator.named(),
         registry: operator.registry,
         models: operator.models,
-        redact: Arc::new(NoSecrets),
+        redact: Arc::new(secrets::redactor()),
     };
-    let suite = match Suite::load(path, purpose, &bench.named) {
+    let suite = match Suite::load_with(path, purpose, &bench.named) {
         Ok(suite) => suite,
         Err(rejected) => return Ok(Err(rejected)),
     };

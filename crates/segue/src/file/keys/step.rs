@@ -45,6 +45,11 @@ pub(super) const AGENT_ACTION: &[Key] = &[
     required("agent", Takes::Name, "The agent that is asked."),
     key("prompt", Takes::TextOrFile, "The request."),
     key(
+        "images",
+        Takes::Text,
+        "Expression: a file or a list of files, shown to the model with the request.",
+    ),
+    key(
         "output",
         Takes::Type,
         "Type of the answer, instead of the agent's.",

@@ -42,7 +42,7 @@ const LARGE: &[Code] = &[
 ];
 
 /// Code, line and column of each fault, in order of place.
-fn found(faults: &Faults) -> Vec<(Code, u32, u32)> {
+pub(super) fn found(faults: &Faults) -> Vec<(Code, u32, u32)> {
     let place = |fault: &&crate::fault::Fault| {
         let place = fault.place.expect("every fault of a file has a place");
         (fault.code, place.line, place.column)

@@ -32,6 +32,7 @@ inputs:
   text: string
   items: [{ id: integer }]
   kind: { enum: [a, b], default: a }
+  photo: file
 models:
   one: { use: openai/gpt-5, temperature: 0.5, max_tokens: 100, top_p: 0.9, seed: 7, stop: [END], reasoning: low, cache: auto }
   scripted: { use: sim/script, file: rules.yaml }
@@ -96,6 +97,7 @@ steps:
     title: The first
     agent: writer
     prompt: "Write about {{ inputs.text }}"
+    images: inputs.photo
     output: { title: string }
     model: scripted
     tools: []
@@ -317,6 +319,7 @@ fn every_key_of_a_step_has_its_effect() {
             "/action/agent/prompt",
             json!("Write about {{ inputs.text }}"),
         ),
+        ("first", "/action/agent/images", json!("inputs.photo")),
         ("first", "/action/agent/over/output/required", json!(["title"])),
         ("first", "/action/agent/over/models/0/name", json!("sim/script")),
         ("first", "/action/agent/over/tools", json!([])),
@@ -342,7 +345,7 @@ fn every_key_of_a_step_has_its_effect() {
             json!({"is": {"use": {"title": "Untitled"}}}),
         ),
         ("first", "/settings/on_interrupt", json!({"is": "ask"})),
-        ("first", "/reads", json!(["text"])),
+        ("first", "/reads", json!(["text", "photo"])),
         ("each", "/reads", json!(["items"])),
         ("last", "/reads", Json::Null),
         ("first", "/context", json!({"window": 2})),

@@ -45,7 +45,11 @@ fn all_keys() -> BTreeSet<(&'static str, &'static str)> {
 
 #[test]
 fn every_key_of_the_format_is_read() {
-    for text in [EVERYTHING, super::effects::FALLBACK_CALLED] {
+    for text in [
+        EVERYTHING,
+        super::effects::FALLBACK_CALLED,
+        super::patterns::EVERYTHING,
+    ] {
         let files: Vec<(&str, &str)> = std::iter::once(("main.yaml", text))
             .chain(FILES.iter().copied())
             .collect();
@@ -93,11 +97,19 @@ fn the_schema_takes_what_the_reader_takes() {
         .iter()
         .map(|path| std::fs::read_to_string(path).expect("a readable file"))
         .collect();
-    texts.extend([EVERYTHING, super::effects::FALLBACK_CALLED].map(str::to_owned));
+    let everything = [
+        EVERYTHING,
+        super::effects::FALLBACK_CALLED,
+        super::patterns::EVERYTHING,
+    ];
+    texts.extend(everything.map(str::to_owned));
     for text in texts {
         let doc = yaml::parse(text.as_bytes(), "f").expect("YAML");
         // A script of a model is no pipeline.
-        if doc.root.get("steps").is_some() {
+        if ["steps", "patterns"]
+            .iter()
+            .any(|key| doc.root.get(key).is_some())
+        {
             assert_eq!(errors(&doc.root.to_json()), [""; 0], "{text}");
         }
     }

@@ -373,7 +373,7 @@ impl Model for RecordingModel {
         .boxed()
     }
 
-    fn gate(&self) -> Option<&dyn Gate> {
+    fn gate(&self) -> Option<&dyn crate::model::Gate> {
         self.model.gate()
     }
 
@@ -390,6 +390,14 @@ struct RecordingTool {
 impl Tool for RecordingTool {
     fn spec(&self) -> ToolSpec {
         self.tool.spec()
+    }
+
+    fn limits(&self) -> crate::plan::ToolLimits {
+        self.tool.limits()
+    }
+
+    fn available(&self) -> Result<(), Failure> {
+        self.tool.available()
     }
 
     fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>> {

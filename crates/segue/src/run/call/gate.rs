@@ -21,11 +21,12 @@ pub(super) async fn passed(
     let Some(gate) = model.model.gate() else {
         return Ok(None);
     };
+    let clock = cx.state().run.log.clock();
     let told = |wait: Wait| {
         cx.event(EventKind::CallWaiting {
             call: id,
             reason: wait.reason.as_str().into(),
-            until: wait.at_least.map(|at_least| later(cx.time(), at_least)),
+            until: wait.at_least.map(|at_least| later(clock.time(), at_least)),
         });
         cx.write_soon();
     };

@@ -13,6 +13,7 @@ use crate::error::{Failure, Spent};
 use crate::id::{ArtifactId, RunId};
 use crate::log::event::ChosenModel;
 use crate::money::Cost;
+use crate::plan::PlannedPattern;
 use crate::question::Question;
 use crate::store::Parent;
 use crate::usage::Usage;
@@ -31,6 +32,8 @@ pub struct RunRecord {
     pub id: Option<RunId>,
     /// The pipeline.
     pub pipeline: String,
+    /// The pattern of the pipeline that runs.
+    pub pattern: Option<PlannedPattern>,
     /// The plan it is pinned to.
     pub plan_hash: String,
     /// Where the definition came from.
@@ -213,6 +216,7 @@ impl RunRecord {
             schema: RUN_SCHEMA.to_owned(),
             id: None,
             pipeline,
+            pattern: None,
             plan_hash: String::new(),
             definition: None,
             status: RunStatus::Queued,

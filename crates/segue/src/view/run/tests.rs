@@ -95,7 +95,7 @@ fn a_finished_run_has_the_published_shape() {
         "items": null, "handoff": null, "question": null, "span_id": null,
     });
     let expected = json!({
-        "schema": "segue.run/1", "id": scene.events()[0].run, "pipeline": "one", "plan_hash": "sha256:0",
+        "schema": "segue.run/1", "id": scene.events()[0].run, "pipeline": "one", "pattern": null, "plan_hash": "sha256:0",
         "definition": null, "status": "succeeded", "fallback": false, "output": "text", "output_ref": null,
         "inputs": {"topic": "tea"}, "key": null, "labels": {}, "note": null,
         "trigger": {"kind": "library", "by": null, "schedule": null, "nominal_time": null},

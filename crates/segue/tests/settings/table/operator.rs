@@ -23,6 +23,12 @@ pub(super) const OPERATOR: &[Row] = &[
     ),
     (
         "RunnerBuilder",
+        "redactor",
+        "settings/run",
+        "a_runner_takes_secrets_out_of_what_enters_a_run",
+    ),
+    (
+        "RunnerBuilder",
         "standing_budget",
         "durable/standing",
         "every_filter_has_to_fit",

@@ -20,7 +20,7 @@ pub(super) fn show(view: &RunView, next: &[String], program: &mut Program) {
     let mut lines = vec![
         format!(
             "{} {}",
-            style.bold(&words::one_line(view.pipeline())),
+            style.bold(&words::one_line(&report::label(view))),
             style.dim(&id)
         ),
         report::last(view, style),

@@ -64,6 +64,7 @@ pub(super) fn bare(name: &str, steps: Vec<Step>) -> Plan {
         tools: IndexMap::new(),
         artifacts: Vec::new(),
         on_failure: None,
+        pattern: None,
     }
 }
 

@@ -1,0 +1,285 @@
+//! Secrets of this process: what its environment and its operator's configuration keep secret, known to the one redactor
+//! that everything passes which enters a run or is printed. A value is read where it is used and nowhere kept as text.
+
+use std::sync::{LazyLock, PoisonError, RwLock};
+
+use segue::fault::{Code, Fault, Faults, Source, quote};
+use segue::file::suggest::Nearest;
+use segue::redact::{Redactor, SHORTEST};
+use segue::{ErrorKind, Secret};
+
+use crate::config::{Config, Origin, Value};
+use crate::problem::Problem;
+use crate::project::Project;
+use crate::terminal::Screen;
+use crate::trust;
+
+/// Variables with keys of providers.
+pub(crate) const KEY_VARIABLES: [&str; 4] = [
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "OPENROUTER_API_KEY",
+];
+/// Variables with secrets of everything else: of a server of ours, of places where things are kept.
+const OTHER_VARIABLES: [&str; 4] = [
+    "SEGUE_TOKEN",
+    "PGPASSWORD",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+];
+/// What the variables of secrets begin with that the configuration names.
+const VARIABLE: &str = "SEGUE_SECRET_";
+/// How the configuration names one.
+const REFERENCE: &str = "secret://";
+
+/// Everything that is secret here, as far as it is known by now.
+static KNOWN: LazyLock<RwLock<Redactor>> = LazyLock::new(|| RwLock::new(of_environment()));
+
+/// The redactor of this process.
+pub(crate) fn redactor() -> Redactor {
+    KNOWN.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// A value is secret from here on.
+fn know(name: &str, value: &str) {
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    *known = known.clone().secret(name, &Secret::new(value));
+}
+
+fn of_environment() -> Redactor {
+    let mut redactor = Redactor::new();
+    for (name, value) in std::env::vars_os() {
+        let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+        let is_secret = KEY_VARIABLES.contains(&&*name)
+            || OTHER_VARIABLES.contains(&&*name)
+            || name.starts_with(VARIABLE);
+        if is_secret {
+            redactor = redactor.secret(name.as_ref(), &Secret::new(value.as_ref()));
+        }
+        if name == "SEGUE_STORE" {
+            for password in passwords(&value) {
+                redactor = redactor.secret(name.as_ref(), &Secret::new(password));
+            }
+        }
+    }
+    redactor
+}
+
+/// What a configuration keeps secret, and a store named above it.
+pub(crate) fn know_all_of(config: &Config, store: &str) {
+    for password in passwords(store) {
+        know("store.url", &password);
+    }
+    for (path, value, _) in config.layers().flat_map(crate::config::Layer::entries) {
+        let (names, Value::Text(text)) = (path.iter().map(String::as_str), value) else {
+            continue;
+        };
+        match names.collect::<Vec<_>>().as_slice() {
+            ["store", "url"] => passwords(text).for_each(|password| know("store.url", &password)),
+            ["providers", _, "key_env"] => {
+                if let Ok(key) = std::env::var(text) {
+                    know(text, &key);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The password of an address, as it is written and as it is meant.
+fn passwords(url: &str) -> impl Iterator<Item = String> {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest);
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    let password = user.split_once(':').map_or("", |(_, password)| password);
+    let is_named = password.contains(REFERENCE);
+    let written = (!password.is_empty() && !is_named).then(|| password.to_owned());
+    let meant = written.as_deref().map(decoded).filter(|meant| meant != password);
+    written.into_iter().chain(meant)
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = std::str::from_utf8(after.get(..2).unwrap_or_default());
+        let byte = code.ok().and_then(|code| u8::from_str_radix(code, 16).ok());
+        (rest, _) = match byte.filter(|_| *first == b'%') {
+            Some(byte) => (&after[2..], bytes.push(byte)),
+            None => (after, bytes.push(*first)),
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The names of secrets that a text of the configuration has, each with where it stands.
+pub(crate) fn named(text: &str) -> Vec<(usize, &str)> {
+    let found = text.match_indices(REFERENCE);
+    found
+        .map(|(at, _)| {
+            let rest = &text[at + REFERENCE.len()..];
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            (at, &rest[..end.unwrap_or(rest.len())])
+        })
+        .collect()
+}
+
+/// The value of a secret, where it is set.
+fn value_of(name: &str) -> Option<String> {
+    let value = std::env::var(format!("{VARIABLE}{name}")).ok();
+    value.filter(|value| !value.is_empty())
+}
+
+/// The names of all secrets that are set.
+fn all() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| {
+        let name = name.into_string().ok()?;
+        Some(name.strip_prefix(VARIABLE)?.to_owned())
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+impl Project {
+    /// A text of the configuration with the secrets that it names, each as `written` writes it there: `str::to_owned` for
+    /// a header, [`in_address`] within an address.
+    ///
+    /// # Errors
+    /// A secret that is not set, or that a file names which is not trusted.
+    pub(crate) fn expand(
+        &self,
+        origin: &Origin,
+        entry: &str,
+        text: &str,
+        written: fn(&str) -> String,
+    ) -> Result<Secret, Problem> {
+        let mut expanded = String::with_capacity(text.len());
+        let mut at = 0;
+        for (start, name) in named(text) {
+            self.trusts(origin, entry)?;
+            let value = value_of(name).ok_or_else(|| self.unknown(origin, entry, name))?;
+            let value = value.trim_end_matches(['\r', '\n']);
+            expanded.push_str(&text[at..start]);
+            expanded.push_str(&written(value));
+            at = start + REFERENCE.len() + name.len();
+        }
+        expanded.push_str(&text[at..]);
+        Ok(Secret::new(expanded))
+    }
+
+    fn unknown(&self, origin: &Origin, entry: &str, name: &str) -> Problem {
+        let message = format!("`{entry}` names the secret {}, which is not set", quote(name));
+        let way = format!("set the environment variable `{VARIABLE}{name}`");
+        let names = all();
+        let nearest = Nearest::of(name, names.iter().map(String::as_str), "secrets");
+        let fault = Fault::new(Code::UnknownSecret, message.clone()).pointer(trust::pointer(entry));
+        let fault = fault.suggestion(nearest.suggestion);
+        let problem = match self.layer_of(origin) {
+            Some((layer, line)) => {
+                let name = layer.source().name().to_owned();
+                let source = Source::new(name.clone(), layer.source().text());
+                let fault = fault.at(name, trust::place(&source, line));
+                Problem::placed(format!("{message} ({origin})"), Faults::from(fault), source)
+            }
+            None => Problem::new(ErrorKind::Usage, format!("{message} ({origin})")),
+        };
+        problem.hint(way)
+    }
+}
+
+/// A value as it stands within an address.
+pub(crate) fn in_address(value: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let byte = |byte: u8| match is_plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    value.bytes().map(byte).collect()
+}
+
+/// Says that what a person gave has a secret in it, and will not be kept with it.
+pub(crate) fn warn_of(what: &str, given: &serde_json::Value, screen: Screen) {
+    let mut clean = given.clone();
+    if redactor().json(&mut clean) {
+        let style = screen.style();
+        screen.line(&format!(
+            "{} a secret stands in {what}; the run goes on without it, since it would be kept with the run",
+            style.yellow("warning:")
+        ));
+    }
+}
+
+/// A secret that is set or named, and what there is to say about it.
+pub(crate) struct Kept {
+    pub(crate) name: String,
+    pub(crate) length: Option<usize>,
+    /// Whether its value would be found in what is printed or kept.
+    pub(crate) is_redacted: bool,
+}
+
+/// Every secret that is set or that a configuration names.
+pub(crate) fn kept(config: &Config) -> Vec<Kept> {
+    let mut names = all();
+    for (_, value, _) in config.layers().flat_map(crate::config::Layer::entries) {
+        if let Value::Text(text) = value {
+            names.extend(named(text).into_iter().map(|(_, name)| name.to_owned()));
+        }
+    }
+    names.sort();
+    names.dedup();
+    let kept = |name: String| {
+        let value = value_of(&name);
+        Kept {
+            name,
+            length: value.as_deref().map(|value| value.chars().count()),
+            is_redacted: value.is_none_or(|value| value.trim_end().len() >= SHORTEST),
+        }
+    };
+    names.into_iter().map(kept).collect()
+}
+
+/// Keeps a panic of a step or tool from telling a secret to the terminal: it is told like everything else.
+pub(crate) fn tell_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let said = panic.payload_as_str().unwrap_or("a payload that is no text");
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("<unnamed>");
+        let trace = std::backtrace::Backtrace::capture();
+        let trace = match trace.status() {
+            std::backtrace::BacktraceStatus::Captured => format!("{trace}\n"),
+            _ => String::new(),
+        };
+        let text = format!("thread '{thread}' panicked at {place}:\n{said}\n{trace}");
+        crate::terminal::write(&text);
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_an_address_is_known_as_written_and_as_meant() {
+        let of = |url: &str| passwords(url).collect::<Vec<_>>();
+        assert_eq!(of("postgres://ada:s%40same@db/runs"), ["s%40same", "s@same"]);
+        assert_eq!(of("postgres://ada:open:sesame@db/runs"), ["open:sesame"]);
+        for url in [
+            "postgres://ada@db/runs",
+            "sqlite:x@y",
+            "postgres://a:secret://DB@db/r",
+        ] {
+            assert!(of(url).is_empty(), "{url}");
+        }
+    }
+
+    #[test]
+    fn names_end_where_a_name_ends() {
+        assert_eq!(named("Bearer secret://CRM"), [(7, "CRM")]);
+        assert_eq!(named("secret://A_1:secret://B@x"), [(0, "A_1"), (13, "B")]);
+        assert!(named("CRM").is_empty());
+        assert_eq!(in_address("a b/ä"), "a%20b%2F%C3%A4");
+        assert_eq!(decoded("a%20b%2F%C3%A4%"), "a b/ä%");
+    }
+}

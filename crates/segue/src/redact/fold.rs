@@ -1,0 +1,222 @@
+//! Folding: a text as it is behind its encoding, with the way back. Ends of lines are gone, `%41` and `\u0041` are `A`, so that
+//! a value is found however much of it is encoded, and over lines.
+
+use std::collections::BTreeSet;
+
+/// Text in which some bytes stand for others.
+pub(super) struct Folded {
+    pub(super) bytes: Vec<u8>,
+    /// What it was made of, in order.
+    pieces: Vec<Piece>,
+}
+
+/// A part of a folded text, up to the next one.
+struct Piece {
+    /// Where it begins.
+    at: usize,
+    /// Where it comes from.
+    from: usize,
+    /// How long that is, where it is one piece that stands for something; none where each byte stands for itself.
+    stands: Option<usize>,
+}
+
+impl Folded {
+    /// Where a part of it comes from.
+    pub(super) fn origin(&self, start: usize, end: usize) -> (usize, usize) {
+        (self.place(start).0, self.place(end - 1).1)
+    }
+
+    /// Where one byte comes from, end exclusive.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let next = self.pieces.partition_point(|piece| piece.at <= at);
+        let piece = &self.pieces[next - 1];
+        match piece.stands {
+            Some(length) => (piece.from, piece.from + length),
+            None => {
+                let from = piece.from + at - piece.at;
+                (from, from + 1)
+            }
+        }
+    }
+
+    fn piece(&mut self, from: usize, stands: Option<usize>) {
+        let at = self.bytes.len();
+        self.pieces.push(Piece { at, from, stands });
+    }
+}
+
+/// A text folded once, and twice, as JSON within JSON is; nothing where nothing is encoded.
+pub(super) fn fold(text: &[u8]) -> impl Iterator<Item = Folded> {
+    let once = fold_once(text);
+    let twice = once
+        .as_ref()
+        .and_then(|once| Some(fold_once(&once.bytes)?.of(once)));
+    once.into_iter().chain(twice)
+}
+
+impl Folded {
+    /// The same with its origins in the text that `once` was folded from.
+    fn of(mut self, once: &Folded) -> Self {
+        // What was one run may have been several pieces.
+        let mut pieces = Vec::with_capacity(self.pieces.len() + once.pieces.len());
+        for (index, piece) in self.pieces.iter().enumerate() {
+            let next = self
+                .pieces
+                .get(index + 1)
+                .map_or(self.bytes.len(), |next| next.at);
+            match piece.stands {
+                Some(length) => {
+                    let (start, end) = once.origin(piece.from, piece.from + length);
+                    pieces.push(Piece {
+                        at: piece.at,
+                        from: start,
+                        stands: Some(end - start),
+                    });
+                }
+                None => once.run(piece.from, piece.from + next - piece.at, piece.at, &mut pieces),
+            }
+        }
+        self.pieces = pieces;
+        self
+    }
+
+    /// The pieces of a part of it, as they are when it begins at another place.
+    fn run(&self, start: usize, end: usize, at: usize, pieces: &mut Vec<Piece>) {
+        let first = self
+            .pieces
+            .partition_point(|piece| piece.at <= start)
+            .saturating_sub(1);
+        for piece in self.pieces[first..].iter().take_while(|piece| piece.at < end) {
+            let begins = piece.at.max(start);
+            let from = match piece.stands {
+                Some(_) => piece.from,
+                None => piece.from + begins - piece.at,
+            };
+            pieces.push(Piece {
+                at: at + begins - start,
+                from,
+                stands: piece.stands,
+            });
+        }
+    }
+}
+
+/// Everything that a value can be when its text is folded: itself, where it was encoded as often; less, where it was not;
+/// without its blanks, where lines end at one of them or at all.
+pub(super) fn folded(value: &[u8]) -> BTreeSet<Vec<u8>> {
+    let mut all: BTreeSet<Vec<u8>> = fold(value).map(|folded| folded.bytes).collect();
+    all.insert(value.to_vec());
+    for whole in all.clone() {
+        all.extend(wrapped(&whole));
+    }
+    all
+}
+
+/// A value without one of its blanks, and without all but those it begins with.
+fn wrapped(value: &[u8]) -> Vec<Vec<u8>> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let begins = value.iter().take_while(|byte| is_blank(byte)).count();
+    let (start, rest) = value.split_at(begins);
+    let blanks = rest.iter().enumerate().filter(|(_, byte)| is_blank(byte));
+    let mut wrapped: Vec<Vec<u8>> = blanks
+        .map(|(at, _)| [start, &rest[..at], &rest[at + 1..]].concat())
+        .collect();
+    let without: Vec<u8> = rest.iter().copied().filter(|byte| !is_blank(byte)).collect();
+    wrapped.push([start, &without].concat());
+    wrapped
+}
+
+fn fold_once(text: &[u8]) -> Option<Folded> {
+    let encoded = |text: &[u8]| {
+        text.iter()
+            .position(|byte| matches!(byte, b'%' | b'\\' | b'\r' | b'\n'))
+    };
+    let mut at = encoded(text)?;
+    let mut folded = Folded {
+        bytes: Vec::with_capacity(text.len()),
+        pieces: Vec::new(),
+    };
+    let mut copied = 0;
+    loop {
+        if copied < at {
+            folded.piece(copied, None);
+            folded.bytes.extend_from_slice(&text[copied..at]);
+        }
+        if at == text.len() {
+            return Some(folded);
+        }
+        let (length, stands_for) = unit(&text[at..]);
+        if !matches!(stands_for, Stands::Nothing) {
+            folded.piece(at, Some(length));
+        }
+        match stands_for {
+            Stands::Nothing => {}
+            Stands::Same => folded.bytes.push(text[at]),
+            Stands::Byte(byte) => folded.bytes.push(byte),
+            Stands::Char(c) => folded
+                .bytes
+                .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+        copied = at + length;
+        at = copied + encoded(&text[copied..]).unwrap_or(text.len() - copied);
+    }
+}
+
+/// What a piece of text stands for.
+enum Stands {
+    Nothing,
+    Same,
+    Byte(u8),
+    Char(char),
+}
+
+/// The first piece of a text: its length, and what it stands for.
+fn unit(text: &[u8]) -> (usize, Stands) {
+    match text {
+        [b'\r' | b'\n', rest @ ..] => (1 + indent(rest), Stands::Nothing),
+        [b'\\', b'r' | b'n', rest @ ..] => (2 + indent(rest), Stands::Nothing),
+        [b'\\', b't', ..] => (2, Stands::Byte(b'\t')),
+        [b'\\', byte @ (b'"' | b'\\' | b'/'), ..] => (2, Stands::Byte(*byte)),
+        [b'\\', b'u', rest @ ..] => {
+            escaped(rest).map_or((1, Stands::Same), |(more, c)| (2 + more, Stands::Char(c)))
+        }
+        [b'%', high, low, ..] => match (digit(*high), digit(*low)) {
+            (Some(high), Some(low)) => (3, Stands::Byte(high << 4 | low)),
+            _ => (1, Stands::Same),
+        },
+        _ => (1, Stands::Same),
+    }
+}
+
+/// What a line is indented by belongs to its end.
+fn indent(rest: &[u8]) -> usize {
+    rest.iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count()
+}
+
+/// The character of an escape after `\u`, and how long it is.
+fn escaped(rest: &[u8]) -> Option<(usize, char)> {
+    let first = four(rest)?;
+    if !(0xD800..0xDC00).contains(&first) {
+        return char::from_u32(first).map(|c| (4, c));
+    }
+    let [b'\\', b'u', second @ ..] = rest.get(4..)? else {
+        return None;
+    };
+    let second = four(second)?;
+    let low = second.checked_sub(0xDC00).filter(|low| *low < 0x400)?;
+    char::from_u32(0x10000 + ((first - 0xD800) << 10) + low).map(|c| (10, c))
+}
+
+fn four(digits: &[u8]) -> Option<u32> {
+    let digits = digits.get(..4)?;
+    digits
+        .iter()
+        .try_fold(0, |number, byte| Some(number << 4 | u32::from(digit(*byte)?)))
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    let value = char::from(byte).to_digit(16)?;
+    u8::try_from(value).ok()
+}
