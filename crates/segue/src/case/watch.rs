@@ -8,7 +8,7 @@ use super::mortal::Mortal;
 use super::report::Miss;
 use super::{Fault, Moment, Wrong};
 use crate::error::{ErrorKind, Failure};
-use crate::model::{Answered, Gate, Memory, Model, Request, Response, script};
+use crate::model::{Answered, Memory, Model, Request, Response, script};
 use crate::view::{AttemptOutcome, RunView, StepView};
 
 /// What a case watches, shared by all the processes it has.

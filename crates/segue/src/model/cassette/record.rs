@@ -16,7 +16,7 @@ use super::tape::Heads;
 use super::{Cassette, NoSecrets, Redact, VERSION, named, write};
 use crate::error::{ErrorKind, Failure, StepError};
 use crate::fault::quote;
-use crate::model::{Answered, From, Gate, Model, Request, Response};
+use crate::model::{Answered, From, Model, Request, Response};
 use crate::money::{Cost, Nanousd};
 use crate::plan::hash_of;
 use crate::price::PriceBook;
