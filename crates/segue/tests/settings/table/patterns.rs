@@ -3,6 +3,7 @@
 use super::Row;
 
 pub(super) const PATTERNS: &[Row] = &[
+    ("Registry", "strategy", "patterns", "a_strategy_of_the_program"),
     (
         "Pattern",
         "description",
