@@ -13,7 +13,7 @@ pub(crate) fn insist() {
     BY_VERB.store(true, Ordering::Relaxed);
 }
 
-/// Whether nothing beyond loopback may be reached.
+/// Whether nothing beyond loopback may be reached: the verb says so, or the operator with `SEGUE_OFFLINE`.
 pub(crate) fn is_on() -> bool {
     let said = || std::env::var(VARIABLE).is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
     BY_VERB.load(Ordering::Relaxed) || said()

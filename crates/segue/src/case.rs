@@ -45,7 +45,7 @@ use serde_json::{Map, Value as Json};
 use crate::budget::Budget;
 use crate::error::ErrorKind;
 use crate::fault::Span;
-use crate::file::Sources;
+use crate::file::{Named, Sources};
 use crate::model::cassette::Redact;
 use crate::model::{Malformed, Models, Rule};
 use crate::plan::ModelRef;
@@ -85,6 +85,8 @@ pub struct Bench {
     pub models: Models,
     /// What models cost.
     pub prices: PriceBook,
+    /// Names of models that the operator added.
+    pub named: Named,
     /// What keeps secrets out of cassettes.
     pub redact: Arc<dyn Redact>,
 }
@@ -96,6 +98,7 @@ impl Default for Bench {
             registry: Registry::new(),
             models: Models::offline(),
             prices: PriceBook::new(crate::clock::today()),
+            named: Named::default(),
             redact: Arc::new(crate::model::cassette::NoSecrets),
         }
     }

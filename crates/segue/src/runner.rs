@@ -90,6 +90,7 @@ impl Runner {
             store: None,
             settings: DeskSettings {
                 lease: desk::LEASE,
+                news: desk::NEWS,
                 inline: INLINE,
                 max_runs: None,
             },
@@ -374,6 +375,14 @@ impl RunnerBuilder {
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease.max(Duration::from_secs(1));
+        self
+    }
+
+    /// Nobody else uses its store, for the many days of virtual time that a test may take: nobody has to be told that it
+    /// lives, and nobody else has anything to say.
+    pub(crate) fn alone(mut self) -> Self {
+        self.settings.lease = Duration::from_secs(10 * 365 * 86_400);
+        self.settings.news = Duration::from_secs(600);
         self
     }
 

@@ -45,7 +45,7 @@ impl Guide {
             let own = path.file_name().expect("it is a file");
             std::fs::copy(&path, folder.path().join(own)).expect("a copy");
         }
-        Self::in_folder(folder, file)
+        Self::in_folder(program, folder, file)
     }
 
     /// The guide of a pipeline file that has a folder of its own, with all its files.
@@ -58,10 +58,10 @@ impl Guide {
                 std::fs::copy(file.path(), folder.path().join(file.file_name())).expect("a copy");
             }
         }
-        Self::in_folder(folder, file)
+        Self::in_folder("own_command_line", folder, file)
     }
 
-    fn in_folder(folder: TempDir, file: &str) -> Self {
+    fn in_folder(program: &'static str, folder: TempDir, file: &str) -> Self {
         let text = std::fs::read_to_string(folder.path().join(file)).expect("the example");
         let lines = text.lines().filter_map(|line| line.strip_prefix("#   segue "));
         // What a line does is said behind it, after a gap.

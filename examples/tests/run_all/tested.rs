@@ -24,6 +24,7 @@ fn reports(file: &str) -> Vec<(String, Report)> {
         registry: Registry::new(),
         models: Models::offline(),
         prices: PriceBook::new(std::time::UNIX_EPOCH),
+        named: segue::file::Named::default(),
         redact: Arc::new(NoSecrets),
     };
     let path: PathBuf = Path::new(FOLDER).join(format!("{file}.test.yaml"));

@@ -182,8 +182,13 @@ impl Layer {
                 values: BTreeMap::new(),
                 origin: Origin::File(self.path.clone(), *line),
             });
+            // Where it is, is where its first key is; its own line counts where it has none.
             if let Origin::File(_, first) = &mut table.origin {
-                *first = (*first).min(*line);
+                *first = if table.values.is_empty() {
+                    *line
+                } else {
+                    (*first).min(*line)
+                };
             }
             table.values.insert(fields.join("."), value.clone());
         }

@@ -59,6 +59,12 @@ fn show(wanted: Option<&str>, program: &mut Program) -> Result<Exit, Problem> {
         }
         None => list(&lines, program),
     }
+    for server in operator.servers.iter().filter(|server| !server.is_pinned()) {
+        let name = server.name();
+        program.hint(&format!(
+            "what tools MCP server `{name}` has is not known yet: `segue tools pin {name}` looks at them"
+        ));
+    }
     Ok(Exit::Done)
 }
 

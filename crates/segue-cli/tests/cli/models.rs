@@ -116,9 +116,12 @@ fn answer(mut stream: TcpStream, answers: &[(&str, &str)], sent: &Mutex<Vec<Stri
         .push(format!("{head}\r\n{}", String::from_utf8_lossy(&body)));
     before();
     let length = answer.len();
-    let form = match answer.starts_with("data:") {
-        true => "text/event-stream",
-        false => "application/json",
+    let form = if answer.starts_with("data:") {
+        "text/event-stream"
+    } else if answer.lines().count() > 1 {
+        "application/x-ndjson"
+    } else {
+        "application/json"
     };
     let _ = write!(
         stream,

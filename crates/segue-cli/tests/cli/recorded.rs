@@ -23,6 +23,7 @@ fn the_cassette_of_the_research_template_is_what_its_script_gives() {
         // Under the name the file asks for, a model of the program comes first.
         models: Models::offline().with("sim/cassette", script),
         prices: PriceBook::new(std::time::UNIX_EPOCH),
+        named: segue::file::Named::default(),
         redact: Arc::new(NoSecrets),
     };
     let path = templates.join("research.test.yaml");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{Said, segue_in};
+use crate::program::{Said, command, said, segue_in};
 use crate::shapes::{fits, schema};
 
 const PIPELINE: &str = "\
@@ -231,4 +231,26 @@ fn a_cassette_that_is_recorded_although_a_case_fails_exits_with_5() {
     let said = record(folder, &[]).exits(5);
     assert!(said.stdout.contains("calls: want 2, got 1"), "{}", said.stdout);
     assert!(folder.join("summary.cassette.yaml").exists());
+}
+
+#[test]
+fn a_secret_is_in_no_cassette_and_what_was_asked_with_it_still_plays() {
+    const CANARY: &str = "correct-horse-battery-staple";
+    let folder = project();
+    let folder = folder.path();
+    let test = TEST.replace("It records what happens.", &format!("The password is {CANARY}."));
+    write(folder, "summary.test.yaml", &test);
+    let with_secret = |arguments: &[&str]| {
+        let mut command = command(arguments);
+        command.current_dir(folder).env("SEGUE_SECRET_CRM", CANARY);
+        said(command.output().expect("the binary runs"))
+    };
+    let recorded = with_secret(&["test", "record"]).exits(0);
+    assert!(!recorded.stdout.contains(CANARY), "{recorded:?}");
+    let cassette = read(folder, "summary.cassette.yaml");
+    assert!(
+        !cassette.contains(CANARY) && cassette.contains("[redacted SEGUE_SECRET_CRM]"),
+        "{cassette}"
+    );
+    with_secret(&["test"]).exits(0);
 }

@@ -284,7 +284,7 @@ fn a_program_that_is_not_there_is_named_with_its_entry() {
     assert!(message.contains("tool `check` cannot start"), "{message}");
     let hint = run["error"]["hints"][0].as_str().expect("a hint");
     assert!(
-        hint.contains("[tools.check]") && hint.contains("segue.toml:1"),
+        hint.contains("[tools.check]") && hint.contains("segue.toml:2"),
         "{hint}"
     );
 }
@@ -499,7 +499,7 @@ fn tools_are_listed_and_shown() {
     assert!(
         items[1]["place"]
             .as_str()
-            .is_some_and(|place| place.ends_with("segue.toml:9")),
+            .is_some_and(|place| place.ends_with("segue.toml:10")),
         "{}",
         items[1]
     );

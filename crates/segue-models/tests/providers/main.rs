@@ -2,6 +2,7 @@
 
 mod answers;
 mod faults;
+mod forms;
 mod litellm;
 mod pipeline;
 mod requests;

@@ -16,7 +16,7 @@ use crate::id::{CountingIds, Ids, RunId};
 use crate::model::cassette::{Cassette, Player, Recording};
 use crate::model::{Model, Models, Sampled, Scripted};
 use crate::pipeline::Pipeline;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, RouteBy};
 use crate::registry::Registry;
 use crate::runner::{RunHandle, Runner};
 use crate::store::{MemoryStore, Store};
@@ -175,6 +175,17 @@ impl Suite {
                 }
             }
             for (at, step) in plan.steps.iter().enumerate() {
+                if let Action::Agent(asked)
+                | Action::Route {
+                    by: RouteBy::Agent(asked),
+                    ..
+                } = &step.action
+                {
+                    // Of an agent of the program nothing is known here.
+                    let is_known = plan.agents.contains_key(&asked.agent);
+                    let own = asked.over.models.iter().flatten().map(|model| model.name.clone());
+                    named.extend(own.chain((!is_known).then(|| asked.agent.clone())));
+                }
                 let arms: Vec<&str> = match &step.action {
                     Action::Route { arms, .. } => arms.keys().map(String::as_str).collect(),
                     _ => vec![""],
@@ -198,6 +209,7 @@ impl Suite {
         let known = registry(self, bench, &Arc::new(Watch::new(&[])), cassette.as_ref(), None);
         let options = LoadOptions {
             prices: Some(Arc::new(bench.prices.clone())),
+            named: bench.named.clone(),
             ..LoadOptions::default()
         };
         crate::file::load(&self.pipeline, &known, options)
@@ -220,6 +232,7 @@ fn process(
         .registry(registry.clone())
         .models(models.clone())
         .prices(bench.prices.clone())
+        .alone()
         .store_in(process.clone());
     let passed = i64::try_from(clock::now().saturating_duration_since(began).as_micros());
     let now = BEGINS.micros().saturating_add(passed.unwrap_or(i64::MAX));

@@ -288,7 +288,7 @@ impl<'l> Loader<'l> {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub(super) fn named(&self, folder: &str, path: &str, limit: u64) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn bytes_of(&self, folder: &str, path: &str, limit: u64) -> Result<Vec<u8>, Refusal> {
         self.files
             .read(folder, path, limit)
             .map_err(|unreadable| match unreadable {

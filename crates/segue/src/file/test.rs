@@ -8,7 +8,7 @@ mod top;
 use std::path::{Path, PathBuf};
 
 use super::files::{Files, Folder};
-use super::load::{Loader, Rejected};
+use super::load::{Loader, Named, Rejected};
 use super::names::Names;
 use super::reader::Reader;
 use super::yaml;
@@ -33,12 +33,26 @@ impl Suite {
     /// # Errors
     /// Everything that is wrong with it, at once.
     pub fn load(path: &Path, purpose: Purpose) -> Result<Self, Rejected> {
+        Self::load_with(path, purpose, &Named::default())
+    }
+
+    /// The same, where models may also have the names that an operator added.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn load_with(path: &Path, purpose: Purpose, named: &Named) -> Result<Self, Rejected> {
         let name = path.display().to_string();
         let file = path.file_name().map(|file| file.to_string_lossy().into_owned());
         let above = path.parent().unwrap_or(Path::new(""));
         match (Folder::new(above), file) {
-            (Ok(folder), Some(file)) => load_from(&folder, &name, &file, above, purpose),
-            _ => load_from(&std::collections::BTreeMap::new(), &name, &name, above, purpose),
+            (Ok(folder), Some(file)) => load_from(&folder, &name, &file, above, (purpose, named)),
+            _ => load_from(
+                &std::collections::BTreeMap::new(),
+                &name,
+                &name,
+                above,
+                (purpose, named),
+            ),
         }
     }
 
@@ -101,11 +115,12 @@ fn load_from(
     name: &str,
     path: &str,
     above: &Path,
-    purpose: Purpose,
+    (purpose, named): (Purpose, &Named),
 ) -> Result<Suite, Rejected> {
     let prefix = name.strip_suffix(path).unwrap_or_default().to_owned();
     let registry = Registry::new();
     let mut loader = Loader::new(files, &registry, prefix);
+    loader.options.named = named.clone();
     let read = loader.test(name, path, above, purpose);
     let (faults, sources) = loader.done();
     match read {

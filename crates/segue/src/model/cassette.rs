@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex};
 use indexmap::IndexMap;
 
 use crate::fault::{Faults, quote};
+use crate::redact::Redactor;
 use crate::tool::ToolSpec;
 
 pub use call::{RecordedError, RecordedRequest};
@@ -66,6 +67,12 @@ pub struct NoSecrets;
 impl Redact for NoSecrets {
     fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         Cow::Borrowed(text)
+    }
+}
+
+impl Redact for Redactor {
+    fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        Redactor::text(self, text)
     }
 }
 

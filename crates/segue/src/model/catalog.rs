@@ -124,21 +124,28 @@ impl Models {
     pub fn resolve(&self, agent: &str, list: &[ModelRef]) -> Result<Vec<Chosen>, Failure> {
         let mut chosen = Vec::new();
         let mut refused = Vec::new();
-        let meant = list.iter().flat_map(|entry| match self.lists.get(&entry.name) {
+        let listed = list.iter().flat_map(|entry| match self.lists.get(&entry.name) {
             Some(meant) => meant.as_slice(),
             None => std::slice::from_ref(entry),
         });
-        for entry in meant {
+        for entry in listed {
+            if let Some(instead) = &self.instead {
+                match instead(entry) {
+                    Some(model) => chosen.push(self.behind(entry, simulated(entry, model))),
+                    None => refused.push(format!("`{}`: nothing was recorded of it", entry.name)),
+                }
+                continue;
+            }
             for model in self.meant_by(&entry.name) {
                 let meant = ModelRef {
                     name: model,
                     ..entry.clone()
                 };
-                match self.found(&meant) {
-                    Ok(found) => chosen.push(Chosen {
-                        asked: entry.name.clone(),
-                        ..found
-                    }),
+                match self.find(&meant) {
+                    Ok(found) => {
+                        let asked = entry.name.clone();
+                        chosen.push(self.behind(entry, Chosen { asked, ..found }));
+                    }
                     Err(why) if meant.name == entry.name => refused.push(format!("`{}`: {why}", entry.name)),
                     Err(why) => refused.push(format!("`{}`, for `{}`: {why}", meant.name, entry.name)),
                 }
@@ -195,25 +202,12 @@ impl Models {
         Ok(cassette)
     }
 
-    /// An entry of a list with what stands before it.
-    fn found(&self, entry: &ModelRef) -> Result<Chosen, String> {
-        let mut found = match &self.instead {
-            None => self.find(entry)?,
-            Some(instead) => {
-                let model = instead(entry).ok_or("nothing was recorded of it")?;
-                Chosen {
-                    chosen: model.name().to_owned(),
-                    model,
-                    asked: entry.name.clone(),
-                    source: "simulated",
-                    settings: entry.settings.clone(),
-                }
-            }
-        };
+    /// A model that was found, behind what stands before it.
+    fn behind(&self, entry: &ModelRef, mut found: Chosen) -> Chosen {
         for before in &self.before {
             found.model = before(entry, found.model);
         }
-        Ok(found)
+        found
     }
 
     fn find(&self, entry: &ModelRef) -> Result<Chosen, String> {
@@ -262,5 +256,16 @@ impl Models {
             Some(("auto", _)) => Err("no provider key is set and no local model server was found".into()),
             _ => Err("this program has no provider of that name".into()),
         }
+    }
+}
+
+/// A model in the place of whatever was named.
+fn simulated(entry: &ModelRef, model: Arc<dyn Model>) -> Chosen {
+    Chosen {
+        chosen: model.name().to_owned(),
+        model,
+        asked: entry.name.clone(),
+        source: "simulated",
+        settings: entry.settings.clone(),
     }
 }

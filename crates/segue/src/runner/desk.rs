@@ -22,7 +22,7 @@ use crate::store::{Beat, Halt, Owner, OwnerId, Place, Store, StoreError, StoreEr
 /// How long an owner may say nothing before others may take over its runs, where nothing else is said.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
 /// How often it is looked whether runs were told something.
-const NEWS: Duration = Duration::from_millis(200);
+pub(crate) const NEWS: Duration = Duration::from_millis(200);
 
 /// What a runner does with runs that outlive it.
 pub(crate) struct Desk {
@@ -59,6 +59,8 @@ struct Silence {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DeskSettings {
     pub(crate) lease: Duration,
+    /// How often it is looked what others have said.
+    pub(crate) news: Duration,
     pub(crate) inline: usize,
     pub(crate) max_runs: Option<usize>,
 }
@@ -384,8 +386,11 @@ impl Drop for Presence {
 async fn pulse(desk: Weak<Desk>, owner: OwnerId) {
     let mut last_said = clock::now();
     let mut last_present = last_said;
+    let Some(news) = desk.upgrade().map(|desk| desk.settings.news) else {
+        return;
+    };
     loop {
-        clock::sleep(NEWS).await;
+        clock::sleep(news).await;
         let Some(desk) = desk.upgrade() else { return };
         let lease = desk.settings.lease;
         let asked = clock::now();
@@ -402,7 +407,7 @@ async fn pulse(desk: Weak<Desk>, owner: OwnerId) {
         };
         // A store that does not answer is as good as none: the lease runs on.
         let left = (lease * 7 / 10).saturating_sub(asked.saturating_duration_since(last_said));
-        match clock::within(Some(left.max(NEWS)), asking).await {
+        match clock::within(Some(left.max(news)), asking).await {
             Some(Ok(beat)) if beat.buried => {
                 let message = "another process took this one for dead and has taken over its runs";
                 lock(&desk.owner).take_if(|known| *known == owner);

@@ -103,7 +103,7 @@ fn what_holds_for_all_cases_is_replaced_key_by_key() {
 #[test]
 fn a_file_is_its_text_or_a_file_where_the_pipeline_takes_one() {
     let pipeline = "version: 1\nname: f\ninputs: { text: string, doc: file }\nsteps:\n  a: { set: '{{ inputs.text }}' }\n  b: { set: '{{ inputs.doc.name }} {{ inputs.doc.text }} {{ inputs.doc.bytes }}' }\n";
-    let test = "version: 1\npipeline: p.yaml\ninputs: { text: { file: a.txt }, doc: { file: a.txt } }\ncases:\n  - name: all\n    expect: { steps: { a: { output: hello } }, output: a.txt hello 5 }\n  - name: own\n    inputs: { text: own, doc: { file: b.md } }\n    expect: { steps: { a: { output: own } }, output: b.md bye 3 }\n";
+    let test = "version: 1\npipeline: p.yaml\ninputs: { text: { file: a.txt }, doc: { file: a.txt } }\ncases:\n  - name: all\n    expect: { steps: { a: { output: hello }, b: { output: a.txt hello 5 } } }\n  - name: own\n    inputs: { text: own, doc: { file: b.md } }\n    expect: { steps: { a: { output: own }, b: { output: b.md bye 3 } } }\n";
     let folder = Folder::with(&[
         ("p.yaml", pipeline),
         ("t.test.yaml", test),

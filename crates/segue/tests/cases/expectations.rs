@@ -370,3 +370,10 @@ fn a_plan_is_refused_by_the_codes_of_its_faults() {
         .collect();
     assert_eq!(endings, [Ending::Passed, Ending::Failed, Ending::Error]);
 }
+
+#[test]
+fn a_pattern_that_there_is_not_is_an_error() {
+    let report = one(WIDE, SCRIPT, "pattern: quick\n    expect: { status: succeeded }");
+    assert_eq!(report.ending, Ending::Error);
+    assert_eq!(report.errors, ["`wide` has no pattern `quick`"]);
+}

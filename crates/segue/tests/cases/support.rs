@@ -51,6 +51,7 @@ pub(crate) fn bench() -> Bench {
         registry: Registry::new(),
         models: Models::offline(),
         prices,
+        named: segue::file::Named::default(),
         redact: Arc::new(NoSecrets),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use segue::Failure;
-use segue::model::{Answered, Memory, Model, Request, Response};
+use segue::model::{Answered, Gate, Memory, Model, Request, Response};
 
 /// Until the first word of an answer.
 const THINKING: Duration = Duration::from_millis(350);
@@ -53,6 +53,10 @@ impl Model for Paced {
             tokio::time::sleep(time(bytes, self.speed)).await;
             answered
         })
+    }
+
+    fn gate(&self) -> Option<&dyn Gate> {
+        self.model.gate()
     }
 
     fn memory(&self) -> Option<&dyn Memory> {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use segue::case::{Bench, Suite};
 use segue::fault::Fault;
 use segue::file::{Loaded, Purpose, Rejected};
-use segue::model::cassette::NoSecrets;
+use segue_tools::mcp::Server;
 
 use crate::operator::Operator;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::Project;
+use crate::secrets;
 
 /// How the names of test files end.
 const ENDING: &str = ".test.yaml";
@@ -26,6 +27,9 @@ pub(crate) struct Opened {
     pub(crate) bench: Bench,
     /// The pipeline it is about, or what is wrong with it.
     pub(crate) plan: Result<Loaded, Rejected>,
+    pub(crate) project: Project,
+    /// MCP servers: only whoever records connects to them.
+    pub(crate) servers: Vec<Arc<Server>>,
 }
 
 /// The test files that are meant: those named, else all of the project.
@@ -54,17 +58,18 @@ pub(crate) fn open(
     purpose: Purpose,
     program: &Program,
 ) -> Result<Result<Opened, Rejected>, Problem> {
-    let suite = match Suite::load(path, purpose) {
-        Ok(suite) => suite,
-        Err(rejected) => return Ok(Err(rejected)),
-    };
-    let project = Project::find(Some(&suite.pipeline), &program.common)?;
+    let project = Project::find(Some(path), &program.common)?;
     let operator = Operator::of(&project, &program.registry, &program.models)?;
     let bench = Bench {
+        prices: operator.prices_of(&project)?,
+        named: operator.named(),
         registry: operator.registry,
         models: operator.models,
-        prices: project.prices()?,
-        redact: Arc::new(NoSecrets),
+        redact: Arc::new(secrets::redactor()),
+    };
+    let suite = match Suite::load_with(path, purpose, &bench.named) {
+        Ok(suite) => suite,
+        Err(rejected) => return Ok(Err(rejected)),
     };
     let plan = suite.plan(&bench);
     if let Ok(loaded) = &plan {
@@ -73,7 +78,13 @@ pub(crate) fn open(
             return Ok(Err(suite.rejected(faults)));
         }
     }
-    Ok(Ok(Opened { suite, bench, plan }))
+    Ok(Ok(Opened {
+        suite,
+        bench,
+        plan,
+        project,
+        servers: operator.servers,
+    }))
 }
 
 /// Says what is wrong with a file, and gives it for the object of `--json`.

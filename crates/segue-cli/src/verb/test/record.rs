@@ -12,12 +12,12 @@ use super::files::{self, Opened};
 use super::show::Show;
 use super::{Tested, runtime};
 use crate::arguments::test::RecordArgs;
-use crate::clock;
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::saving::Saving;
 use crate::terminal::words;
+use crate::{clock, servers};
 
 /// Records cassettes; exit 5 when a case is not as expected, 2 when nothing could be recorded.
 pub(crate) fn record(arguments: &RecordArgs, program: &mut Program) -> Result<Exit, Problem> {
@@ -47,7 +47,7 @@ pub(crate) fn record(arguments: &RecordArgs, program: &mut Program) -> Result<Ex
         }
         let recording = Recording::new(opened.bench.prices.clone(), left, opened.bench.redact.clone());
         let mut show = Show::of(&opened.suite.name, program);
-        for tested in cases(&opened, &recording)? {
+        for tested in cases(&opened, &recording, program)? {
             all_passed &= tested.report.ending == Ending::Passed;
             show.case(&tested, program);
             if tested.report.ending == Ending::Error {
@@ -79,26 +79,31 @@ pub(crate) fn record(arguments: &RecordArgs, program: &mut Program) -> Result<Ex
 }
 
 /// Runs every case, in real time.
-fn cases(opened: &Opened, recording: &Recording) -> Result<Vec<Tested>, Problem> {
+fn cases(opened: &Opened, recording: &Recording, program: &Program) -> Result<Vec<Tested>, Problem> {
     let Ok(loaded) = &opened.plan else {
         return Ok(Vec::new());
     };
-    let mut tested = Vec::new();
-    for case in &opened.suite.cases {
-        let began = clock::now();
-        let runtime = runtime(false)?;
-        let run = opened.suite.run(case, loaded, &opened.bench, Some(recording));
-        let report = runtime.block_on(run);
-        runtime.shutdown_background();
-        tested.push(Tested {
-            file: opened.suite.name.clone(),
-            name: case.name.clone(),
-            took: clock::now().since(began),
-            report,
-            updated: 0,
-        });
-    }
-    Ok(tested)
+    let runtime = runtime(false)?;
+    let tested = runtime.block_on(async {
+        servers::verify(&loaded.plan, &opened.servers, &opened.project, program.screen).await?;
+        let mut tested = Vec::new();
+        for case in &opened.suite.cases {
+            let began = clock::now();
+            let run = opened.suite.run(case, loaded, &opened.bench, Some(recording));
+            let report = run.await;
+            tested.push(Tested {
+                file: opened.suite.name.clone(),
+                name: case.name.clone(),
+                took: clock::now().since(began),
+                report,
+                updated: 0,
+            });
+        }
+        servers::close(&opened.servers).await;
+        Ok(tested)
+    });
+    runtime.shutdown_background();
+    tested
 }
 
 /// Writes the cassette, as a whole or not at all.

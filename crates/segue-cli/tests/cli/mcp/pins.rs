@@ -153,6 +153,52 @@ fn servers_are_pinned_by_name_or_all_of_them() {
 }
 
 #[test]
+fn they_are_listed_with_where_they_come_from() {
+    let site = Site::faulty(&[], "approve = [\"wipe\"]", "faults.echo", CALL);
+    let unknown = site.0.segue(&["tools", "ls"]).exits(0);
+    assert!(
+        unknown
+            .stderr
+            .contains("what tools MCP server `faults` has is not known yet: `segue tools pin faults`"),
+        "{}",
+        unknown.stderr
+    );
+    site.0.segue(&["tools", "pin", "-q"]).exits(0);
+    let known = site.0.segue(&["tools", "ls"]).exits(0);
+    assert!(!known.stderr.contains("not known yet"), "{}", known.stderr);
+    let listed = site.0.json("tools", &["tools", "ls"], 0);
+    let items = listed["items"].as_array().expect("tools");
+    let tool = |name: &str| {
+        items
+            .iter()
+            .find(|tool| tool["name"] == name)
+            .expect("it is listed")
+    };
+    assert_eq!(tool("faults.echo")["from"], "mcp");
+    assert!(
+        tool("faults.echo")["place"]
+            .as_str()
+            .is_some_and(|place| place.ends_with("segue.toml:1")),
+        "{}",
+        tool("faults.echo")
+    );
+    assert_eq!(
+        (&tool("faults.echo")["approval"], &tool("faults.wipe")["approval"]),
+        (&"allow".into(), &"ask".into())
+    );
+    assert_eq!(tool("faults.echo")["available"], true);
+    fs::remove_dir_all(site.path("state")).expect("it was trusted");
+    let listed = site.0.json("tools", &["tools", "show", "faults.echo"], 0);
+    assert_eq!(listed["items"][0]["available"], false);
+    assert!(
+        listed["items"][0]["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("`mcp.faults` is not trusted")),
+        "{listed:#}"
+    );
+}
+
+#[test]
 fn what_is_not_trusted_is_not_started() {
     let site = Site::untrusted("", "faults.echo", CALL);
     site.server(&[], "");
@@ -162,7 +208,7 @@ fn what_is_not_trusted_is_not_started() {
             refused
                 .stderr
                 .contains("error[command_not_allowed]: `mcp.faults` is not trusted: it runs `python3 ")
-                && refused.stderr.contains("segue.toml:2")
+                && refused.stderr.contains("segue.toml:1")
                 && refused.stderr.contains("`segue doctor --trust`"),
             "{}",
             refused.stderr

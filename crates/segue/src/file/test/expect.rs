@@ -271,7 +271,10 @@ impl<'d> Reader<'_, '_, 'd> {
         };
         let kinds: Vec<String> = ErrorKind::ALL.iter().map(ToString::to_string).collect();
         let codes = Code::ALL.iter().map(|code| code.as_str());
-        let known: Vec<&str> = codes.chain(kinds.iter().map(String::as_str)).collect();
+        let mut known: Vec<&str> = codes.chain(kinds.iter().map(String::as_str)).collect();
+        // Some words are both.
+        known.sort_unstable();
+        known.dedup();
         if !known.contains(&code) {
             let message = format!("nothing is refused with the code {}", quote(code));
             self.unknown(Code::WrongType, node.span, message, code, known, "codes");

@@ -5,7 +5,7 @@ use super::{Purpose, load_from};
 use crate::case::{Answers, Does, Moment, StandIn, Suite, What, Wrong};
 use crate::error::ErrorKind;
 use crate::file::keys::{self, Table, Takes};
-use crate::file::{load_text, reader, test_schema, yaml};
+use crate::file::{Named, load_text, reader, test_schema, yaml};
 use crate::model::Malformed;
 use crate::money::usd;
 use crate::registry::Registry;
@@ -81,7 +81,13 @@ fn read(text: &str, purpose: Purpose) -> Result<Suite, Vec<String>> {
     ]
     .map(|(name, text)| (name.to_owned(), text.to_owned()))
     .into();
-    let read = load_from(&files, "t.test.yaml", "t.test.yaml", Path::new(""), purpose);
+    let read = load_from(
+        &files,
+        "t.test.yaml",
+        "t.test.yaml",
+        Path::new(""),
+        (purpose, &Named::default()),
+    );
     read.map_err(|rejected| {
         let faults = rejected.faults.list();
         let line = |fault: &&crate::fault::Fault| {
@@ -330,7 +336,7 @@ fn faults_have_their_place_and_the_way_out() {
     );
     of(
         "expect: { output: { that: 'value >' } }",
-        "6:39 template_syntax unexpected end of the expression",
+        "6:38 template_syntax unexpected end of input, expected expression",
     );
     of(
         "expect: { output: { schema: strin } }",
@@ -397,11 +403,14 @@ fn faults_have_their_place_and_the_way_out() {
 }
 
 #[test]
-fn a_cassette_need_not_be_there_before_it_is_recorded() {
+fn a_cassette_may_be_missing_or_broken_before_it_is_recorded() {
     let text = "version: 1\npipeline: p.yaml\ncassette: new.yaml\ncases: [{ name: a, expect: { calls: 0 } }]";
     assert!(read(text, Purpose::Test).is_err());
     let suite = read(text, Purpose::Record).unwrap_or_else(|faults| panic!("{faults:?}"));
     assert!(matches!(suite.answers, Answers::Cassette(None)));
+    let broken = text.replace("new.yaml", "bad.cassette.yaml");
+    assert!(read(&broken, Purpose::Test).is_err());
+    assert!(read(&broken, Purpose::Record).is_ok());
     assert_eq!(suite.cassette.as_deref(), Some(Path::new("new.yaml")));
 }
 

@@ -110,7 +110,7 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// The bytes of a file that is named, and that it can be read.
     fn is_there(&mut self, path: &str, node: &'d Node, what: &str) -> Option<Vec<u8>> {
-        match self.loader.named(self.folder, path, yaml::MAX_BYTES as u64) {
+        match self.loader.bytes_of(self.folder, path, yaml::MAX_BYTES as u64) {
             Ok(bytes) => Some(bytes),
             Err((code, why)) => {
                 let hint = match what {
@@ -154,12 +154,8 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// The text of a cassette, which has no faults of its own.
     fn cassette(&mut self, path: &str, node: &'d Node, purpose: Purpose) -> Option<String> {
-        if purpose == Purpose::Record
-            && self
-                .loader
-                .named(self.folder, path, 0)
-                .is_err_and(|(code, _)| code == Code::FileMissing)
-        {
+        // What is recorded anew may be missing, old or broken.
+        if purpose == Purpose::Record {
             return None;
         }
         let bytes = self.is_there(path, node, "cassette")?;

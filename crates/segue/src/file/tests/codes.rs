@@ -253,7 +253,7 @@ fn providers_and_names_of_the_operator_are_known() {
         models: vec!["house".to_owned()],
     };
     let rejected = load(text, named.clone()).expect_err("one name is wrong");
-    assert_eq!(found(&rejected.faults), [(Code::UnknownModel, 7, 40)]);
+    assert_eq!(found(&rejected.faults), [(Code::UnknownModel, 7, 41)]);
     let fault = rejected.faults.list()[0].clone();
     assert_eq!(fault.suggestion.as_deref(), Some("house"));
     let loaded = load(&text.replace("hoose", "house"), named).expect("all are known");

@@ -145,7 +145,7 @@ impl RecordedError {
 
 /// A request as recorded ones are compared with it.
 pub(super) fn canonical_of(request: &Request) -> Json {
-    let output = request.output.as_ref().map(|schema| schema.as_json());
+    let output = request.output.as_ref().map(crate::schema::Schema::as_json);
     let tools = request.tools.iter().map(told).collect();
     canonical(&json!(request.messages), output, tools, &request.settings)
 }

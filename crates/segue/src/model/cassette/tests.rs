@@ -7,7 +7,7 @@ use serde_json::json;
 use super::player::Player;
 use super::{Cassette, NoSecrets, Recorded, Recording, Redact};
 use crate::error::{ErrorKind, Failure};
-use crate::model::{Answered, From, Memory, Message, Model, Request, Role, Rule, Scripted};
+use crate::model::{Answered, From, Listener, Memory, Message, Model, Request, Role, Rule, Scripted};
 use crate::money::{Cost, usd};
 use crate::plan::ModelSettings;
 use crate::price::{Price, PriceBook};
@@ -34,7 +34,9 @@ fn request(run: &str, step: &str, text: &str) -> Request {
             step: step.into(),
             agent: "writer".into(),
             attempt: 1,
+            after: None,
         },
+        listener: Listener::default(),
     }
 }
 
