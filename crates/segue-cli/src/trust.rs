@@ -118,7 +118,10 @@ fn refusal(layer: Option<&Layer>, path: &Path, line: u32, entry: &str) -> Proble
         let rest = power.entry.strip_prefix(entry);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     });
-    let does: Vec<&str> = of_it.map(|power| power.does.as_str()).collect();
+    let of_it: Vec<&Power> = of_it.collect();
+    // A table is where it begins; what it does is said further down.
+    let line = of_it.first().map_or(line, |power| power.line);
+    let does: Vec<&str> = of_it.iter().map(|power| power.does.as_str()).collect();
     let does = match does.is_empty() {
         true => String::new(),
         false => format!(": it {}", does.join(" and ")),
