@@ -375,5 +375,8 @@ fn a_plan_is_refused_by_the_codes_of_its_faults() {
 fn a_pattern_that_there_is_not_is_an_error() {
     let report = one(WIDE, SCRIPT, "pattern: quick\n    expect: { status: succeeded }");
     assert_eq!(report.ending, Ending::Error);
-    assert_eq!(report.errors, ["`wide` has no pattern `quick`"]);
+    assert_eq!(
+        report.errors,
+        ["pipeline `wide` has no pattern `quick` (there are no patterns)"]
+    );
 }
