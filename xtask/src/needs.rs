@@ -101,9 +101,9 @@ fn install_pypi(missing: &[&str]) -> Result<()> {
     run(program(&pip(), &[&["install"], missing].concat()))
 }
 
-/// A package of PyPI without its extras, which are no part of its name once it is installed.
+/// A package of PyPI without its extras and version, which are no part of its name once it is installed.
 fn plain(name: &str) -> &str {
-    name.split('[').next().unwrap_or(name)
+    name.split(['[', '=']).next().unwrap_or(name)
 }
 
 fn pip() -> String {
@@ -130,9 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn a_package_is_found_by_its_name_without_extras() {
+    fn a_package_is_found_by_its_name_without_extras_and_version() {
         assert_eq!(
-            (plain("litellm[proxy]"), plain("litellm")),
+            (plain("litellm[proxy]==1.2"), plain("litellm")),
             ("litellm", "litellm")
         );
     }

@@ -118,7 +118,7 @@ fn agents_that_are_not_in_the_program_are_no_pattern_of_the_operator() {
         "{}",
         refused.stderr
     );
-    assert!(refused.stderr.contains("segue.toml:1"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("segue.toml:2"), "{}", refused.stderr);
     let unknown = segue_in(project.path(), &["run", "digst"]).exits(2);
     assert!(unknown.stderr.contains("`digest`"), "{}", unknown.stderr);
 }

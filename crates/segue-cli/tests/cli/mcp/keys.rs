@@ -223,7 +223,7 @@ fn what_makes_no_server_is_said_with_its_place() {
         let refused = site.0.segue(&["check", "p.yaml"]).exits(2);
         assert!(refused.stderr.contains(message), "{config}\n{}", refused.stderr);
         assert!(
-            refused.stderr.contains("segue.toml:1)"),
+            refused.stderr.contains("segue.toml:2)"),
             "{config}\n{}",
             refused.stderr
         );

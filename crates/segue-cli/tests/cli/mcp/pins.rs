@@ -178,7 +178,7 @@ fn they_are_listed_with_where_they_come_from() {
     assert!(
         tool("faults.echo")["place"]
             .as_str()
-            .is_some_and(|place| place.ends_with("segue.toml:1")),
+            .is_some_and(|place| place.ends_with("segue.toml:2")),
         "{}",
         tool("faults.echo")
     );
@@ -208,7 +208,7 @@ fn what_is_not_trusted_is_not_started() {
             refused
                 .stderr
                 .contains("error[command_not_allowed]: `mcp.faults` is not trusted: it runs `python3 ")
-                && refused.stderr.contains("segue.toml:1")
+                && refused.stderr.contains("segue.toml:2")
                 && refused.stderr.contains("`segue doctor --trust`"),
             "{}",
             refused.stderr
