@@ -163,7 +163,7 @@ fn the_operator_puts_agents_of_the_program_to_work() {
         &[
             "unknown_agent",
             "`headlinerr` does not exist",
-            "segue.toml:6",
+            "segue.toml:7",
             "`headliner`",
         ],
     );
