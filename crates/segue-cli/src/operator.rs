@@ -15,7 +15,6 @@ use crate::patterns;
 use crate::problem::Problem;
 use crate::project::Project;
 
-mod environment;
 mod mcp;
 mod models;
 pub(crate) mod tools;

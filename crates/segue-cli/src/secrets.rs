@@ -124,10 +124,16 @@ pub(crate) fn named(text: &str) -> Vec<(usize, &str)> {
         .collect()
 }
 
-/// The value of a secret, where it is set.
-fn value_of(name: &str) -> Option<String> {
-    let value = std::env::var(format!("{VARIABLE}{name}")).ok();
-    value.filter(|value| !value.is_empty())
+/// A secret by its name, where it is set. A line end behind it, as files have it, is none of it.
+pub(crate) fn secret(name: &str) -> Option<Secret> {
+    let value = std::env::var(variable(name)).ok()?;
+    let value = value.trim_end_matches(['\r', '\n']);
+    (!value.is_empty()).then(|| Secret::new(value))
+}
+
+/// The variable a secret is in.
+pub(crate) fn variable(name: &str) -> String {
+    format!("{VARIABLE}{name}")
 }
 
 /// The names of all secrets that are set.
@@ -158,10 +164,9 @@ impl Project {
         let mut at = 0;
         for (start, name) in named(text) {
             self.trusts(origin, entry)?;
-            let value = value_of(name).ok_or_else(|| self.unknown(origin, entry, name))?;
-            let value = value.trim_end_matches(['\r', '\n']);
+            let value = secret(name).ok_or_else(|| self.unknown(origin, entry, name))?;
             expanded.push_str(&text[at..start]);
-            expanded.push_str(&written(value));
+            expanded.push_str(&written(value.expose()));
             at = start + REFERENCE.len() + name.len();
         }
         expanded.push_str(&text[at..]);
@@ -170,7 +175,7 @@ impl Project {
 
     fn unknown(&self, origin: &Origin, entry: &str, name: &str) -> Problem {
         let message = format!("`{entry}` names the secret {}, which is not set", quote(name));
-        let way = format!("set the environment variable `{VARIABLE}{name}`");
+        let way = format!("set the environment variable `{}`", variable(name));
         let names = all();
         let nearest = Nearest::of(name, names.iter().map(String::as_str), "secrets");
         let fault = Fault::new(Code::UnknownSecret, message.clone()).pointer(trust::pointer(entry));
@@ -229,11 +234,12 @@ pub(crate) fn kept(config: &Config) -> Vec<Kept> {
     names.sort();
     names.dedup();
     let kept = |name: String| {
-        let value = value_of(&name);
+        let value = secret(&name);
+        let value = value.as_ref().map(Secret::expose);
         Kept {
-            name,
-            length: value.as_deref().map(|value| value.chars().count()),
+            length: value.map(|value| value.chars().count()),
             is_redacted: value.is_none_or(|value| value.trim_end().len() >= SHORTEST),
+            name,
         }
     };
     names.into_iter().map(kept).collect()

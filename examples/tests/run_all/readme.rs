@@ -44,6 +44,33 @@ async fn every_file_in_it_runs() {
     }
 }
 
+/// What it has for `segue.toml` is read, and makes the tools it speaks of.
+#[test]
+fn every_configuration_in_it_is_read() {
+    let files = blocks("toml");
+    assert!(!files.is_empty());
+    for text in files {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("segue.toml");
+        std::fs::write(&path, &text).expect("a file");
+        let config = path.display().to_string();
+        let listed = segue(&["tools", "ls", "--json", "--config", &config]);
+        assert!(
+            listed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&listed.stderr)
+        );
+        let listed: Json = serde_json::from_slice(&listed.stdout).expect("one object");
+        let names: Vec<&str> = listed["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|tool| tool["name"].as_str())
+            .collect();
+        assert!(names.contains(&"spell") && names.contains(&"segue.fetch"), "{names:?}");
+    }
+}
+
 #[test]
 fn its_rust_is_tested_as_documentation() {
     assert!(!blocks("rust").is_empty());

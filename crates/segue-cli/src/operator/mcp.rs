@@ -8,12 +8,12 @@ use segue::{ErrorKind, Failure, Registry, Secret};
 use segue_tools::mcp::{Address, Offered, Pins, Program, Reach, Server};
 use segue_tools::secrets::Written;
 
-use super::environment::secret;
 use crate::config::{Found, Value};
 use crate::offline;
 use crate::pins;
 use crate::problem::Problem;
 use crate::project::Project;
+use crate::secrets::secret;
 
 /// What begins the names of built-in tools.
 const BUILT_IN: &str = "segue";

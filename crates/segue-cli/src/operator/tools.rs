@@ -16,11 +16,11 @@ use segue_tools::http::Http;
 use segue_tools::program::Program;
 use segue_tools::secrets::Written;
 
-use super::environment::{secret, variable};
 use crate::config::{Found, Origin, Value};
 use crate::offline;
 use crate::problem::Problem;
 use crate::project::Project;
+use crate::secrets::{secret, variable};
 
 /// Keys that only a program has, and those that only an HTTP service has.
 const OF_PROGRAM: &[&str] = &["env"];

@@ -37,21 +37,35 @@ pub(crate) const PLACES: &[Place] = &[
     variable!("PGPASSWORD"),
     variable!("AWS_SECRET_ACCESS_KEY"),
     Place {
+        name: "the key of a provider that the user's configuration names",
+        put: |command, value| {
+            configured(
+                command,
+                "[providers.house]\nbase_url = \"http://127.0.0.1:1/v1\"\nkey_env = \"HOUSE_KEY\"\n",
+            );
+            command.env("HOUSE_KEY", value);
+        },
+    },
+    Place {
         name: "the password of a store that the user's configuration names",
         put: |command, value| {
-            let folder = command
-                .get_current_dir()
-                .expect("it has one")
-                .join("config/segue");
-            std::fs::create_dir_all(&folder).expect("a folder");
             let url = format!("postgres://ada:{}@127.0.0.1:1/runs", encoded(value));
-            std::fs::write(folder.join("config.toml"), format!("[store]\nurl = \"{url}\"\n"))
-                .expect("a file");
+            configured(command, &format!("[store]\nurl = \"{url}\"\n"));
             // What it is meant for is done elsewhere; its own text is no leak.
             command.env("SEGUE_STORE", "sqlite:.segue/store.db");
         },
     },
 ];
+
+/// What the user's own configuration says.
+fn configured(command: &Command, text: &str) {
+    let folder = command
+        .get_current_dir()
+        .expect("it has one")
+        .join("config/segue");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("config.toml"), text).expect("a file");
+}
 
 const PIPELINE: &str = r#"version: 1
 name: canary

@@ -1,5 +1,5 @@
-//! The process of one call, and everything it starts: one group, of which nothing is left when the call is over. The one
-//! place here that starts programs.
+//! The process of one call, and everything it starts: one group, of which nothing is left when the call is over. A server
+//! that stays for many calls has a process of its own kind, in `mcp/process`.
 
 use std::io;
 use std::path::PathBuf;
