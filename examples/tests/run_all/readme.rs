@@ -67,7 +67,10 @@ fn every_configuration_in_it_is_read() {
             .flatten()
             .filter_map(|tool| tool["name"].as_str())
             .collect();
-        assert!(names.contains(&"spell") && names.contains(&"segue.fetch"), "{names:?}");
+        assert!(
+            names.contains(&"spell") && names.contains(&"segue.fetch"),
+            "{names:?}"
+        );
     }
 }
 

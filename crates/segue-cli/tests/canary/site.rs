@@ -47,6 +47,20 @@ pub(crate) const PLACES: &[Place] = &[
         },
     },
     Place {
+        name: "a secret that a program is started with, and says as it fails",
+        put: |command, value| {
+            configured(
+                command,
+                "[tools.tell]\ncommand = [\"/bin/sh\", \"-c\", 'printf %s \"$KEY\" >&2; exit 3']\nenv = { KEY = \"secret://HOUSE\" }\n",
+            );
+            let project = command.get_current_dir().expect("it has one").to_owned();
+            let tells = "  tells: { tool: tell, on_error: skip }\noutput:";
+            let pipeline = PIPELINE.replacen("output:", tells, 1);
+            std::fs::write(project.join("canary.yaml"), pipeline).expect("a file");
+            command.env("SEGUE_SECRET_HOUSE", value);
+        },
+    },
+    Place {
         name: "the password of a store that the user's configuration names",
         put: |command, value| {
             let url = format!("postgres://ada:{}@127.0.0.1:1/runs", encoded(value));
