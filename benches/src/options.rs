@@ -15,6 +15,7 @@ Built with `--no-default-features`, it measures the floor and the peers only.
   WORKLOAD            W1 W2 W3 W4 W5 W6 W7 W9 W11; all of them without one
   --size N            only this size, may be repeated (W1: steps, W2: width, W4: branches, W5: waiting runs,
                       W6: steps, runs at once and items, W11: unfinished runs)
+  --shape TEXT        only shapes of W6 with this in their name
   --only NAME         the floor and this contender: `graph-flow`, `dagrs` or `segue`
   --quick             few rounds, small sizes
   --rounds N          times every contender runs, from 1 [default: 15, with --quick 5]
@@ -30,6 +31,8 @@ pub struct Options {
     pub workloads: Vec<String>,
     /// Sizes to keep; empty for all.
     pub sizes: Vec<usize>,
+    /// What the shapes of W6 to keep have in their name; none for all.
+    pub shape: Option<String>,
     /// The one contender beside the floor; none for all.
     pub only: Option<String>,
     /// Few rounds and small sizes.
@@ -66,6 +69,7 @@ impl Options {
         let mut options = Self {
             workloads: Vec::new(),
             sizes: Vec::new(),
+            shape: None,
             only: None,
             quick: false,
             rounds: 0,
@@ -77,6 +81,7 @@ impl Options {
                 Arg::Long("size") => options
                     .sizes
                     .push(arguments.value()?.parse().context("read `--size`")?),
+                Arg::Long("shape") => options.shape = Some(arguments.value()?.string()?),
                 Arg::Long("only") => options.only = Some(arguments.value()?.string()?),
                 Arg::Long("rounds") => rounds = Some(arguments.value()?.parse().context("read `--rounds`")?),
                 Arg::Long("quick") => options.quick = true,

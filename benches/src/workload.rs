@@ -321,6 +321,8 @@ impl Bench<'_> {
             let shape = format!("kept: map of {items}");
             workloads.push(workload(shape, items, true, 1, Order::InTurn, 100));
         }
+        let shape = self.options.shape.clone().unwrap_or_default();
+        workloads.retain(|workload| workload.shape.contains(&shape));
         for workload in workloads {
             eprintln!("W6, {}", workload.shape);
             let rates = durable::measure(&self.runtime, &workload, self.options.rounds)?;
