@@ -85,13 +85,23 @@ impl Connection {
             group: process.group(),
             said: process.said(),
         };
-        let (pipe, ended) = Pipe::new(process, stdin, stdout);
-        Self::over(pipe, Some(ended), Some(behind)).await
+        let is_stale = Arc::default();
+        let (pipe, ended) = Pipe::new(process, stdin, stdout, Arc::clone(&is_stale));
+        Self::with(pipe, is_stale, Some(ended), Some(behind)).await
     }
 
     /// Shakes hands over a transport.
-    pub(super) async fn over<T, E, A>(
+    pub(super) async fn over<T, E, A>(transport: T) -> Result<Self, String>
+    where
+        T: IntoTransport<RoleClient, E, A>,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        Self::with(transport, Arc::default(), None, None).await
+    }
+
+    async fn with<T, E, A>(
         transport: T,
+        is_stale: Arc<AtomicBool>,
         ended: Option<Ended>,
         behind: Option<Behind>,
     ) -> Result<Self, String>
@@ -99,7 +109,6 @@ impl Connection {
         T: IntoTransport<RoleClient, E, A>,
         E: std::error::Error + Send + Sync + 'static,
     {
-        let is_stale = Arc::new(AtomicBool::new(false));
         let client = Client {
             is_stale: is_stale.clone(),
         };

@@ -4,8 +4,11 @@
 //! end and never an answer, is not waited for: the connection ends, and says why.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rmcp::RoleClient;
+use rmcp::model::ServerNotification;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use segue::fault::quote;
@@ -38,10 +41,18 @@ pub(super) struct Pipe {
     into: Option<mpsc::Sender<Vec<u8>>>,
     writing: JoinSet<()>,
     ended: watch::Sender<Option<String>>,
+    /// Set when the server says that its tools are others now, before any answer that comes after it is given to anybody:
+    /// what notices are handed to runs beside the answers, and may be late.
+    is_stale: Arc<AtomicBool>,
 }
 
 impl Pipe {
-    pub(super) fn new(process: Process, stdin: ChildStdin, stdout: ChildStdout) -> (Self, Ended) {
+    pub(super) fn new(
+        process: Process,
+        stdin: ChildStdin,
+        stdout: ChildStdout,
+        is_stale: Arc<AtomicBool>,
+    ) -> (Self, Ended) {
         let (into, lines) = mpsc::channel(UNREAD);
         let (ended, told) = watch::channel(None);
         let mut writing = JoinSet::new();
@@ -54,6 +65,7 @@ impl Pipe {
             into: Some(into),
             writing,
             ended,
+            is_stale,
         };
         (pipe, told)
     }
@@ -98,6 +110,12 @@ impl Pipe {
             match message {
                 RxJsonRpcMessage::<RoleClient>::Response(_) | RxJsonRpcMessage::<RoleClient>::Error(_) => {
                     self.unanswered = 0;
+                }
+                RxJsonRpcMessage::<RoleClient>::Notification(ref notice) => {
+                    if let ServerNotification::ToolListChangedNotification(_) = notice.notification {
+                        self.is_stale.store(true, Ordering::Release);
+                    }
+                    self.unanswered += line.len();
                 }
                 _ => self.unanswered += line.len(),
             }

@@ -300,7 +300,7 @@ impl Server {
                 Reach::Program(program) => Ok(Connection::to_program(&program).await),
                 Reach::Address(address) => {
                     let transport = address.transport(&name, is_offline)?;
-                    Ok(Connection::over(transport, None, None).await)
+                    Ok(Connection::over(transport).await)
                 }
             }
         };
