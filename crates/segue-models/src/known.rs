@@ -14,7 +14,7 @@ pub(crate) struct Known {
     pub(crate) sizes: Option<[&'static str; 3]>,
 }
 
-/// The sizes there are, in the order of [`Known::sizes`].
+/// The sizes there are, smallest first.
 pub const SIZES: [&str; 3] = ["auto/small", "auto/medium", "auto/large"];
 
 /// The variable that says where Ollama is.
