@@ -78,6 +78,24 @@ impl SchemaFlaw {
 }
 
 impl Schema {
+    /// Any of these types; unknown if one of them is, or refers to a part of itself.
+    pub(crate) fn any_of(types: impl IntoIterator<Item = Option<Schema>>) -> Option<Schema> {
+        let mut distinct: Vec<Value> = Vec::new();
+        for schema in types {
+            let schema = schema?;
+            if schema.as_json().to_string().contains("\"$ref\"") {
+                return None;
+            }
+            if !distinct.contains(schema.as_json()) {
+                distinct.push(schema.as_json().clone());
+            }
+        }
+        Some(match distinct.len() {
+            1 => Schema::trusted(distinct.remove(0)),
+            _ => Schema::trusted(serde_json::json!({"anyOf": distinct})),
+        })
+    }
+
     /// Reads a type as files write it: a short form, or a full JSON Schema with short forms inside.
     ///
     /// `files` is asked for the content of a `{file: PATH}`, with the JSON pointer of the path and the path; none means

@@ -1,7 +1,6 @@
 //! Routes of a file: how the arm is chosen, and what each arm is.
 
 use indexmap::IndexMap;
-use serde_json::Value as Json;
 
 use super::action::Acted;
 use super::keys;
@@ -100,7 +99,7 @@ impl<'d> Reader<'_, '_, 'd> {
         is_whole.then(|| Acted {
             fits,
             route: Some(drawn),
-            ..Acted::new(Kind::Route, action, common_type(outputs))
+            ..Acted::new(Kind::Route, action, Schema::any_of(outputs))
         })
     }
 
@@ -395,22 +394,4 @@ fn output_of(arm: &Arm, name: &str) -> Option<Schema> {
         Arm::Steps(_) => Some(Schema::trusted(serde_json::json!({"const": name}))),
         Arm::Nothing => Some(Schema::trusted(serde_json::json!({"type": "null"}))),
     }
-}
-
-/// Any of these types; unknown if one of them is.
-fn common_type(types: Vec<Option<Schema>>) -> Option<Schema> {
-    let mut distinct: Vec<Json> = Vec::new();
-    for schema in types {
-        let schema = schema?;
-        if schema.as_json().to_string().contains("\"$ref\"") {
-            return None;
-        }
-        if !distinct.contains(schema.as_json()) {
-            distinct.push(schema.as_json().clone());
-        }
-    }
-    Some(match distinct.len() {
-        1 => Schema::trusted(distinct.remove(0)),
-        _ => Schema::trusted(serde_json::json!({"anyOf": distinct})),
-    })
 }

@@ -167,7 +167,7 @@ fn output(gives: &Gives, names: &[String], left_out: &[bool], steps: &[Step]) ->
         Gives::List(turns) => {
             let value = |turn: &usize| json!(format!("{{{{ steps['{}'].output }}}}", names[*turn]));
             let is_sure = turns.iter().all(|turn| !left_out[*turn]);
-            let element = any_of(turns.iter().map(|turn| schema(*turn))).filter(|_| is_sure);
+            let element = Schema::any_of(turns.iter().map(|turn| schema(*turn))).filter(|_| is_sure);
             let list = Json::Array(turns.iter().map(value).collect());
             (Output::Template(list), element.map(|element| element.array()))
         }
@@ -186,7 +186,7 @@ fn output(gives: &Gives, names: &[String], left_out: &[bool], steps: &[Step]) ->
                 let name = &names[*turn];
                 expression = format!("steps['{name}'].output if {} else ({expression})", is_there(name));
             }
-            let schema = any_of(turns.iter().map(|turn| schema(*turn))).filter(|_| sure.is_some());
+            let schema = Schema::any_of(turns.iter().map(|turn| schema(*turn))).filter(|_| sure.is_some());
             (Output::Expression(expression), schema)
         }
     }
@@ -206,22 +206,4 @@ fn one(turn: usize, names: &[String], left_out: &[bool], steps: &[Step]) -> (Out
     };
     let schema = steps[turn].output_schema.clone().filter(|_| !left_out[turn]);
     (output, schema)
-}
-
-/// Any of these types; unknown if one of them is, or refers to a part of itself.
-fn any_of(types: impl Iterator<Item = Option<Schema>>) -> Option<Schema> {
-    let mut distinct: Vec<Json> = Vec::new();
-    for schema in types {
-        let schema = schema?;
-        if schema.as_json().to_string().contains("\"$ref\"") {
-            return None;
-        }
-        if !distinct.contains(schema.as_json()) {
-            distinct.push(schema.as_json().clone());
-        }
-    }
-    Some(match distinct.len() {
-        1 => Schema::trusted(distinct.remove(0)),
-        _ => Schema::trusted(json!({"anyOf": distinct})),
-    })
 }
