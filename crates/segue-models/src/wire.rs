@@ -108,9 +108,33 @@ impl<'a> Asked<'a> {
     }
 
     /// What was said after the instructions.
-    fn talk(&self) -> impl Iterator<Item = &'a Message> {
+    fn talk(&self) -> impl Iterator<Item = &'a Message> + use<'a> {
         let said = self.request.messages.iter();
         said.filter(|message| message.role != Role::System)
+    }
+
+    /// The whole conversation as a list, the instructions first.
+    fn listed(&self, said: impl Fn(&'a Message) -> Json) -> Vec<Json> {
+        let instructions = self.instructions();
+        let system = (!instructions.is_empty()).then(|| json!({"role": "system", "content": instructions}));
+        system.into_iter().chain(self.talk().map(said)).collect()
+    }
+
+    /// What was said, with everything one side says in a row together: each with who says it.
+    fn by_side(
+        &self,
+        said: impl Fn(&'a Message) -> (&'static str, Vec<Json>),
+    ) -> Vec<(&'static str, Vec<Json>)> {
+        let mut sides: Vec<(&'static str, Vec<Json>)> = Vec::new();
+        for message in self.talk() {
+            let (role, parts) = said(message);
+            match sides.last_mut() {
+                Some((last, before)) if *last == role => before.extend(parts),
+                _ if parts.is_empty() => {}
+                _ => sides.push((role, parts)),
+            }
+        }
+        sides
     }
 
     fn max_tokens(&self) -> u32 {

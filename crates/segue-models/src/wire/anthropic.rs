@@ -133,19 +133,14 @@ fn system(asked: &Asked<'_>) -> Option<Json> {
     Some(json!([block]))
 }
 
-/// What was said, with everything one side says in a row as one message: results of tools have to come together.
+/// What was said: results of tools have to come together.
 fn messages(asked: &Asked<'_>) -> Vec<Json> {
-    let mut messages: Vec<(&str, Vec<Json>)> = Vec::new();
-    for message in asked.talk() {
-        let (role, blocks) = said(asked, message);
-        match messages.last_mut() {
-            Some((last, before)) if *last == role => before.extend(blocks),
-            _ if blocks.is_empty() => {}
-            _ => messages.push((role, blocks)),
-        }
-    }
-    let message = |(role, content): (&str, Vec<Json>)| json!({"role": role, "content": content});
-    messages.into_iter().map(message).collect()
+    let message = |(role, content)| json!({"role": role, "content": content});
+    asked
+        .by_side(|message| said(asked, message))
+        .into_iter()
+        .map(message)
+        .collect()
 }
 
 fn said(asked: &Asked<'_>, message: &Message) -> (&'static str, Vec<Json>) {

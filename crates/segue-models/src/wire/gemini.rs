@@ -80,19 +80,14 @@ fn thinking(asked: &Asked<'_>) -> Option<Json> {
     })
 }
 
-/// What was said, with everything one side says in a row as one content.
+/// What was said.
 fn contents(asked: &Asked<'_>) -> Vec<Json> {
-    let mut contents: Vec<(&str, Vec<Json>)> = Vec::new();
-    for message in asked.talk() {
-        let (role, parts) = said(asked, message);
-        match contents.last_mut() {
-            Some((last, before)) if *last == role => before.extend(parts),
-            _ if parts.is_empty() => {}
-            _ => contents.push((role, parts)),
-        }
-    }
-    let content = |(role, parts): (&str, Vec<Json>)| json!({"role": role, "parts": parts});
-    contents.into_iter().map(content).collect()
+    let content = |(role, parts)| json!({"role": role, "parts": parts});
+    asked
+        .by_side(|message| said(asked, message))
+        .into_iter()
+        .map(content)
+        .collect()
 }
 
 fn said(asked: &Asked<'_>, message: &Message) -> (&'static str, Vec<Json>) {

@@ -12,7 +12,10 @@ pub(super) fn write(asked: &Asked<'_>) -> Written {
     let settings = &asked.request.settings;
     let mut body = Map::new();
     body.insert("model".to_owned(), asked.model.into());
-    body.insert("messages".to_owned(), messages(asked).into());
+    body.insert(
+        "messages".to_owned(),
+        asked.listed(|message| said(asked, message)).into(),
+    );
     body.insert("stream".to_owned(), true.into());
     let tools: Vec<Json> = asked
         .request
@@ -40,13 +43,6 @@ pub(super) fn write(asked: &Asked<'_>) -> Written {
         headers: HeaderMap::new(),
         body: body.into(),
     }
-}
-
-fn messages(asked: &Asked<'_>) -> Vec<Json> {
-    let instructions = asked.instructions();
-    let system = (!instructions.is_empty()).then(|| json!({"role": "system", "content": instructions}));
-    let talk = asked.talk().map(|message| said(asked, message));
-    system.into_iter().chain(talk).collect()
 }
 
 fn said(asked: &Asked<'_>, message: &Message) -> Json {
