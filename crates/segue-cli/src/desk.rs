@@ -54,7 +54,7 @@ impl Desk {
         let operator = Operator::of(&project, &program.registry, &program.models)?;
         let store = store::open(&project, how, screen).await?;
         let mut builder = Runner::builder()
-            .prices(operator.prices_of(&project)?)
+            .prices((*operator.prices).clone())
             .registry(operator.registry)
             .models(operator.models)
             .redactor(secrets::redactor())

@@ -70,14 +70,6 @@ impl Operator {
         mcp::servers(project)
     }
 
-    /// What models cost, for a runner of its own.
-    ///
-    /// # Errors
-    /// A price with a part missing.
-    pub(crate) fn prices_of(&self, project: &Project) -> Result<PriceBook, Problem> {
-        Self::book(project, &self.providers)
-    }
-
     /// The list's prices, the operator's over them, and none for what a model server here runs itself.
     fn book(project: &Project, providers: &Providers) -> Result<PriceBook, Problem> {
         let book = project.prices()?;

@@ -61,7 +61,7 @@ pub(crate) fn open(
     let project = Project::find(Some(path), &program.common)?;
     let operator = Operator::of(&project, &program.registry, &program.models)?;
     let bench = Bench {
-        prices: operator.prices_of(&project)?,
+        prices: (*operator.prices).clone(),
         named: operator.named(),
         registry: operator.registry,
         models: operator.models,
