@@ -144,11 +144,11 @@ fn it_is_called_as_often_as_its_operator_says() {
 
 /// Hangs, ignores being told to end, and has started another that does the same.
 const STUBBORN: &str = "
-import os, signal, subprocess, sys, time
+import os, signal, subprocess, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, '-c', 'import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)'])
+child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.signal(15, signal.SIG_IGN); signal.pause()'])
 open('pids', 'w').write(f'{os.getpid()} {child.pid}')
-time.sleep(600)
+signal.pause()
 ";
 
 /// Waits until no process of these numbers is left, as long as the test runner allows.

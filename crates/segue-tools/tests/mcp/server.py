@@ -100,7 +100,7 @@ def call(request):
     elif name == "meta":
         text(request, params.get("_meta", {}))
     elif name == "child":
-        child = subprocess.Popen([sys.executable, "-c", "import time\nwhile True: time.sleep(60)"])
+        child = subprocess.Popen([sys.executable, "-c", "import signal\nwhile True: signal.pause()"])
         text(request, str(child.pid))
     elif name == "cancelled":
         text(request, cancelled)
