@@ -289,7 +289,9 @@ impl<'a> Entering<'a> {
             "`{}` fails too often: of {calls} calls in a minute and more, at most {share} % may repeat failed ones",
             self.shared.provider
         );
-        let mut failure = Failure::new(ErrorKind::Provider, message).limit("repeats", "percent", share);
+        let mut failure = Failure::new(ErrorKind::Provider, message)
+            .limit("repeats", "percent", share)
+            .hint("`segue runs show RUN --calls` shows what they fail with; wait, or give the agent a second model");
         failure.retry_after_ms = Some(millis(again));
         failure
     }

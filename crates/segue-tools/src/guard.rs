@@ -240,7 +240,7 @@ impl Guard {
                 "{} is beyond this machine, and `SEGUE_OFFLINE` is set",
                 quote(asked)
             );
-            Failure::new(ErrorKind::Offline, message)
+            Failure::new(ErrorKind::Offline, message).hint("unset `SEGUE_OFFLINE` to reach it")
         };
         let name = match place {
             Place::Literal(address) if self.offline && !address.is_loopback() => return Err(offline()),

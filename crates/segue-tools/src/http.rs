@@ -227,11 +227,12 @@ impl Http {
         came.map_err(|lost| match lost {
             Lost::Connect(why) | Lost::Broken(why) | Lost::Unwanted(why) => {
                 let message = format!("tool `{}` is not reached: {why}", self.spec.name);
-                Failure::new(ErrorKind::Network, message)
+                Failure::new(ErrorKind::Network, message).hint(self.where_it_is())
             }
             Lost::TooMuch => self
                 .failed(&format!("it answered with more than {MOST_BYTES} bytes"), false)
-                .limit("output", "bytes", MOST_BYTES),
+                .limit("output", "bytes", MOST_BYTES)
+                .hint("ask the service for less, or for a part at a time"),
         })
     }
 
@@ -252,9 +253,16 @@ impl Http {
                 self.spec.name,
                 quote(name)
             );
-            Failure::new(ErrorKind::Network, message)
+            Failure::new(ErrorKind::Network, message).hint(self.where_it_is())
         })?;
         self.allowed(found)
+    }
+
+    fn where_it_is(&self) -> String {
+        format!(
+            "check `url` of `[tools.{}]`, and that the service runs",
+            self.spec.name
+        )
     }
 
     fn allowed(&self, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, Failure> {
@@ -266,7 +274,8 @@ impl Http {
             "tool `{}` is beyond this machine, and `SEGUE_OFFLINE` is set",
             self.spec.name
         );
-        Err(Failure::new(ErrorKind::Offline, message))
+        Err(Failure::new(ErrorKind::Offline, message)
+            .hint("unset `SEGUE_OFFLINE`, or let the tool's `url` be on loopback"))
     }
 
     /// Where a `GET` goes on; nobody else is sent on, and nobody to another host.

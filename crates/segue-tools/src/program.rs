@@ -192,7 +192,7 @@ impl Program {
             let message = format!("{called} wrote more than {most} bytes and was ended");
             let mut failure = Failure::new(ErrorKind::Tool, message).limit("output", "bytes", most);
             failure.retryable = false;
-            return Err(failure);
+            return Err(failure.hint("let it write less: a part, or where the whole is kept"));
         }
         let said = String::from_utf8_lossy(&ended.said);
         let said = match said.trim() {
@@ -206,6 +206,7 @@ impl Program {
         serde_json::from_slice(&ended.written).map_err(|error| {
             let message = format!("{called} wrote something else than one JSON value ({error}){said}");
             Failure::new(ErrorKind::Tool, message)
+                .hint("let it print its result as one JSON value, and everything else to stderr")
         })
     }
 

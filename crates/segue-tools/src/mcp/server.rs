@@ -237,7 +237,9 @@ impl Server {
         let connection = self.connection().await?;
         let full = format!("{}.{name}", self.name);
         let at_work = |trouble: Trouble| match trouble {
-            Trouble::Gone(why) => self.failed(&format!("{why}, while `{full}` was at work")),
+            Trouble::Gone(why) => self
+                .failed(&format!("{why}, while `{full}` was at work"))
+                .hint(format!("look whether it works: {}", self.place())),
             Trouble::Refused(why) => self.failed(&format!("{why}, when `{full}` was called")),
         };
         let tools = connection.tools().await.map_err(at_work)?;
