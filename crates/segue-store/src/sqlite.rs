@@ -40,6 +40,7 @@ mod job;
 mod kept;
 mod migrate;
 mod open;
+mod outcomes;
 mod owner;
 mod pace;
 mod person;

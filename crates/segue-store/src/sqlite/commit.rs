@@ -1,16 +1,16 @@
 //! A commit: one transition of a run, as writes of the tables it mentions and of no others.
 
 use rusqlite::{ToSql, params};
-use segue::store::{Commit, Committed, Standing, StoreError, UnitKey};
+use segue::store::{Commit, Committed, Standing, StoreError};
 
 use segue::view::StepCounts;
-use segue::{RunId, Time, Usage};
+use segue::{Time, Usage};
 
 use super::kept::{Indexed, Known};
-use super::row::{Id, Rest, int, json};
-use super::trouble::{Stop, is_conflict};
+use super::row::{Id, Rest, int, json, status_number};
+use super::trouble::Stop;
 use super::writing::Writing;
-use super::{account, person, saved, workspace};
+use super::{account, outcomes, person, saved, workspace};
 
 pub(super) fn commit(writing: &mut Writing<'_>, commit: &Commit) -> Result<Committed, Stop> {
     let run = commit.run;
@@ -18,17 +18,19 @@ pub(super) fn commit(writing: &mut Writing<'_>, commit: &Commit) -> Result<Commi
     let entry = &commit.entry;
     let is_next = entry.number == known.entries + 1 && entry.after == known.last_seq;
     if known.fence != commit.fence || !is_next {
-        let known = known.clone();
+        let known = *known;
         return again(writing, commit, &known);
     }
+    let before = *known;
+    outcomes::note(writing, run, before, &commit.outcomes)?;
+    let known = writing.known_run(run)?;
     known.entries = entry.number;
     known.last_seq = entry.last();
-    let (number, key, was_over) = (known.number, known.workspace, known.over);
-    writing.append(number, entry)?;
+    let (number, key, was_over) = (before.number, before.workspace, before.over());
+    writing.append(number, entry, &commit.outcomes)?;
     if writing.apart {
         writing.connection.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
     }
-    record(writing, (run, number), &commit.outcomes)?;
     person::change(writing, &commit.questions)?;
     if !commit.taken.is_empty() {
         person::take(writing, number, &commit.taken)?;
@@ -49,26 +51,6 @@ pub(super) fn commit(writing: &mut Writing<'_>, commit: &Commit) -> Result<Commi
     close(writing, commit, number, was_over)
 }
 
-/// The outcomes, each once.
-pub(super) fn record(
-    writing: &mut Writing<'_>,
-    (run, number): (RunId, i64),
-    outcomes: &[UnitKey],
-) -> Result<(), Stop> {
-    for unit in outcomes {
-        let UnitKey { scope, step, item } = *unit;
-        let key = int(u64::from(scope) << 32 | u64::from(step));
-        match writing.outcome.execute([number, key, i64::from(item)]) {
-            Ok(_) => {}
-            Err(error) if is_conflict(&error) => {
-                return Err(StoreError::second_outcome(run, *unit).into());
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
 /// Where the run stands from now on and whether it is given up; both in one row.
 fn close(writing: &mut Writing<'_>, commit: &Commit, number: i64, was_over: bool) -> Result<Committed, Stop> {
     let signals = writing.is_signalled(number)?;
@@ -82,16 +64,19 @@ fn close(writing: &mut Writing<'_>, commit: &Commit, number: i64, was_over: bool
         });
     }
     let known = writing.known_run(commit.run)?;
-    if let Some(standing) = &commit.standing {
-        known.over = standing.status.is_terminal();
-    }
-    let over = known.over;
+    let over = match &commit.standing {
+        Some(standing) => standing.status.is_terminal(),
+        None => was_over,
+    };
     let left = commit.leaves && (over || !signals);
     if left {
         known.owner = None;
         known.fence += 1;
     }
-    let changed = known.clone();
+    let changed = *known;
+    if over {
+        writing.kept.outcomes.remove(&commit.run);
+    }
     match &commit.standing {
         Some(standing) => {
             let stands = stand(writing, &changed, standing)?;
@@ -130,11 +115,11 @@ fn again(writing: &mut Writing<'_>, commit: &Commit, known: &Known) -> Result<Co
     let halted = writing.is_halted()?;
     let is_held = known.fence == commit.fence && commit.entry.number == known.entries;
     let mut left = commit.leaves && known.fence != commit.fence;
-    if commit.leaves && is_held && (known.over || !signals) {
+    if commit.leaves && is_held && (known.over() || !signals) {
         let known = writing.known_run(run)?;
         known.owner = None;
         known.fence += 1;
-        let known = known.clone();
+        let known = *known;
         hold(writing, &known)?;
         left = true;
     }
@@ -155,7 +140,7 @@ pub(super) fn hold(writing: &Writing<'_>, known: &Known) -> rusqlite::Result<()>
 /// The statement that writes where a run stands, with or without what is in an index.
 pub(super) fn stand_sql(indexed: bool) -> String {
     let indexed = if indexed {
-        ", status = ?29, nanousd = ?30, took = ?31, wakes = ?32"
+        ", phase = ?30, nanousd = ?31, took = ?32, wakes = ?33"
     } else {
         ""
     };
@@ -164,7 +149,8 @@ pub(super) fn stand_sql(indexed: bool) -> String {
              estimated_calls = ?8, uncertain_nanousd = ?9, pending = ?10, ready = ?11, running = ?12, waiting = ?13,
              succeeded = ?14, failed = ?15, skipped = ?16, cancelled = ?17, input_tokens = ?18, output_tokens = ?19,
              cache_read_tokens = ?20, cache_write_tokens = ?21, reasoning_tokens = ?22, audio_tokens = ?23,
-             requests = ?24, tool_calls = ?25, model_ms = ?26, tool_ms = ?27, rest = ?28{indexed}
+             requests = ?24, tool_calls = ?25, model_ms = ?26, tool_ms = ?27, rest = ?28,
+             status = ?29{indexed}
          WHERE run = ?1"
     )
 }
@@ -202,8 +188,9 @@ fn stand(writing: &mut Writing<'_>, known: &Known, standing: &Standing) -> rusql
         bind(&count)?;
     }
     bind(&rest(standing))?;
+    bind(&status_number(standing.status))?;
     if is_indexed {
-        bind(&indexed.status)?;
+        bind(&indexed.phase)?;
         bind(&indexed.nanousd)?;
         bind(&indexed.took)?;
         bind(&indexed.wakes)?;

@@ -20,7 +20,7 @@ pub(super) struct Door {
     pub(super) vfs: Option<String>,
     /// For tests of the tests: commits are not synced although they should be.
     pub(super) careless: bool,
-    /// For tests of the tests: an entry and its outcomes are written in two transactions.
+    /// For tests of the tests: an entry and what follows from it are written in two transactions.
     pub(super) apart: bool,
     /// How long a connection waits for another process that has the file locked.
     pub(super) patience: Duration,

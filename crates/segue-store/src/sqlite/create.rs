@@ -4,9 +4,10 @@ use rusqlite::{OptionalExtension, ToSql, params};
 use segue::store::{Created, Head, NewRun, StoreError};
 use segue::{RunId, Time};
 
-use super::commit::{counts, folded, record, rest};
+use super::commit::{counts, folded, rest};
 use super::kept::{Indexed, Known};
-use super::row::{DetailsOf, Id, json};
+use super::outcomes::Outcomes;
+use super::row::{DetailsOf, Id, json, status_number};
 use super::trouble::Stop;
 use super::writing::Writing;
 use super::{person, saved, workspace};
@@ -26,6 +27,7 @@ pub(super) fn create(writing: &mut Writing<'_>, new: &NewRun) -> Result<Created,
     {
         return Ok(conflict);
     }
+    let outcomes = Outcomes::new(&new.outcomes).map_err(|unit| StoreError::second_outcome(head.id, unit))?;
     let pipeline = pipeline(writing, &head.pipeline)?;
     let plan = plan(writing, new)?;
     let workspace = match &head.key {
@@ -36,8 +38,8 @@ pub(super) fn create(writing: &mut Writing<'_>, new: &NewRun) -> Result<Created,
         return existing(writing, new)?.ok_or_else(|| StoreError::exists(head.id).into());
     };
     insert_head(writing, number, new)?;
-    writing.append(number, &new.entry)?;
-    record(writing, (head.id, number), &new.outcomes)?;
+    writing.append(number, &new.entry, &new.outcomes)?;
+    writing.kept.remember_outcomes(head.id, outcomes);
     saved::artifacts(writing, &new.artifacts)?;
     if let Some(workspace) = workspace {
         workspace::claim(writing, workspace, &new.claims, head.id, head.queued)?;
@@ -53,7 +55,6 @@ pub(super) fn create(writing: &mut Writing<'_>, new: &NewRun) -> Result<Created,
             entries: 1,
             last_seq: new.entry.last(),
             workspace,
-            over: head.standing.status.is_terminal(),
             indexed: Indexed::of(&head.standing),
             has_text: !head.standing.text.is_empty(),
         },
@@ -64,7 +65,7 @@ pub(super) fn create(writing: &mut Writing<'_>, new: &NewRun) -> Result<Created,
 /// What there is already of the run or of its request.
 fn existing(writing: &mut Writing<'_>, new: &NewRun) -> Result<Option<Created>, Stop> {
     let id = new.head.id;
-    let known = writing.known(id)?.cloned();
+    let known = writing.known(id)?.copied();
     if let Some(known) = &known
         && writing.has(known.number, &new.entry)?
     {
@@ -175,18 +176,18 @@ fn insert(
 }
 
 pub(super) const INSERT_HEAD: &str =
-    "INSERT INTO heads (run, fence, owner, queued, status, nanousd, took, wakes, fallback, started, ended,
+    "INSERT INTO heads (run, fence, owner, queued, status, phase, nanousd, took, wakes, fallback, started, ended,
          unpriced_calls, estimated_calls, uncertain_nanousd, pending, ready, running, waiting, succeeded, failed,
          skipped, cancelled, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
          audio_tokens, requests, tool_calls, model_ms, tool_ms, rest)
      VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-         ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)";
+         ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)";
 
 fn insert_head(writing: &mut Writing<'_>, number: i64, new: &NewRun) -> rusqlite::Result<()> {
     let standing = &new.head.standing;
     let cost = &standing.cost;
     let Indexed {
-        status,
+        phase,
         nanousd,
         took,
         wakes,
@@ -199,7 +200,8 @@ fn insert_head(writing: &mut Writing<'_>, number: i64, new: &NewRun) -> rusqlite
     bind(&number)?;
     bind(&new.owner.map(Id::from))?;
     bind(&new.head.queued.micros())?;
-    bind(&status)?;
+    bind(&status_number(standing.status))?;
+    bind(&phase)?;
     bind(&nanousd)?;
     bind(&took)?;
     bind(&wakes)?;

@@ -1,15 +1,19 @@
 //! Examining: whether what is stored still holds together. Nothing is changed; each finding is one line.
 
+use std::collections::HashSet;
+
 use rusqlite::Connection;
 use segue::RunId;
+use segue::store::UnitKey;
 
+use super::outcomes;
 use super::row::Id;
 
 /// Findings of one kind that are told; a file with thousands of them is no better described by all.
 const MOST: usize = 100;
 
 /// What has to hold of the tables together. Each statement gives a run, or nothing, and a text for each break.
-const CHECKS: [(&str, &str); 8] = [
+const CHECKS: [(&str, &str); 9] = [
     (
         "its log has a gap or does not begin with entry 1",
         "SELECT r.id FROM (SELECT run, count(*) AS entries, min(number) AS first, max(number) AS last FROM log GROUP BY run) l
@@ -27,16 +31,21 @@ const CHECKS: [(&str, &str); 8] = [
     (
         "it is over and somebody holds it for running",
         "SELECT DISTINCT r.id FROM documents d JOIN runs r ON r.id = d.running JOIN heads h ON h.run = r.number
-         WHERE h.status >= 3",
+         WHERE h.phase <> 0",
     ),
     (
         "it is over and signals wait for it",
         "SELECT DISTINCT r.id FROM signals s JOIN runs r ON r.number = s.run JOIN heads h ON h.run = r.number
-         WHERE h.status >= 3",
+         WHERE h.phase <> 0",
     ),
     (
         "its time in the list of statuses is not its own",
         "SELECT r.id FROM runs r JOIN heads h ON h.run = r.number WHERE h.queued <> r.queued",
+    ),
+    (
+        "whether it is over does not fit its status",
+        "SELECT r.id FROM runs r JOIN heads h ON h.run = r.number
+         WHERE h.phase <> CASE WHEN h.status >= 3 THEN h.status ELSE 0 END",
     ),
     (
         "a result of a workspace is of a run that is not there",
@@ -82,6 +91,7 @@ pub(super) fn examine(connection: &Connection) -> rusqlite::Result<Vec<String>> 
             findings.push(format!("run {}: {what}", RunId::from(run?)));
         }
     }
+    twice(connection, &mut findings)?;
     for (what, sql) in OTHERS {
         let mut check = connection.prepare(sql)?;
         for name in check.query_map([], |row| row.get::<_, String>(0))?.take(MOST) {
@@ -89,4 +99,37 @@ pub(super) fn examine(connection: &Connection) -> rusqlite::Result<Vec<String>> 
         }
     }
     Ok(findings)
+}
+
+/// Units that have two outcomes, and lists of outcomes that are none.
+fn twice(connection: &Connection, findings: &mut Vec<String>) -> rusqlite::Result<()> {
+    let mut check = connection.prepare(
+        "SELECT r.id, l.outcomes, l.number FROM runs r JOIN log l ON l.run = r.number
+         WHERE l.outcomes IS NOT NULL ORDER BY r.number, l.number",
+    )?;
+    let mut rows = check.query([])?;
+    let (mut of, mut seen) = (None, HashSet::new());
+    let most = findings.len() + MOST;
+    while let Some(row) = rows.next()? {
+        let run = RunId::from(row.get::<_, Id>(0)?);
+        if of.replace(run) != Some(run) {
+            seen.clear();
+        }
+        let Ok(units) = outcomes::read(row, 1) else {
+            let number: i64 = row.get(2)?;
+            findings.push(format!(
+                "run {run}: the outcomes of its entry {number} make no sense"
+            ));
+            continue;
+        };
+        for UnitKey { scope, step, item } in units {
+            if !seen.insert((scope, step, item)) {
+                findings.push(format!("run {run}: unit {scope}/{step}/{item} has two outcomes"));
+            }
+        }
+        if findings.len() >= most {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -8,12 +8,15 @@ use std::hash::{BuildHasherDefault, Hasher};
 use segue::RunId;
 use segue::store::{OwnerId, Standing};
 
+use super::outcomes::Outcomes;
+
 /// Runs remembered at most; a few hundred bytes each.
 const MOST_RUNS: usize = 50_000;
 
 #[derive(Default)]
 pub(super) struct Kept {
-    runs: HashMap<RunId, Known, BuildHasherDefault<Folded>>,
+    runs: HashMap<RunId, Known, Folding>,
+    pub(super) outcomes: HashMap<RunId, Outcomes, Folding>,
     pub(super) pipelines: HashMap<String, i64>,
     pub(super) plans: HashMap<String, i64>,
     /// Whether there is any signal at all.
@@ -23,9 +26,12 @@ pub(super) struct Kept {
     pub(super) last: Option<Last>,
 }
 
-/// Ids of runs are random in most of their bits: folding them spreads them, at a tenth of what the usual hash takes.
+/// Ids of runs are random in most of their bits, and units are small numbers: folding them spreads them, at a tenth of
+/// what the usual hash takes. No key is chosen by somebody who would gain from a slow table.
 #[derive(Default)]
-struct Folded(u64);
+pub(super) struct Folded(u64);
+
+pub(super) type Folding = BuildHasherDefault<Folded>;
 
 impl Hasher for Folded {
     fn write(&mut self, bytes: &[u8]) {
@@ -50,7 +56,7 @@ pub(super) struct Last {
 }
 
 /// What a commit has to know of its run.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct Known {
     pub(super) number: i64,
     pub(super) fence: u64,
@@ -59,15 +65,22 @@ pub(super) struct Known {
     pub(super) entries: u64,
     pub(super) last_seq: u64,
     pub(super) workspace: Option<i64>,
-    pub(super) over: bool,
     pub(super) indexed: Indexed,
     pub(super) has_text: bool,
 }
 
-/// What of a standing is in an index: writing it again although it is the same would cost four more pages.
+impl Known {
+    /// Whether the run is over.
+    pub(super) fn over(&self) -> bool {
+        self.indexed.phase != 0
+    }
+}
+
+/// What of a standing is in an index: writing it again although it is the same would cost four more pages. `phase` is 0
+/// until the run is over and its status then.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Indexed {
-    pub(super) status: i64,
+    pub(super) phase: i64,
     pub(super) nanousd: i64,
     pub(super) took: i64,
     pub(super) wakes: Option<i64>,
@@ -89,10 +102,28 @@ impl Kept {
         self.runs.insert(run, known);
     }
 
-    pub(super) fn forget_run(&mut self, run: RunId) {
-        self.runs.remove(&run);
+    pub(super) fn remember_outcomes(&mut self, run: RunId, outcomes: Outcomes) {
+        if self.outcomes.len() >= MOST_RUNS {
+            self.outcomes.clear();
+        }
+        self.outcomes.insert(run, outcomes);
     }
 
+    pub(super) fn forget_run(&mut self, run: RunId) {
+        self.runs.remove(&run);
+        self.outcomes.remove(&run);
+    }
+
+    /// Another connection has written. Outcomes say themselves for which fence and entry they hold.
+    pub(super) fn overtaken(&mut self) {
+        let outcomes = std::mem::take(&mut self.outcomes);
+        *self = Self {
+            outcomes,
+            ..Self::default()
+        };
+    }
+
+    /// A transaction was given up: nothing of what is remembered has to be so.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
@@ -107,7 +138,10 @@ impl Indexed {
             _ => -1,
         };
         Self {
-            status: super::row::status_number(standing.status),
+            phase: match standing.status.is_terminal() {
+                true => super::row::status_number(standing.status),
+                false => 0,
+            },
             nanousd: standing.cost.nanousd.nanos(),
             took,
             wakes: standing.wakes.map(segue::Time::micros),

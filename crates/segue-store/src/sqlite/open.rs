@@ -92,7 +92,7 @@ impl Opening {
         self
     }
 
-    /// Writes an entry and its outcomes in two transactions, so that a test can see whether it would notice.
+    /// Writes an entry and what follows from it in two transactions, so that a test can see whether it would notice.
     #[cfg(feature = "testing")]
     #[doc(hidden)]
     pub fn apart(mut self) -> Self {

@@ -57,17 +57,17 @@ pub(super) fn release(writing: &mut Writing<'_>, run: RunId, fence: u64) -> Resu
     if known.fence == fence {
         known.owner = None;
         known.fence += 1;
-        let known = known.clone();
+        let known = *known;
         hold(writing, &known)?;
     }
     Ok(())
 }
 
 pub(super) fn claim(writing: &mut Writing<'_>, run: RunId, owner: OwnerId) -> Result<Claim, Stop> {
-    let Some(known) = writing.known(run)?.cloned() else {
+    let Some(known) = writing.known(run)?.copied() else {
         return Ok(Claim::Unknown);
     };
-    if known.over {
+    if known.over() {
         return Ok(Claim::Over);
     }
     if let Some(holder) = known.owner
@@ -81,7 +81,7 @@ pub(super) fn claim(writing: &mut Writing<'_>, run: RunId, owner: OwnerId) -> Re
     let known = writing.known_run(run)?;
     known.owner = Some(owner);
     known.fence += 1;
-    let (known, number) = (known.clone(), known.number);
+    let (known, number) = (*known, known.number);
     hold(writing, &known)?;
     let mut find = writing.statement(&format!("{} WHERE r.number = ?1", row::HEAD))?;
     let head = find.query_row([number], row::head).optional()?;

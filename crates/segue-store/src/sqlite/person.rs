@@ -15,15 +15,16 @@ pub(super) fn signal(
     run: RunId,
     at: Time,
 ) -> Result<Signalled, Stop> {
-    let Some(known) = writing.known(run)?.cloned() else {
+    let Some(known) = writing.known(run)?.copied() else {
         return Ok(Signalled::Unknown);
     };
-    let status = status_of(known.indexed.status);
+    let status = status_of(known.indexed.phase);
     match kind {
         SignalKind::Answer {
             question, answer, by, ..
         } => {
-            let (mut question, number) = match open(writing, *question, run, known.over.then_some(status))? {
+            let (mut question, number) = match open(writing, *question, run, known.over().then_some(status))?
+            {
                 Ok(open) => open,
                 Err(told) => return Ok(told),
             };
@@ -33,7 +34,8 @@ pub(super) fn signal(
             write(writing, number, &question)?;
         }
         SignalKind::Refused { question, by, errors } => {
-            let (mut question, number) = match open(writing, *question, run, known.over.then_some(status))? {
+            let (mut question, number) = match open(writing, *question, run, known.over().then_some(status))?
+            {
                 Ok(open) => open,
                 Err(told) => return Ok(told),
             };
@@ -44,7 +46,7 @@ pub(super) fn signal(
             });
             write(writing, number, &question)?;
         }
-        SignalKind::Cancel { .. } | SignalKind::Raise { .. } if known.over => {
+        SignalKind::Cancel { .. } | SignalKind::Raise { .. } if known.over() => {
             return Ok(Signalled::Over(status));
         }
         SignalKind::Cancel { .. } | SignalKind::Raise { .. } => {}

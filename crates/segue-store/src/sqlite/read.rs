@@ -77,7 +77,7 @@ pub(super) fn signalled(connection: &Connection, owner: OwnerId) -> Result<Vec<R
 pub(super) fn unfinished(connection: &Connection, now: Time, most_of_them: usize) -> Result<Vec<Head>> {
     let sql = format!(
         "{HEAD} WHERE r.number IN (
-             SELECT run FROM heads h WHERE status <> 3 AND status IN (0, 1)
+             SELECT run FROM heads h WHERE phase = 0 AND status IN (0, 1)
              UNION ALL
              SELECT run FROM heads h WHERE wakes IS NOT NULL AND wakes <= ?1 AND status = 2
              UNION ALL

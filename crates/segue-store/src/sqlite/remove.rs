@@ -9,14 +9,8 @@ use super::trouble::Stop;
 use super::writing::Writing;
 
 /// What has the number of a run and goes with it, the run itself last.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 8] = [
     "DELETE FROM log WHERE run = ?1",
-    // Outcomes are in the order of their units: the run is looked for under each.
-    "WITH RECURSIVE units (unit) AS (
-         SELECT min(unit) FROM outcomes
-         UNION ALL
-         SELECT (SELECT min(o.unit) FROM outcomes o WHERE o.unit > units.unit) FROM units WHERE unit IS NOT NULL)
-     DELETE FROM outcomes WHERE unit IN (SELECT unit FROM units WHERE unit IS NOT NULL) AND run = ?1",
     "DELETE FROM signals WHERE run = ?1",
     "DELETE FROM questions WHERE run = ?1",
     "DELETE FROM texts WHERE run = ?1",
@@ -27,10 +21,10 @@ const TABLES: [&str; 9] = [
 ];
 
 pub(super) fn remove(writing: &mut Writing<'_>, run: RunId) -> Result<bool, Stop> {
-    let Some(known) = writing.known(run)?.cloned() else {
+    let Some(known) = writing.known(run)?.copied() else {
         return Ok(false);
     };
-    if !known.over {
+    if !known.over() {
         return Err(StoreError::not_over(run).into());
     }
     let mut find = writing.statement(

@@ -15,7 +15,7 @@ use segue::store::{Head, Page, RunQuery, RunSort};
 use super::row::{self, HEAD, status_number};
 use super::trouble::Stop;
 
-/// Succeeded runs are most of all runs, so their status is in no index.
+/// Succeeded runs are most of all runs: that they are is in no index.
 const SUCCEEDED: i64 = 3;
 
 /// One statement in the making.
@@ -107,12 +107,15 @@ fn by_start(connection: &Connection, query: &RunQuery) -> rusqlite::Result<Vec<P
     statuses.dedup();
     if !statuses.is_empty() && !statuses.contains(&SUCCEEDED) {
         let order = "h.queued DESC, r.id DESC";
-        let part = |status: i64| {
-            let mut part = Part::new("h.status <> 3 AND h.status = ", order);
+        let (open, ended): (Vec<i64>, Vec<i64>) =
+            statuses.into_iter().partition(|status| *status < SUCCEEDED);
+        let going_on = (!open.is_empty()).then(|| Part::new("h.phase = 0", order));
+        let ended = ended.into_iter().map(|status| {
+            let mut part = Part::new("h.phase > 3 AND h.phase = ", order);
             part.conditions.push_str(&status.to_string());
             part
-        };
-        return Ok(statuses.into_iter().map(part).collect());
+        });
+        return Ok(going_on.into_iter().chain(ended).collect());
     }
     if let Some(pipeline) = &query.pipeline {
         let part = Part::new(

@@ -2,20 +2,20 @@
 //!
 //! What decides the shape is what one commit writes. The log is appended to in the order in which things happen, so that
 //! the entries of a thousand runs fill one page after the other; a log ordered by run would touch a page for each run.
-//! Beside it a commit adds one narrow row to the index of the log and one to `outcomes`, nothing else; where a run
-//! stands is written when it changes. Ids are 16 bytes, times are microseconds, counts are the bits of a `u64`.
+//! Beside it a commit adds one narrow row to the index of the log, nothing else; where a run stands is written when it
+//! changes, and touches an index only when the run ends. Ids are 16 bytes, times are microseconds, counts are the bits of a `u64`.
 
 /// The file is ours: "Sgue".
 pub(super) const APPLICATION: i32 = 0x5367_7565;
 
-/// The schema that this version of the crate writes and reads.
-pub(super) const VERSION: i32 = 1;
+/// The schema that this version of the crate writes and reads. Number 1 was in use before the first release only.
+pub(super) const VERSION: i32 = 2;
 
 /// Small, because a commit that touches four tables writes four pages. Large bodies take chains of pages, which costs
 /// them little.
 pub(super) const PAGE: i32 = 2048;
 
-/// How the words for the status of a run are kept. `succeeded` is by far the most frequent and in no index.
+/// How the words for the status of a run are kept.
 pub(super) const STATUSES: [&str; 6] = ["queued", "running", "waiting", "succeeded", "failed", "cancelled"];
 
 /// Everything of version 1.
@@ -55,13 +55,15 @@ CREATE INDEX runs_by_pipeline ON runs (pipeline, queued);
 CREATE INDEX runs_by_workspace ON runs (workspace, queued) WHERE workspace IS NOT NULL;
 CREATE UNIQUE INDEX runs_by_request ON runs (request) WHERE request IS NOT NULL;
 
--- What changes of a run, one narrow row. `took` is -1 until it is over.
+-- What changes of a run, one narrow row. `phase` is 0 until the run is over, and its status from then on: while it goes
+-- on, no index has to follow. `succeeded`, by far the most frequent, is in none. `took` is -1 until it is over.
 CREATE TABLE heads (
     run INTEGER PRIMARY KEY REFERENCES runs,
     fence INTEGER NOT NULL,
     owner BLOB,
     queued INTEGER NOT NULL,
     status INTEGER NOT NULL,
+    phase INTEGER NOT NULL,
     nanousd INTEGER NOT NULL,
     took INTEGER NOT NULL,
     wakes INTEGER,
@@ -91,7 +93,8 @@ CREATE TABLE heads (
     tool_ms INTEGER NOT NULL,
     rest TEXT
 ) STRICT;
-CREATE INDEX heads_by_status ON heads (status, queued) WHERE status <> 3;
+CREATE INDEX heads_open ON heads (queued) WHERE phase = 0;
+CREATE INDEX heads_ended ON heads (phase, queued) WHERE phase > 3;
 CREATE INDEX heads_by_cost ON heads (nanousd) WHERE nanousd <> 0;
 CREATE INDEX heads_by_took ON heads (took) WHERE took >= 0;
 CREATE INDEX heads_by_wakes ON heads (wakes) WHERE wakes IS NOT NULL;
@@ -111,6 +114,7 @@ CREATE TABLE labels (
     PRIMARY KEY (name, value, queued, run)
 ) STRICT, WITHOUT ROWID;
 
+-- `outcomes` are the units that the entry gives one; before the body, so that they are found without it.
 CREATE TABLE log (
     position INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES runs,
@@ -118,18 +122,10 @@ CREATE TABLE log (
     after INTEGER NOT NULL,
     events INTEGER NOT NULL,
     at INTEGER NOT NULL,
+    outcomes BLOB,
     body BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX log_by_run ON log (run, number);
-
--- `unit` is the scope in its upper and the step in its lower half. In the order of units first: runs of one pipeline
--- that go on side by side write to the same pages.
-CREATE TABLE outcomes (
-    unit INTEGER NOT NULL,
-    run INTEGER NOT NULL REFERENCES runs,
-    item INTEGER NOT NULL,
-    PRIMARY KEY (unit, run, item)
-) STRICT, WITHOUT ROWID;
 
 CREATE TABLE owners (
     id BLOB NOT NULL PRIMARY KEY,

@@ -18,6 +18,7 @@ use super::migrate::{Migration, Versions};
 mod damage;
 mod files;
 mod lists;
+mod outcomes;
 mod versions;
 
 /// A folder with the path of a store that is not there yet.

@@ -71,11 +71,6 @@ pub(super) fn grade(error: &Error) -> Grade {
     }
 }
 
-/// Whether a row exists already.
-pub(super) fn is_conflict(error: &Error) -> bool {
-    matches!(error, Error::SqliteFailure(code, _) if code.code == ErrorCode::ConstraintViolation)
-}
-
 /// The error of a store at `path` that could not do what is being done: `writing`, `opening` …
 pub(super) fn explain(path: &Path, doing: &str, error: &Error) -> StoreError {
     let path = path.display();

@@ -2,9 +2,10 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, PrepFlags, Statement, params};
 use segue::RunId;
-use segue::store::{Entry, OwnerId, StoreError};
+use segue::store::{Entry, OwnerId, StoreError, UnitKey};
 
 use super::kept::{Indexed, Kept, Known, Last};
+use super::outcomes::packed;
 use super::row::{Id, count, int};
 use super::trouble::Stop;
 
@@ -16,7 +17,6 @@ pub(super) struct Writing<'c> {
     begin: Statement<'c>,
     commit: Statement<'c>,
     version: Statement<'c>,
-    pub(super) outcome: Statement<'c>,
     pub(super) insert_run: Statement<'c>,
     pub(super) insert_head: Statement<'c>,
     pub(super) stand: Statement<'c>,
@@ -37,9 +37,9 @@ impl<'c> Writing<'c> {
         let ready = |sql: &str| connection.prepare_with_flags(sql, PrepFlags::SQLITE_PREPARE_PERSISTENT);
         Ok(Self {
             append: ready(
-                "INSERT INTO log (position, run, number, after, events, at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO log (position, run, number, after, events, at, outcomes, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
-            outcome: ready("INSERT INTO outcomes (run, unit, item) VALUES (?1, ?2, ?3)")?,
             insert_run: ready(super::create::INSERT_RUN)?,
             insert_head: ready(super::create::INSERT_HEAD)?,
             stand: ready(&super::commit::stand_sql(false))?,
@@ -61,7 +61,7 @@ impl<'c> Writing<'c> {
         self.begin.execute([])?;
         let version = self.version.query_row([], |row| row.get(0))?;
         if self.seen.replace(version) != Some(version) {
-            self.kept.forget();
+            self.kept.overtaken();
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl<'c> Writing<'c> {
 
     fn load(&self, run: RunId) -> rusqlite::Result<Option<Known>> {
         let mut find = self.statement(
-            "SELECT r.number, r.workspace, h.fence, h.owner, h.status, h.nanousd, h.took, h.wakes,
+            "SELECT r.number, r.workspace, h.fence, h.owner, h.phase, h.nanousd, h.took, h.wakes,
                     EXISTS (SELECT 1 FROM texts WHERE run = r.number), l.number, l.after, l.events
              FROM runs r
              JOIN heads h ON h.run = r.number
@@ -111,16 +111,14 @@ impl<'c> Writing<'c> {
              WHERE r.id = ?1",
         )?;
         find.query_row([Id::from(run)], |row| {
-            let status: i64 = row.get(4)?;
             let int = |column| row.get::<_, Option<i64>>(column).map(Option::unwrap_or_default);
             Ok(Known {
                 number: row.get(0)?,
                 workspace: row.get(1)?,
                 fence: count(row.get(2)?),
                 owner: row.get::<_, Option<Id>>(3)?.map(OwnerId::from),
-                over: status >= 3,
                 indexed: Indexed {
-                    status,
+                    phase: row.get(4)?,
                     nanousd: row.get(5)?,
                     took: row.get(6)?,
                     wakes: row.get(7)?,
@@ -149,8 +147,8 @@ impl<'c> Writing<'c> {
         Ok(self.kept.last.as_mut().expect("it was just set"))
     }
 
-    /// Appends to the log.
-    pub(super) fn append(&mut self, run: i64, entry: &Entry) -> rusqlite::Result<()> {
+    /// Appends an entry to the log with the units that it gives an outcome.
+    pub(super) fn append(&mut self, run: i64, entry: &Entry, outcomes: &[UnitKey]) -> rusqlite::Result<()> {
         let last = self.last()?;
         last.position += 1;
         let position = last.position;
@@ -161,6 +159,7 @@ impl<'c> Writing<'c> {
             int(entry.after),
             int(entry.events),
             entry.at.micros(),
+            packed(outcomes),
             entry.body,
         ])?;
         self.appended = Some((position, run, entry.number));

@@ -130,7 +130,7 @@ async fn a_store_that_does_not_sync_is_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_entry_and_its_outcome_in_two_transactions_are_found_out() {
+async fn an_entry_and_what_follows_from_it_in_two_transactions_are_found_out() {
     let played = play("power-apart", Opening::apart).await;
     let found = played
         .first_break(600, |kept| kept)

@@ -125,10 +125,11 @@ fn unit(number: u64) -> UnitKey {
     }
 }
 
-/// A commit with one outcome, and what else belongs to it.
+/// A commit with one outcome, with where the run stands after it, and what else belongs to it.
 fn commit(run: u128, number: u64) -> Commit {
     let mut commit = Commit::of(id(run), 1, entry(run, number));
     commit.outcomes.push(unit(number));
+    commit.standing = Some(standing(RunStatus::Running, number));
     match (run, number) {
         (1, 2) => commit.questions.push(QuestionChange::Asked(Box::new(question()))),
         (2, 3) => commit.documents.push(document()),
@@ -150,14 +151,21 @@ fn commit(run: u128, number: u64) -> Commit {
         (4, ENTRIES) => {
             commit.leaves = true;
             commit.standing = Some(Standing {
-                status: RunStatus::Succeeded,
                 text: "done".into(),
-                ..Standing::queued()
+                ..standing(RunStatus::Succeeded, number)
             });
         }
         _ => {}
     }
     commit
+}
+
+/// Each entry but the first is of one step that has succeeded.
+fn standing(status: RunStatus, entries: u64) -> Standing {
+    let mut standing = Standing::queued();
+    standing.status = status;
+    standing.step_counts.succeeded = entries.saturating_sub(1);
+    standing
 }
 
 fn question() -> Question {
@@ -303,6 +311,14 @@ pub(crate) async fn audit(path: &Path, kept: &Kept) -> Result<(), String> {
         if head.as_ref().map_or(0, |head| head.last_seq) != count * 3 {
             return Err(format!("the head of run {run} does not fit its {count} entries"));
         }
+        let succeeded = head
+            .as_ref()
+            .map_or(0, |head| head.standing.step_counts.succeeded);
+        if succeeded != count.saturating_sub(1) {
+            return Err(format!(
+                "run {run} has {count} entries and stands at {succeeded} outcomes"
+            ));
+        }
         let is_over =
             head.is_some_and(|head| head.standing.status == RunStatus::Succeeded && head.owner.is_none());
         if is_over != (run == 4 && count == ENTRIES) {
@@ -311,7 +327,6 @@ pub(crate) async fn audit(path: &Path, kept: &Kept) -> Result<(), String> {
         there.insert(run, count);
     }
     let has = |run: u128, number: u64| there.get(&run).is_some_and(|count| *count >= number);
-    outcomes(path, &there)?;
     let whole = |what: &str, is_there: bool, belongs: bool| match is_there == belongs {
         true => Ok(()),
         false => Err(format!("{what}: there {is_there}, its entry {belongs}")),
@@ -349,24 +364,6 @@ pub(crate) async fn audit(path: &Path, kept: &Kept) -> Result<(), String> {
     whole("the hold", holds == 1, !accounts.is_empty() && !has(4, 6))?;
     if kept.reserved && accounts.is_empty() {
         return Err("a reservation that was made is gone".into());
-    }
-    Ok(())
-}
-
-/// Each entry but the first has brought one outcome.
-fn outcomes(path: &Path, there: &BTreeMap<u128, u64>) -> Result<(), String> {
-    let failed = |error: rusqlite::Error| error.to_string();
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
-    let sql = "SELECT count(*) FROM outcomes o JOIN runs r ON r.number = o.run WHERE r.id = ?1";
-    for (run, count) in there {
-        let bits = id(*run).bits().to_be_bytes();
-        let outcomes: u64 = connection
-            .query_row(sql, [&bits[..]], |row| row.get::<_, i64>(0))
-            .map_err(failed)?
-            .unsigned_abs();
-        if outcomes != count.saturating_sub(1) {
-            return Err(format!("run {run} has {count} entries and {outcomes} outcomes"));
-        }
     }
     Ok(())
 }

@@ -28,13 +28,19 @@ async fn each_kind_is_found() {
         ("UPDATE log SET after = 9 WHERE run = 2 AND number = 3", "numbers of its events have a gap"),
         ("DELETE FROM heads WHERE run = 2", "nothing says where it stands"),
         ("UPDATE heads SET queued = 77 WHERE run = 2", "is not its own"),
-        ("UPDATE heads SET status = 4 WHERE run = 4", "somebody holds it for running"),
+        ("UPDATE heads SET status = 4, phase = 4 WHERE run = 4", "somebody holds it for running"),
+        ("UPDATE heads SET status = 4 WHERE run = 2", "whether it is over does not fit"),
         (
-            "UPDATE heads SET status = 4 WHERE run = 2; INSERT INTO signals VALUES (1, 2, 0, 1, '{}')",
+            "UPDATE heads SET status = 4, phase = 4 WHERE run = 2; INSERT INTO signals VALUES (1, 2, 0, 1, '{}')",
             "signals wait for it",
         ),
         ("UPDATE documents SET run = zeroblob(16)", "of a run that is not there"),
-        ("INSERT INTO outcomes VALUES (0, 99, 0)", "a row of `outcomes` refers to one of `runs`"),
+        ("UPDATE log SET run = 99 WHERE run = 2", "a row of `log` refers to one of `runs`"),
+        (
+            "UPDATE log SET outcomes = x'010000000200000003000000' WHERE run = 2 AND number > 1",
+            "unit 1/2/3 has two outcomes",
+        ),
+        ("UPDATE log SET outcomes = x'01' WHERE run = 2", "the outcomes of its entry 1 make no sense"),
         (
             "INSERT INTO links VALUES ('p', 'latest', 2, x'', 0, x'', '', '', 0, '', '')",
             "versions of a link have a gap: `p/latest`",

@@ -39,7 +39,7 @@ async fn no_list_reads_or_sorts_all_runs() {
                 status: vec![RunStatus::Failed, RunStatus::Running],
                 ..newest.clone()
             },
-            "heads_by_status",
+            "heads_open",
         ),
         (
             RunQuery {
