@@ -42,7 +42,7 @@ pub(crate) use op::{Choice, Done, End, Inputs, OpResult, Phase};
 pub(crate) use program::{Act, Parts, Program};
 pub(crate) use ready::{ReadyAgent, ReadyTool, chosen, key_of, prepare_all};
 pub(crate) use recorder::{Batch, Begun as FirstFlush, Books, INLINE, Recorder};
-pub(crate) use relied::{Relied, available, misfit, relied};
+pub(crate) use relied::{Relied, available, misfit, reachable, relied};
 pub(crate) use replay::{Replayed, Told, replay};
 pub(crate) use rest::StoredResult;
 pub(crate) use restore::Restoring;

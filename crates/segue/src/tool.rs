@@ -30,6 +30,16 @@ pub trait Tool: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether it can be reached now. Asked before a run that has begun goes on in another process and may still call it: a
+    /// run that somebody has waited and paid for is left as it is rather than failed for want of a server. Connects to what
+    /// has to be connected to.
+    ///
+    /// # Errors
+    /// Why it cannot be reached, and the way out.
+    fn reachable(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(self.available()))
+    }
+
     /// Runs it. The arguments have been checked against [`ToolSpec::parameters`].
     fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>>;
 }
@@ -107,6 +117,10 @@ impl<T: Tool> Tool for Limited<T> {
 
     fn available(&self) -> Result<(), Failure> {
         self.tool.available()
+    }
+
+    fn reachable(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        self.tool.reachable()
     }
 
     fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>> {

@@ -2,6 +2,7 @@
 //!
 //! Whatever is not to be had is known here, and then nothing has run.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -191,6 +192,26 @@ fn bind(env: &Environment, agent: &DefinedAgent) -> Result<Vec<ReadyTool>, Failu
         }
     }
     Ok(bound)
+}
+
+/// The tools that agents may call, and those of the agents they may ask. What cannot be found is said by whoever prepares
+/// them.
+pub(super) fn tools_of(env: &Environment, agents: &[DefinedAgent]) -> Vec<Arc<dyn Tool>> {
+    let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
+    let mut open: Vec<DefinedAgent> = agents.to_vec();
+    let mut seen = HashSet::new();
+    while let Some(agent) = open.pop() {
+        if !seen.insert(agent.key.clone()) {
+            continue;
+        }
+        for wanted in &agent.spec.tools {
+            match wanted.name.strip_prefix(AGENT) {
+                Some(name) => open.extend(asked(env, agent.plan.as_ref(), name)),
+                None => tools.extend(find(env, &agent, &wanted.name).into_iter().flatten()),
+            }
+        }
+    }
+    tools
 }
 
 /// The tools that a name or glob means.

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::ready::ReadyAgent;
+use super::ready::{ReadyAgent, tools_of};
 use super::shared::Environment;
 use crate::error::Failure;
+use crate::pipeline::DefinedAgent;
 use crate::plan::{Action, Arm, Plan, RouteBy, Step};
 use crate::schema::{Fit, Schema};
 
@@ -45,6 +47,30 @@ pub(crate) fn available(env: &Environment, plan: &Plan, steps: Option<Vec<&Step>
     let tools = called_by(plan, steps).into_iter();
     let mut tools = tools.filter_map(|name| env.registry.tool_of(&name));
     tools.try_for_each(|tool| tool.available())
+}
+
+/// Whether every tool can be reached that these agents and steps of a plan may call. Those of one server share whatever
+/// connects them.
+///
+/// # Errors
+/// Why one cannot.
+pub(crate) async fn reachable(
+    env: &Environment,
+    plan: &Plan,
+    agents: &[DefinedAgent],
+    steps: Vec<&Step>,
+) -> Result<(), Failure> {
+    if agents.is_empty() && steps.is_empty() {
+        return Ok(());
+    }
+    let mut tools = tools_of(env, agents);
+    tools.extend(
+        called_by(plan, steps)
+            .iter()
+            .filter_map(|name| env.registry.tool_of(name)),
+    );
+    let asked = join_all(tools.iter().map(|tool| tool.reachable())).await;
+    asked.into_iter().collect()
 }
 
 /// A registered step or tool as it is described.

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
 use crate::log::{Begun, ChosenModel, ROOT, Reuse, RunLog, What};
 use crate::pipeline::{DefinedAgent, Inner};
-use crate::plan::{Action, Arm, Input, hash_of};
+use crate::plan::{Action, Arm, Input, Step, hash_of};
 use crate::run::{
     Environment, Recorder, Relied, RunShared, RunStart, RunState, available, chosen, is_empty, prepare_all,
     relied,
@@ -234,10 +234,15 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
 
 /// The agents of what runs: where only some steps do, nobody else's model is asked for.
 fn needed<'i>(inner: &'i Inner, reuse: Option<&Reuse>) -> Cow<'i, [DefinedAgent]> {
+    match reuse.and_then(|reuse| reuse.runs(&inner.program.plan)) {
+        Some(steps) => asked_by(inner, &steps),
+        None => Cow::Borrowed(inner.agents.as_slice()),
+    }
+}
+
+/// The agents that these steps of a pipeline may ask.
+pub(crate) fn asked_by<'i>(inner: &'i Inner, steps: &[&Step]) -> Cow<'i, [DefinedAgent]> {
     let all = Cow::Borrowed(inner.agents.as_slice());
-    let Some(steps) = reuse.and_then(|reuse| reuse.runs(&inner.program.plan)) else {
-        return all;
-    };
     let mut names = Vec::new();
     for step in steps {
         match &step.action {

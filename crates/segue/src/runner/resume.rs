@@ -1,6 +1,8 @@
 //! Resuming: a run that nobody works on is taken up where it was last written. Its decisions are replayed, what was in
 //! flight is settled as far as that can be known, and what has given no result is started again.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,11 +16,11 @@ use crate::clock::{Clock, Time};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
 use crate::log::{Begun, EventKind, ROOT, Record, Reuse, RunLog, Unit, What};
-use crate::pipeline::{self, Pipeline};
-use crate::plan::{Action, Arm, Plan};
+use crate::pipeline::{self, DefinedAgent, Pipeline};
+use crate::plan::{Action, Arm, Plan, Step};
 use crate::run::{
     Batch, Decided, Done, End, LocalRun, OpResult, Recorder, Replayed, Restoring, RunState, Told, load,
-    relied, replay,
+    reachable, relied, replay,
 };
 use crate::store::{Claim, OwnerId, StoreErrorKind};
 use crate::value::Value;
@@ -33,7 +35,7 @@ pub(crate) enum Taken {
     Over,
     /// What it relies on has changed: it waits for a person who decides.
     Asks,
-    /// This process cannot run it.
+    /// This process cannot run it, or does not reach what is left to call of it.
     NotOurs(Box<Failure>),
     /// As many runs as may are being worked on.
     NoTurn,
@@ -66,6 +68,10 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Tur
         Ok(inner) => inner,
         Err(failure) => return Ok(Taken::NotOurs(Box::new(failure))),
     };
+    let (agents, steps) = left(&stored, &inner);
+    if let Err(failure) = reachable(&desk.env, &inner.program.plan, &agents, steps).await {
+        return Ok(Taken::NotOurs(Box::new(failure)));
+    }
     let turn = match turn {
         Turn::Given(turn) => turn,
         Turn::Free => None,
@@ -101,6 +107,37 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Tur
             Err(error)
         }
     }
+}
+
+/// Who and what is left to ask and to run of a run that has begun. Nothing of one that has not: it goes by what holds for
+/// every start.
+fn left<'i>(stored: &Stored, inner: &'i pipeline::Inner) -> (Cow<'i, [DefinedAgent]>, Vec<&'i Step>) {
+    if started(&stored.entries).is_none() {
+        return (Cow::Borrowed(&[]), Vec::new());
+    }
+    let plan = &*inner.program.plan;
+    let records = stored.entries.iter().flat_map(|entry| &entry.records);
+    let settled: HashSet<Unit> = records
+        .filter(|record| record.what.is_outcome())
+        .map(|record| record.unit)
+        .collect();
+    let chosen = reuse(&stored.entries).and_then(|reuse| reuse.runs(plan));
+    let chosen: Option<HashSet<&str>> =
+        chosen.map(|steps| steps.into_iter().map(|step| step.name.as_str()).collect());
+    let is_left = |(at, step): &(u32, &Step)| {
+        let is_chosen = chosen
+            .as_ref()
+            .is_none_or(|chosen| chosen.contains(step.name.as_str()));
+        is_chosen && !settled.contains(&Unit::whole(0, *at))
+    };
+    let left = (0..).zip(&plan.steps).filter(is_left);
+    let left: Vec<&Step> = left.map(|(_, step)| step).collect();
+    // Who is asked in a fallback is asked where a step has failed.
+    let agents = match plan.on_failure {
+        Some(_) => Cow::Borrowed(inner.agents.as_slice()),
+        None => prepare::asked_by(inner, &left),
+    };
+    (agents, left)
 }
 
 /// A run that was claimed.

@@ -7,6 +7,7 @@ mod interrupt;
 mod people;
 mod property;
 mod raised_budgets;
+mod reach;
 mod rerun;
 mod resume;
 mod runners;

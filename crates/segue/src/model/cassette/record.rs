@@ -400,6 +400,10 @@ impl Tool for RecordingTool {
         self.tool.available()
     }
 
+    fn reachable(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        self.tool.reachable()
+    }
+
     fn call<'a>(&'a self, cx: ToolCx, arguments: Json) -> BoxFuture<'a, Result<Json, StepError>> {
         async move {
             let (run, step) = (cx.run_id().to_string(), cx.path());
