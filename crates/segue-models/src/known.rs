@@ -12,6 +12,8 @@ pub(crate) struct Known {
     pub(crate) key_env: Option<&'static str>,
     /// What `auto/small`, `auto/medium` and `auto/large` mean with its key; nothing where that is what is installed.
     pub(crate) sizes: Option<[&'static str; 3]>,
+    /// What only a key opens and costs nothing, where its list of models is open to anybody.
+    pub(crate) guarded: Option<&'static str>,
 }
 
 /// The sizes there are, smallest first.
@@ -32,6 +34,7 @@ pub(crate) const KNOWN: [Known; 5] = [
         base_url: "https://api.openai.com/v1",
         key_env: Some("OPENAI_API_KEY"),
         sizes: Some(["gpt-5-nano", "gpt-5-mini", "gpt-5"]),
+        guarded: None,
     },
     Known {
         name: "anthropic",
@@ -39,6 +42,7 @@ pub(crate) const KNOWN: [Known; 5] = [
         base_url: "https://api.anthropic.com/v1",
         key_env: Some("ANTHROPIC_API_KEY"),
         sizes: Some(["claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"]),
+        guarded: None,
     },
     Known {
         name: "gemini",
@@ -46,6 +50,7 @@ pub(crate) const KNOWN: [Known; 5] = [
         base_url: "https://generativelanguage.googleapis.com/v1beta",
         key_env: Some("GEMINI_API_KEY"),
         sizes: Some(["gemini-2.5-flash-lite", "gemini-2.5-flash", "gemini-2.5-pro"]),
+        guarded: None,
     },
     Known {
         name: "openrouter",
@@ -53,6 +58,7 @@ pub(crate) const KNOWN: [Known; 5] = [
         base_url: "https://openrouter.ai/api/v1",
         key_env: Some("OPENROUTER_API_KEY"),
         sizes: Some(["openai/gpt-5-nano", "openai/gpt-5-mini", "openai/gpt-5"]),
+        guarded: Some("key"),
     },
     Known {
         name: "ollama",
@@ -60,6 +66,7 @@ pub(crate) const KNOWN: [Known; 5] = [
         base_url: "http://127.0.0.1:11434",
         key_env: None,
         sizes: None,
+        guarded: None,
     },
 ];
 

@@ -29,6 +29,7 @@ pub use hosted::Hosted;
 pub use known::SIZES;
 pub use limited::{Limited, Limiters};
 pub use limiter::{Limiter, Limits};
+pub use listing::Silence;
 pub use provider::{Api, Provider};
 pub use resolve::{Environment, Key, Listed, Providers, Said};
 pub use url::Url;

@@ -1,11 +1,15 @@
-//! What a provider says it has: asked on purpose only, by `segue models ls --probe`.
+//! What a provider says it has: asked on purpose only, by `segue models ls --probe` and `segue doctor`. Nobody pays for it,
+//! and whoever answers has taken the key.
 
+use std::fmt;
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
+use reqwest::{Response, StatusCode};
 use serde_json::Value as Json;
 
 use crate::client::Client;
+use crate::known;
 use crate::provider::{Api, Provider};
 
 /// How long a provider has to answer.
@@ -15,25 +19,78 @@ const MOST: usize = 4 << 20;
 /// The version of Anthropic's interface that is spoken.
 const ANTHROPIC: (&str, &str) = ("anthropic-version", "2023-06-01");
 
-/// The models of a provider, by its own names.
-///
-/// # Errors
-/// Why it did not say; never with anything of the key or of its answer in it.
-pub(crate) async fn models(client: &Client, provider: &Provider) -> Result<Vec<String>, String> {
-    match tokio::time::timeout(PATIENCE, ask(client, provider)).await {
-        Ok(models) => models,
-        Err(_) => Err(format!("no answer within {}s", PATIENCE.as_secs())),
+/// Why a provider did not say which models it has; never with anything of a key or of an answer in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Silence {
+    /// Nobody asked it: it has no key, it may not be reached, or only this machine may be.
+    NotAsked(String),
+    /// It was asked, and does not take the key; the HTTP status.
+    KeyRefused(u16),
+    /// Nobody answered in time, or nobody at all.
+    Unreached(String),
+    /// It has no list of models: what it thinks of the key, only a call could tell.
+    NoList,
+    /// It answered with something else than a list of models.
+    Odd(String),
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Silence::NotAsked(why) | Silence::Unreached(why) | Silence::Odd(why) => f.write_str(why),
+            Silence::NoList => f.write_str("it has no list of models"),
+            Silence::KeyRefused(status) => write!(f, "it refuses the key (status {status})"),
+        }
     }
 }
 
-async fn ask(client: &Client, provider: &Provider) -> Result<Vec<String>, String> {
-    let url = provider.url(match provider.api {
+impl std::error::Error for Silence {}
+
+/// The models of a provider, by its own names.
+///
+/// # Errors
+/// Why it did not say.
+pub(crate) async fn models(client: &Client, provider: &Provider) -> Result<Vec<String>, Silence> {
+    match tokio::time::timeout(PATIENCE, ask(client, provider)).await {
+        Ok(models) => models,
+        Err(_) => Err(Silence::Unreached(format!(
+            "no answer within {}s",
+            PATIENCE.as_secs()
+        ))),
+    }
+}
+
+async fn ask(client: &Client, provider: &Provider) -> Result<Vec<String>, Silence> {
+    let list: &[&str] = match provider.api {
         Api::Ollama => &["api", "tags"],
         _ => &["models"],
-    });
-    let http = client.for_url(&url).map_err(|failure| failure.message)?;
+    };
+    let said = get(client, provider, list).await?;
+    let names = names(provider.api, &said);
+    let names = names.ok_or_else(|| Silence::Odd("its answer is no list of models".to_owned()))?;
+    // Where the list is open to anybody it says nothing of the key.
+    let guarded = known::find(&provider.name).and_then(|known| known.guarded);
+    if let (Some(guarded), Some(_)) = (guarded, &provider.key)
+        && let Err(refused @ Silence::KeyRefused(_)) = get(client, provider, &[guarded]).await
+    {
+        return Err(refused);
+    }
+    Ok(names)
+}
+
+/// What a provider says at a place below its address.
+async fn get(client: &Client, provider: &Provider, below: &[&str]) -> Result<Json, Silence> {
+    let url = provider.url(below);
+    let http = client
+        .for_url(&url)
+        .map_err(|failure| Silence::NotAsked(failure.message))?;
     let mut request = http.get(url);
     if let Some(key) = &provider.key {
+        let value = HeaderValue::from_str(key.expose());
+        if value.is_err() {
+            let why = "its key cannot be sent: it has characters that no header can have";
+            return Err(Silence::NotAsked(why.to_owned()));
+        }
         request = match provider.api {
             Api::Anthropic => request
                 .header("x-api-key", key.expose())
@@ -43,28 +100,48 @@ async fn ask(client: &Client, provider: &Provider) -> Result<Vec<String>, String
         };
     }
     // An error of the client may have the address in it, and that a key.
-    let mut answer = request
-        .send()
-        .await
-        .map_err(|_| "it cannot be reached".to_owned())?;
-    match answer.status() {
-        StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err("it refuses the key".to_owned()),
-        status => return Err(format!("it answers with status {}", status.as_u16())),
+    let answer = request.send().await;
+    let answer = answer.map_err(|_| Silence::Unreached("it cannot be reached".to_owned()))?;
+    let status = answer.status();
+    match status {
+        StatusCode::OK => body(answer).await,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Silence::KeyRefused(status.as_u16())),
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+            Err(Silence::NoList)
+        }
+        // Gemini calls a key it does not know a bad request.
+        StatusCode::BAD_REQUEST
+            if provider.api == Api::Gemini && body(answer).await.is_ok_and(|said| is_of_key(&said)) =>
+        {
+            Err(Silence::KeyRefused(status.as_u16()))
+        }
+        status => Err(Silence::Odd(format!(
+            "it answers with status {}",
+            status.as_u16()
+        ))),
     }
+}
+
+/// Whether an error of Gemini's is about the key.
+fn is_of_key(said: &Json) -> bool {
+    let details = said["error"]["details"].as_array();
+    let mut details = details.into_iter().flatten();
+    details.any(|detail| detail["reason"] == "API_KEY_INVALID")
+}
+
+async fn body(mut answer: Response) -> Result<Json, Silence> {
     let mut body = Vec::new();
     while let Some(chunk) = answer
         .chunk()
         .await
-        .map_err(|_| "its answer ends too early".to_owned())?
+        .map_err(|_| Silence::Unreached("its answer ends too early".to_owned()))?
     {
         body.extend_from_slice(&chunk);
         if body.len() > MOST {
-            return Err("its list is too long".to_owned());
+            return Err(Silence::Odd("its list is too long".to_owned()));
         }
     }
-    let said: Json = serde_json::from_slice(&body).map_err(|_| "its answer is no JSON".to_owned())?;
-    names(provider.api, &said).ok_or_else(|| "its answer is no list of models".to_owned())
+    serde_json::from_slice(&body).map_err(|_| Silence::Odd("its answer is no JSON".to_owned()))
 }
 
 fn names(api: Api, said: &Json) -> Option<Vec<String>> {
@@ -91,7 +168,7 @@ mod tests {
     use super::*;
 
     /// What a provider with this way of speaking is sent, and what comes of its answer.
-    async fn asked(api: Api, answer: &str) -> (String, Result<Vec<String>, String>) {
+    async fn asked(api: Api, answer: &str) -> (String, Result<Vec<String>, Silence>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/v1", listener.local_addr().expect("it has one"));
         let provider =
@@ -161,7 +238,7 @@ mod tests {
             (String::new(), "cannot be reached"),
         ] {
             let (_, models) = asked(Api::Chat, &answer).await;
-            let said = models.expect_err(why);
+            let said = models.expect_err(why).to_string();
             assert!(said.contains(why) && !said.contains("canary"), "{said}");
         }
     }

@@ -17,7 +17,7 @@ use crate::hosted::Hosted;
 use crate::known::{self, KNOWN, Known, OLLAMA_HOST, SIZES};
 use crate::limited::{Limited, Limiters};
 use crate::limiter::Limits;
-use crate::listing;
+use crate::listing::{self, Silence};
 use crate::ollama::{self, Missing, Server};
 use crate::provider::{Api, Provider};
 
@@ -239,10 +239,13 @@ impl Providers {
     ///
     /// # Errors
     /// Why it is not to be had, or did not say.
-    pub async fn ask(&self, provider: &str) -> Result<Vec<String>, String> {
-        let entry = self.known.get(provider).ok_or("there is no such provider")?;
-        self.way_to(entry)?;
-        let client = self.client.as_ref().ok_or("no HTTP client can be made here")?;
+    pub async fn ask(&self, provider: &str) -> Result<Vec<String>, Silence> {
+        let not_asked = |why: &str| Silence::NotAsked(why.to_owned());
+        let entry = self.known.get(provider);
+        let entry = entry.ok_or_else(|| not_asked("there is no such provider"))?;
+        self.way_to(entry).map_err(Silence::NotAsked)?;
+        let client = self.client.as_ref();
+        let client = client.ok_or_else(|| not_asked("no HTTP client can be made here"))?;
         listing::models(client, &entry.provider).await
     }
 

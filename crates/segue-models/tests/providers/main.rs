@@ -3,6 +3,7 @@
 mod answers;
 mod faults;
 mod forms;
+mod listing;
 mod litellm;
 mod pipeline;
 mod requests;

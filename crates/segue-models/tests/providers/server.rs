@@ -299,6 +299,9 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
     while bytes.len() < head + 4 + length {
         stream.read_buf(&mut bytes).await.ok()?;
     }
-    let body = serde_json::from_slice(&bytes[head + 4..]).expect("a body is JSON");
+    let body = match &bytes[head + 4..] {
+        [] => Json::Null,
+        body => serde_json::from_slice(body).expect("a body is JSON"),
+    };
     Some(Seen { path, headers, body })
 }
