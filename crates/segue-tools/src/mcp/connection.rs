@@ -12,6 +12,7 @@ use rmcp::service::{
     ClientInitializeError, NotificationContext, Peer, RoleClient, RunningService, ServiceError, serve_client,
 };
 use rmcp::transport::IntoTransport;
+use rmcp::transport::streamable_http_client::{AuthRequiredError, InsufficientScopeError};
 use segue::fault::quote;
 use serde_json::{Map, Value as Json};
 
@@ -46,6 +47,23 @@ pub(super) struct Behind {
 /// The tools of a server, by the names they go by.
 pub(super) type Tools = BTreeMap<String, Pinned>;
 
+/// Why there is no connection, as the end of a sentence that begins with the server.
+#[derive(Debug)]
+pub(super) struct Unmade {
+    pub(super) why: String,
+    /// Whether it wants to be told who asks.
+    pub(super) wants_authorisation: bool,
+}
+
+impl From<String> for Unmade {
+    fn from(why: String) -> Self {
+        Self {
+            why,
+            wants_authorisation: false,
+        }
+    }
+}
+
 /// What went wrong, as the end of a sentence that begins with the server.
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -77,10 +95,11 @@ impl ClientHandler for Client {
 
 impl Connection {
     /// Starts a program and shakes hands with it.
-    pub(super) async fn to_program(program: &Program) -> Result<Self, String> {
-        let (process, stdin, stdout) = program
-            .start()
-            .map_err(|error| format!("could not be started ({}): {error}", quote(&program.shown())))?;
+    pub(super) async fn to_program(program: &Program) -> Result<Self, Unmade> {
+        let (process, stdin, stdout) = program.start().map_err(|error| {
+            let place = quote(&program.shown());
+            Unmade::from(format!("could not be started ({place}): {error}"))
+        })?;
         let behind = Behind {
             group: process.group(),
             said: process.said(),
@@ -91,7 +110,7 @@ impl Connection {
     }
 
     /// Shakes hands over a transport.
-    pub(super) async fn over<T, E, A>(transport: T) -> Result<Self, String>
+    pub(super) async fn over<T, E, A>(transport: T) -> Result<Self, Unmade>
     where
         T: IntoTransport<RoleClient, E, A>,
         E: std::error::Error + Send + Sync + 'static,
@@ -104,7 +123,7 @@ impl Connection {
         is_stale: Arc<AtomicBool>,
         ended: Option<Ended>,
         behind: Option<Behind>,
-    ) -> Result<Self, String>
+    ) -> Result<Self, Unmade>
     where
         T: IntoTransport<RoleClient, E, A>,
         E: std::error::Error + Send + Sync + 'static,
@@ -115,8 +134,14 @@ impl Connection {
         let service = match serve_client(client, transport).await {
             Ok(service) => service,
             Err(error) => {
+                if let Some(challenge) = error.auth_challenge() {
+                    return Err(Unmade {
+                        why: unauthorised(challenge),
+                        wants_authorisation: true,
+                    });
+                }
                 let ended = ended.as_ref().and_then(|ended| ended.borrow().clone());
-                return Err(with_tail(unwelcome(error, ended), behind.as_ref()));
+                return Err(with_tail(unwelcome(error, ended), behind.as_ref()).into());
             }
         };
         let connection = Self {
@@ -129,7 +154,8 @@ impl Connection {
             tools: Mutex::default(),
         };
         connection.speaks_our_language()?;
-        connection.list().await.map_err(Trouble::into_text)?;
+        let listed = connection.list().await;
+        listed.map_err(|trouble| Unmade::from(trouble.into_text()))?;
         Ok(connection)
     }
 
@@ -209,9 +235,10 @@ impl Connection {
             )),
             ServiceError::TransportSend(error) => {
                 self.is_broken.store(true, Ordering::Release);
-                match self.ended.is_some() {
-                    true => gone(self.why().await),
-                    false => gone(format!("cannot be reached: {}", with_causes(&*error.error))),
+                match (self.ended.is_some(), challenge(&*error.error)) {
+                    (true, _) => gone(self.why().await),
+                    (false, Some(challenge)) => gone(unauthorised(challenge)),
+                    (false, None) => gone(format!("cannot be reached: {}", with_causes(&*error.error))),
                 }
             }
             ServiceError::TransportClosed | ServiceError::Cancelled { .. } => {
@@ -262,6 +289,25 @@ impl Trouble {
             Trouble::Gone(text) | Trouble::Refused(text) => text,
         }
     }
+}
+
+/// What a service wants to be told, where it says so.
+fn challenge<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e str> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(required) = error.downcast_ref::<AuthRequiredError>() {
+            return Some(&required.www_authenticate_header);
+        }
+        if let Some(more) = error.downcast_ref::<InsufficientScopeError>() {
+            return Some(&more.www_authenticate_header);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn unauthorised(challenge: &str) -> String {
+    format!("wants authorisation: {}", quote(challenge))
 }
 
 /// Why there was no handshake.

@@ -62,6 +62,11 @@ impl Address {
         self.url.to_string()
     }
 
+    /// Whether its requests say who asks.
+    pub(super) fn is_authorised(&self) -> bool {
+        self.headers.contains_key("authorization")
+    }
+
     /// Whether it is on this machine.
     fn is_loopback(&self) -> bool {
         match self.url.host() {

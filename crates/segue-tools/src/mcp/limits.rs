@@ -139,6 +139,7 @@ mod tests {
             tool: "x".into(),
             description: String::new(),
             input: json!({}),
+            output: serde_json::Value::Null,
             annotations,
         };
         let (doubted, trusted) = (Offered::all(), Offered::all().trusts_hints());

@@ -36,6 +36,9 @@ pub struct Pinned {
     pub description: String,
     /// JSON Schema of its arguments.
     pub input: Json,
+    /// JSON Schema of what it gives, where the server says what that is; else null.
+    #[serde(default, skip_serializing_if = "Json::is_null")]
+    pub output: Json,
     /// What the server says of its effects. Hints: a server may say what it likes.
     #[serde(default, skip_serializing_if = "Json::is_null")]
     pub annotations: Json,
@@ -48,7 +51,7 @@ pub enum Change {
     New,
     /// It is pinned, and the server does not have it any more.
     Gone,
-    /// These facts are others: `description`, `input`, `annotations`, `tool`.
+    /// These facts are others: `description`, `input`, `output`, `annotations`, `tool`.
     Changed(Vec<&'static str>),
 }
 
@@ -136,6 +139,10 @@ impl Pinned {
                 .unwrap_or_default()
                 .into_owned(),
             input: Json::Object(tool.input_schema.as_ref().clone()),
+            output: match &tool.output_schema {
+                Some(schema) => Json::Object(schema.as_ref().clone()),
+                None => Json::Null,
+            },
             annotations: annotations.and_then(Result::ok).unwrap_or(Json::Null),
             tool: tool.name.into_owned(),
         };
@@ -143,13 +150,18 @@ impl Pinned {
         pinned
     }
 
+    /// What a tool does not have is no part of it: a pin from before there were output schemas still holds.
     fn computed(&self) -> String {
-        hash_of(&json!([
-            self.tool,
-            self.description,
-            self.input,
-            self.annotations
-        ]))
+        let mut facts = vec![
+            json!(self.tool),
+            json!(self.description),
+            self.input.clone(),
+            self.annotations.clone(),
+        ];
+        if !self.output.is_null() {
+            facts.push(self.output.clone());
+        }
+        hash_of(&Json::Array(facts))
     }
 
     /// What the server says of its effects, one hint.
@@ -194,6 +206,7 @@ impl Change {
             ("tool", pin.tool == found.tool),
             ("description", pin.description == found.description),
             ("input", pin.input == found.input),
+            ("output", pin.output == found.output),
             ("annotations", pin.annotations == found.annotations),
         ];
         let others: Vec<_> = facts
@@ -209,6 +222,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = |fact: &&str| match *fact {
             "input" => "what it takes",
+            "output" => "what it gives",
             "annotations" => "what it says of its effects",
             "tool" => "what the server calls it",
             _ => "its description",
@@ -289,6 +303,23 @@ mod tests {
         )]);
         let changed = Change::between(&pinned, &other.expect("it has a name"));
         assert_eq!(changed["read_file"], Change::Changed(vec!["tool", "input"]));
+
+        let mut gives = tool("readFile", "Reads.", json!({"type": "object"}));
+        gives.output_schema = Some(
+            json!({"type": "object"})
+                .as_object()
+                .expect("it is one")
+                .clone()
+                .into(),
+        );
+        let gives = listed(vec![gives]).expect("it has a name");
+        let changed = Change::between(&pinned, &gives);
+        assert_eq!(changed["read_file"], Change::Changed(vec!["output"]));
+        assert_eq!(changed["read_file"].to_string(), "has changed: what it gives");
+        let mut pins_of = Pins::default();
+        pins_of.set("files", gives);
+        assert_eq!(Pins::read(&pins_of.text()), Ok(pins_of.clone()));
+        assert!(Pins::read(&pins_of.text().replace("\"output\"", "\"annotations\"")).is_err());
 
         let gone = Change::between(&pinned, &BTreeMap::new());
         assert_eq!(gone["read_file"], Change::Gone);

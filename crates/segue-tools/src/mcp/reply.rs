@@ -1,22 +1,45 @@
-//! What a call gave: the structured content of a server's answer where it has any, else its text.
+//! What a call gave: the structured content of a server's answer where it has any, else its text. Where the server says
+//! what its tool gives, it is held to that: the protocol makes it a duty of the server, and nobody is told anything else.
 
 use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
+use segue::schema::Schema;
 use serde_json::Value as Json;
 
-/// What a tool gives, or what the server says has gone wrong.
-pub(super) fn read(result: CallToolResult) -> Result<Json, String> {
+/// Violations that are told of one answer; the first is mostly enough.
+const TOLD: usize = 3;
+
+/// Why there is nothing of use in an answer.
+#[derive(Debug, PartialEq)]
+pub(super) enum Unusable {
+    /// The tool has failed: what the server says of that.
+    Failed(String),
+    /// The tool has given something else than its output schema says; what is wrong with it.
+    Unlike(String),
+}
+
+/// What a tool gives, held against what its server says it gives.
+pub(super) fn read(result: CallToolResult, output: Option<&Schema>) -> Result<Json, Unusable> {
     if result.is_error == Some(true) {
         let said = text(&result.content);
         let structured = result.structured_content.map(|value| value.to_string());
-        return Err(match (said.trim(), structured) {
+        return Err(Unusable::Failed(match (said.trim(), structured) {
             ("", Some(structured)) => structured,
             ("", None) => "the server does not say why".to_owned(),
             (said, _) => said.to_owned(),
-        });
+        }));
     }
-    Ok(result
-        .structured_content
-        .unwrap_or_else(|| Json::String(text(&result.content))))
+    match (result.structured_content, output) {
+        (Some(given), Some(output)) => match output.validate(&given) {
+            Ok(()) => Ok(given),
+            Err(violations) => {
+                let told: Vec<String> = violations.iter().take(TOLD).map(ToString::to_string).collect();
+                Err(Unusable::Unlike(told.join("; ")))
+            }
+        },
+        (Some(given), None) => Ok(given),
+        (None, Some(_)) => Err(Unusable::Unlike("there is no structured content".to_owned())),
+        (None, None) => Ok(Json::String(text(&result.content))),
+    }
 }
 
 /// The parts of an answer as one text. What is no text is named and left out: bytes in a model's prompt help nobody.
@@ -58,7 +81,45 @@ mod tests {
     use super::*;
 
     fn result(value: Json) -> Result<Json, String> {
-        read(serde_json::from_value(value).expect("it is a result"))
+        let read = read(serde_json::from_value(value).expect("it is a result"), None);
+        read.map_err(|unusable| match unusable {
+            Unusable::Failed(why) => why,
+            Unusable::Unlike(why) => panic!("it is held against nothing: {why}"),
+        })
+    }
+
+    #[test]
+    fn what_is_given_is_held_against_what_the_server_says_it_gives() {
+        let output = json!({
+            "type": "object", "properties": {"sum": {"type": "number"}, "of": {"type": "array", "items": {"type": "number"}}},
+            "required": ["sum"],
+        });
+        let output = Schema::from_json(output).expect("a schema");
+        let held = |value: Json| {
+            read(
+                serde_json::from_value(value).expect("it is a result"),
+                Some(&output),
+            )
+        };
+        let unlike = |why: &str| Err(Unusable::Unlike(why.to_owned()));
+        let given = |given: Json| held(json!({"content": [], "structuredContent": given}));
+        assert_eq!(given(json!({"sum": 3})), Ok(json!({"sum": 3})));
+        assert_eq!(
+            given(json!({"sum": "3"})),
+            unlike("/sum: needs a number, found the text `3`")
+        );
+        assert_eq!(
+            given(json!({"of": [1, null]})),
+            unlike("/of/1: needs a number, found null; `sum` is missing")
+        );
+        assert_eq!(given(Json::Null), unlike("needs an object, found null"));
+        assert_eq!(
+            held(json!({"content": [{"type": "text", "text": "{\"sum\": 3}"}]})),
+            unlike("there is no structured content")
+        );
+        // A tool that fails owes nothing else.
+        let failed = json!({"content": [{"type": "text", "text": "no"}], "isError": true});
+        assert_eq!(held(failed), Err(Unusable::Failed("no".to_owned())));
     }
 
     #[test]

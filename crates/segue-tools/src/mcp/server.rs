@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use segue::schema::Schema;
 use segue::{ErrorKind, Failure};
 use serde_json::Value as Json;
 
-use super::connection::{Connection, Tools, Trouble};
+use super::connection::{Connection, Tools, Trouble, Unmade};
 use super::http::Address;
 use super::limits::Offered;
 use super::pin::{Change, Pinned};
 use super::process::Program;
-use super::reply;
+use super::reply::{self, Unusable};
 use super::start::{self, Starts};
 use super::tool::McpTool;
 
@@ -226,11 +227,34 @@ impl Server {
         Ok(changes)
     }
 
-    /// Calls a tool, if it is what was pinned.
+    /// Connects, and looks whether a tool is what was pinned. A server that could not be had a moment ago is not tried again
+    /// at once: runs that need it are looked at several times a second.
+    pub(super) async fn ready(&self, name: &str, pinned: &Pinned) -> Result<(), Failure> {
+        let lately = {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = state.connecting.as_ref().and_then(Shared::peek);
+            let failed = last.and_then(|connected| connected.as_ref().err());
+            failed.filter(|_| state.starts.is_recent(start::now())).cloned()
+        };
+        if let Some(failure) = lately {
+            return Err(failure);
+        }
+        let connection = self.connection().await?;
+        let tools = connection
+            .tools()
+            .await
+            .map_err(|trouble| self.failed(&trouble.into_text()))?;
+        match Change::of(pinned, tools.get(name)) {
+            Some(change) => Err(self.not_as_pinned(name, &change)),
+            None => Ok(()),
+        }
+    }
+
+    /// Calls a tool, if it is what was pinned. What it gives has to be what the pin says it gives.
     pub(super) async fn call(
         &self,
         name: &str,
-        pinned: &Pinned,
+        (pinned, output): (&Pinned, Option<&Schema>),
         arguments: Json,
         key: String,
     ) -> Result<Json, Failure> {
@@ -255,7 +279,14 @@ impl Server {
             .unwrap_or_else(PoisonError::into_inner)
             .starts
             .works();
-        reply::read(result).map_err(|why| Failure::new(ErrorKind::Tool, format!("`{full}` failed: {why}")))
+        reply::read(result, output).map_err(|unusable| match unusable {
+            Unusable::Failed(why) => Failure::new(ErrorKind::Tool, format!("`{full}` failed: {why}")),
+            Unusable::Unlike(why) => self
+                .failed(&format!(
+                    "gave for `{full}` what does not fit its output schema: {why}"
+                ))
+                .hint("the server does not keep to what it says itself; whoever makes it can mend that"),
+        })
     }
 
     /// That a tool is not what was pinned, and what to do about it.
@@ -294,6 +325,14 @@ impl Server {
         connecting.await
     }
 
+    /// Whether it is told who asks.
+    fn is_authorised(&self) -> bool {
+        match &self.reach {
+            Reach::Program(_) => false,
+            Reach::Address(address) => address.is_authorised(),
+        }
+    }
+
     fn connect(&self) -> BoxFuture<'static, Connected> {
         let (name, reach, limit, is_offline) =
             (self.name.clone(), self.reach.clone(), self.start, self.is_offline);
@@ -306,16 +345,23 @@ impl Server {
                 }
             }
         };
-        let (name, place) = (self.name.clone(), self.place());
+        let (name, place, authorised) = (self.name.clone(), self.place(), self.is_authorised());
         async move {
-            let why = match tokio::time::timeout(limit, open).await {
+            let unmade = match tokio::time::timeout(limit, open).await {
                 Ok(Ok(Ok(connection))) => return Ok(Arc::new(connection)),
                 Ok(Err(failure)) => return Err(failure),
-                Ok(Ok(Err(why))) => why,
-                Err(_) => format!("did not get ready within {}ms", limit.as_millis()),
+                Ok(Ok(Err(unmade))) => unmade,
+                Err(_) => Unmade::from(format!("did not get ready within {}ms", limit.as_millis())),
             };
-            let failure = Failure::new(ErrorKind::Tool, format!("MCP server `{name}` {why}"));
-            Err(failure.hint(format!("look whether it works: {place}")))
+            let failure = Failure::new(ErrorKind::Tool, format!("MCP server `{name}` {}", unmade.why));
+            Err(failure.hint(match (unmade.wants_authorisation, authorised) {
+                (false, _) => format!("look whether it works: {place}"),
+                (true, true) => format!("it does not take the `Authorization` that `[mcp.{name}]` sends"),
+                (true, false) => format!(
+                    "give it a bearer token: `header = {{ Authorization = \"Bearer secret://NAME\" }}` in `[mcp.{name}]`, \
+                     and the token in `SEGUE_SECRET_NAME`"
+                ),
+            }))
         }
         .boxed()
     }

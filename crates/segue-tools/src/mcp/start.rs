@@ -34,6 +34,12 @@ impl Starts {
         Ok(())
     }
 
+    /// Whether the last start was so short a while ago that another one is likely to end like it.
+    pub(super) fn is_recent(&self, now: Instant) -> bool {
+        self.last
+            .is_some_and(|last| now.saturating_duration_since(last) < PAUSE)
+    }
+
     /// A call was answered: the server works.
     pub(super) fn works(&mut self) {
         self.in_a_row = 0;
@@ -65,6 +71,8 @@ mod tests {
         let later = begin + PAUSE;
         assert_eq!(starts.begin(later), Ok(()), "once more after the pause");
         assert_eq!(starts.begin(later), Err((MOST + 1, PAUSE)));
+        assert!(starts.is_recent(later));
+        assert!(!starts.is_recent(later + PAUSE));
     }
 
     #[test]

@@ -139,6 +139,40 @@ async fn a_service_that_says_no_is_named_and_its_headers_are_not_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_wants_authorisation_says_how_it_is_given() {
+    for answer in [
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"search\"\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 403 Forbidden\r\nWWW-Authenticate: Bearer realm=\"search\"\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let (address, _) = answering(answer).await;
+        let found = Server::new("web", Reach::Address(address)).found().await;
+        let failure = found.expect_err("it wants to know who asks");
+        assert_eq!(failure.kind, ErrorKind::Tool);
+        assert_eq!(
+            failure.message,
+            "MCP server `web` wants authorisation: `Bearer realm=\"search\"`"
+        );
+        assert_eq!(
+            failure.hints,
+            [
+                "give it a bearer token: `header = { Authorization = \"Bearer secret://NAME\" }` in `[mcp.web]`, \
+              and the token in `SEGUE_SECRET_NAME`"
+            ]
+        );
+        let (address, _) = answering(answer).await;
+        let address = address.header("Authorization", Secret::new("Bearer canary-2"));
+        let found = Server::new("web", Reach::Address(address.expect("a header")))
+            .found()
+            .await;
+        let failure = found.expect_err("it is another token it wants");
+        assert_eq!(
+            failure.hints,
+            ["it does not take the `Authorization` that `[mcp.web]` sends"]
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_never_answers_is_not_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();

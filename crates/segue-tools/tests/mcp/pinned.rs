@@ -94,3 +94,61 @@ async fn without_pins_it_has_no_tools_and_nothing_is_started_to_know_that() {
     assert!(!server.is_pinned());
     assert_eq!(faulty.log(), [""; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tool_gives_is_held_against_its_pinned_output_schema() {
+    let faulty = Faulty::new();
+    let server = faulty.pinned(&[]).await;
+    let sum = |given| call(&server, "sum", given);
+    assert_eq!(sum(json!({"total": 3})).await, Ok(json!({"total": 3})));
+    let unlike = sum(json!({"total": "three"})).await.expect_err("it is no number");
+    assert_eq!(unlike.kind, ErrorKind::Tool);
+    assert_eq!(
+        unlike.message,
+        "MCP server `faults` gave for `faults.sum` what does not fit its output schema: \
+         /total: needs a number, found the text `three`"
+    );
+    let unstructured = sum(json!({})).await.expect_err("it is text");
+    assert_eq!(
+        unstructured.message,
+        "MCP server `faults` gave for `faults.sum` what does not fit its output schema: there is no structured content"
+    );
+    server.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_schema_that_is_another_now_or_none_at_all_is_not_called_on() {
+    let faulty = Faulty::new();
+    let file = faulty.folder.path().join("output");
+    fs::write(&file, r#"{"type": "object"}"#).expect("a file");
+    let arguments = ["--output", &file.display().to_string()];
+    let server = faulty.pinned(&arguments).await;
+    fs::write(&file, r#"{"type": "object", "required": ["total"]}"#).expect("a file");
+    let refused = call(&server, "sum", json!({"total": 3}))
+        .await
+        .expect_err("it has changed");
+    assert_eq!(refused.kind, ErrorKind::DefinitionChanged);
+    assert_eq!(
+        refused.message,
+        "`faults.sum` is not what was pinned: it has changed: what it gives"
+    );
+    server.close().await;
+
+    fs::write(
+        &file,
+        r#"{"type": "object", "properties": {"total": {"type": "money"}}}"#,
+    )
+    .expect("a file");
+    let server = faulty.pinned(&arguments).await;
+    let sum = server.tools().find(|tool| tool.spec().name == "faults.sum");
+    let none = sum.expect("it is pinned").available().expect_err("it is none");
+    assert_eq!(none.kind, ErrorKind::InvalidDefinition);
+    assert!(
+        none.message
+            .starts_with("the output schema of `faults.sum` is none at /properties/total/type: "),
+        "{}",
+        none.message
+    );
+    assert_eq!(none.hints, ["`allow` in `[mcp.faults]` can leave the tool out"]);
+    server.close().await;
+}

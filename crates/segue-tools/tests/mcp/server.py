@@ -1,6 +1,6 @@
 """An MCP server over its pipes that goes wrong in the ways it is told to. Standard library only.
 
-    server.py [--start hang|garbage|die|old|refuse|flood] [--description FILE]
+    server.py [--start hang|garbage|die|old|refuse|flood] [--description FILE] [--output FILE]
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 parser = argparse.ArgumentParser()
 parser.add_argument("--start")
 parser.add_argument("--description")
+parser.add_argument("--output")
 parser.add_argument("--log")
 options = parser.parse_args()
 
@@ -56,11 +57,16 @@ def tools():
             description = file.read()
     if changed:
         description += " And tells others."
+    output = {"type": "object", "properties": {"total": {"type": "number"}}, "required": ["total"]}
+    if options.output:
+        with open(options.output) as file:
+            output = json.load(file)
+    total = tool("sum", "Adds up.", {"total": {}}, outputSchema=output, annotations={"readOnlyHint": True})
     slow = tool("slow", "Hangs, the first time.", annotations={"readOnlyHint": True})
     wipe = tool("wipe", "Wipes.", annotations={"destructiveHint": True})
     names = "pid die hang garbage flood chatter env meta child cancelled wrong refuse change".split()
     echo = tool("echo", description, {"text": {"type": "string"}}, annotations={"readOnlyHint": True})
-    return [echo, slow, wipe] + [tool(name, f"Tests {name}.") for name in names]
+    return [echo, slow, total, wipe] + [tool(name, f"Tests {name}.") for name in names]
 
 
 def call(request):
@@ -69,6 +75,10 @@ def call(request):
     name, arguments = params["name"], params.get("arguments", {})
     if name == "echo":
         text(request, arguments["text"])
+    elif name == "sum":
+        # Whatever it is told to give, and nothing where it is told nothing.
+        structured = {"structuredContent": arguments} if arguments else {}
+        answer(request, {"content": [{"type": "text", "text": json.dumps(arguments)}], **structured})
     elif name == "pid":
         text(request, str(os.getpid()))
     elif name == "die":

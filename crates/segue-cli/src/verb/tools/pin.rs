@@ -174,10 +174,11 @@ fn difference(before: &Pinned, now: &Pinned) -> Vec<String> {
     let text = |tool: &Pinned| {
         let part = |value: &Json| serde_json::to_string_pretty(value).unwrap_or_default();
         format!(
-            "{}\n{}\n{}\n{}\n",
+            "{}\n{}\n{}\n{}\n{}\n",
             tool.tool,
             tool.description,
             part(&tool.input),
+            part(&tool.output),
             part(&tool.annotations)
         )
     };
