@@ -153,7 +153,7 @@ pub(crate) enum Verb {
     Budgets(BudgetsArgs),
     /// Stop all new model and tool calls, or let them go on
     Halt(HaltArgs),
-    /// Look whether everything here is as it should be
+    /// Look whether everything here is as it should be, and ask providers whether they take their keys
     Doctor(DoctorArgs),
     /// Draw a pipeline
     Graph(GraphArgs),

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use segue::store::Store;
-use segue::{ErrorKind, Plan, RunHandle, RunId, RunStatus, Runner};
+use segue::store::{SignalKind, Store};
+use segue::{Error, ErrorKind, Plan, RunHandle, RunId, RunStatus, Runner};
 use segue_tools::mcp::Server;
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
+use crate::naming::unread;
 use crate::operator::Operator;
 use crate::problem::Problem;
 use crate::program::Program;
@@ -42,6 +43,18 @@ pub(crate) fn runtime() -> Result<Runtime, Problem> {
         .enable_all()
         .build()
         .map_err(|error| Problem::new(ErrorKind::Internal, format!("cannot start: {error}")))
+}
+
+/// Why a run was not taken up, and that it is still there to be.
+fn left(error: Error, run: RunId) -> Problem {
+    let is_busy = matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound);
+    let problem = Problem::from(error);
+    match is_busy {
+        true => problem,
+        false => problem.hint(format!(
+            "{run} is left as it is; `segue resume {run}` goes on with it once that is mended"
+        )),
+    }
 }
 
 impl Desk {
@@ -90,6 +103,41 @@ impl Desk {
         servers::verify(plan, &self.servers, &self.project, self.screen).await
     }
 
+    /// The same desk, or one that knows more: MCP servers that a plan names and nobody has pinned yet are asked first, as
+    /// they are before a run.
+    ///
+    /// # Errors
+    /// When one is not trusted or cannot be reached.
+    pub(crate) async fn knowing(self, plan: Option<&Plan>, program: &Program) -> Result<Self, Problem> {
+        match plan {
+            Some(plan) if servers::pin_first(plan, &self.project, program).await? => {
+                Self::open(program, self.project, Open::ToRead).await
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Takes up a run that nobody works on.
+    ///
+    /// # Errors
+    /// When somebody works on it; when this process cannot, or does not reach what the run still has to call: then it is
+    /// left as it is.
+    pub(crate) async fn take_up(&self, run: RunId) -> Result<RunHandle<Json>, Problem> {
+        self.runner.resume(run).await.map_err(|error| left(error, run))
+    }
+
+    /// What a run was told that nobody who works on it has heard yet.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub(crate) async fn unheard(&self, run: RunId) -> Result<Vec<SignalKind>, Problem> {
+        let signals = self.store.signals(run).await.map_err(unread)?;
+        let kinds = signals.into_iter().map(|signal| signal.kind);
+        Ok(kinds
+            .filter(|kind| !matches!(kind, SignalKind::Refused { .. }))
+            .collect())
+    }
+
     /// Takes up a run whose owner says nothing, when the lease is over.
     ///
     /// # Errors
@@ -101,7 +149,7 @@ impl Desk {
                 Err(error) if error.kind() == ErrorKind::Conflict && silent > 0 => {
                     tokio::time::sleep(LOOK).await;
                 }
-                resumed => return Ok(resumed?),
+                resumed => return resumed.map_err(|error| left(error, run)),
             }
         }
     }
@@ -182,11 +230,15 @@ impl Desk {
         for (run, why) in &recovered.left {
             if !told.contains(run) {
                 told.push(*run);
-                let why = words::one_line(&why.message);
+                let message = words::one_line(&why.message);
                 self.screen.progress(&format!(
-                    "{} {run} is left as it is: {why}",
+                    "{} {run} is left as it is: {message}",
                     style.yellow("warning:")
                 ));
+                for hint in &why.hints {
+                    let hint = words::one_line(hint);
+                    self.screen.progress(&format!("{} {hint}", style.cyan("hint:")));
+                }
             }
         }
         recovered.silent

@@ -98,9 +98,13 @@ pub(crate) fn load(path: &Path, operator: &Operator, strict: bool) -> Result<Loa
 /// A file with the value of a secret in it, which would be kept with every run.
 fn with_secret(path: &Path, name: &str) -> Rejected {
     let message = format!("the value of the secret `{name}` stands in the file");
+    // Whoever wrote the file may not take it for one.
+    let hint = match name.starts_with("tools.") || name.starts_with("mcp.") {
+        true => "take it out; what stands in a `header` or an `env` of `segue.toml` counts as secret",
+        false => "take it out, and give it to whoever needs it by its environment variable",
+    };
     let name = path.display().to_string();
-    let fault = Fault::new(Code::SecretLiteral, message);
-    let mut fault = fault.hint("take it out, and give it to whoever needs it by its environment variable");
+    let mut fault = Fault::new(Code::SecretLiteral, message).hint(hint);
     fault.file = Some(name.clone());
     Rejected {
         name,

@@ -44,7 +44,7 @@ impl Project {
         let config = Config::read(named.as_deref(), &folder)?;
         let store = store(common, &config)?;
         if let Value::Text(url) = &store.value {
-            secrets::know_all_of(&config, url);
+            secrets::know_all_of(&config, url, &folder);
         }
         Ok(Self {
             folder,

@@ -1,8 +1,11 @@
 //! Secrets of this process: what its environment and its operator's configuration keep secret, known to the one redactor
 //! that everything passes which enters a run or is printed. A value is read where it is used and nowhere kept as text.
 
+use std::path::Path;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use segue::fault::{Code, Fault, Faults, Source, quote};
 use segue::file::suggest::Nearest;
 use segue::redact::{Redactor, SHORTEST};
@@ -32,6 +35,9 @@ const OTHER_VARIABLES: [&str; 4] = [
 const VARIABLE: &str = "SEGUE_SECRET_";
 /// How the configuration names one.
 const REFERENCE: &str = "secret://";
+
+/// What stands before a secret in a header.
+const SCHEMES: [&str; 5] = ["Bearer", "Basic", "Token", "ApiKey", "Key"];
 
 /// Everything that is secret here, as far as it is known by now.
 static KNOWN: LazyLock<RwLock<Redactor>> = LazyLock::new(|| RwLock::new(of_environment()));
@@ -67,7 +73,7 @@ fn of_environment() -> Redactor {
 }
 
 /// What a configuration keeps secret, and a store named above it.
-pub(crate) fn know_all_of(config: &Config, store: &str) {
+pub(crate) fn know_all_of(config: &Config, store: &str, folder: &Path) {
     for password in passwords(store) {
         know("store.url", &password);
     }
@@ -82,9 +88,63 @@ pub(crate) fn know_all_of(config: &Config, store: &str) {
                     know(text, &key);
                 }
             }
+            ["tools" | "mcp", _, table @ ("env" | "header"), name] if !is_public(table, name) => {
+                let secret = handed(text).into_iter().filter(|value| !is_place(value, folder));
+                secret.for_each(|value| know(&path.join("."), &value));
+            }
             _ => {}
         }
     }
+}
+
+/// Entries that say nothing secret: their values stand in ordinary text, which would be full of holes without them.
+fn is_public(table: &str, name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    match table {
+        "header" => name.starts_with("accept") || matches!(&*name, "content-type" | "user-agent"),
+        _ => name.starts_with("lc_") || matches!(&*name, "path" | "home" | "lang" | "tz" | "tmpdir"),
+    }
+}
+
+/// Whether a value only says where something is: a file or folder that is there, or an address with nothing behind its host.
+/// What tools give is full of such, and later calls need them as they are.
+fn is_place(value: &str, folder: &Path) -> bool {
+    let behind = value
+        .split_once("://")
+        .map(|(_, rest)| rest.trim_end_matches('/'));
+    let is_host = |host: &str| {
+        host.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    };
+    behind.is_some_and(is_host) || (!value.is_empty() && folder.join(value).exists())
+}
+
+/// The values that a tool or a server is handed by an entry of its environment or a header: all that is written there, and
+/// what is behind the name of a scheme (`Bearer`, `Basic`). What it names as `secret://NAME` is known anyway.
+fn handed(text: &str) -> Vec<String> {
+    let names = named(text);
+    let mut values = Vec::new();
+    let mut at = 0;
+    for (start, name) in &names {
+        values.push(text[at..*start].trim().to_owned());
+        at = start + REFERENCE.len() + name.len();
+    }
+    values.push(text[at..].trim().to_owned());
+    let is_scheme = |word: &str| SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(word));
+    if let (true, Some((scheme, given))) = (names.is_empty(), text.trim().split_once(' '))
+        && is_scheme(scheme)
+    {
+        let given = given.trim();
+        values.push(given.to_owned());
+        if scheme.eq_ignore_ascii_case("basic")
+            && let Ok(pair) = STANDARD.decode(given)
+        {
+            let pair = String::from_utf8_lossy(&pair).into_owned();
+            values.extend(pair.split_once(':').map(|(_, password)| password.to_owned()));
+            values.push(pair);
+        }
+    }
+    values
 }
 
 /// The password of an address, as it is written and as it is meant.
@@ -277,6 +337,47 @@ mod tests {
             "postgres://a:secret://DB@db/r",
         ] {
             assert!(of(url).is_empty(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_a_tool_is_handed_is_known_with_and_without_its_scheme() {
+        assert_eq!(handed("correct horse battery"), ["correct horse battery"]);
+        assert_eq!(handed("Bearer tok-1"), ["Bearer tok-1", "tok-1"]);
+        assert_eq!(
+            handed("Basic YWRhOm9wZW4gc2VzYW1l"),
+            [
+                "Basic YWRhOm9wZW4gc2VzYW1l",
+                "YWRhOm9wZW4gc2VzYW1l",
+                "open sesame",
+                "ada:open sesame"
+            ]
+        );
+        assert_eq!(handed("id=ada-42;key=secret://CRM"), ["id=ada-42;key=", ""]);
+        assert_eq!(handed("tok-1"), ["tok-1"]);
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("documents")).expect("a folder");
+        for (value, expected) in [
+            ("./documents", true),
+            ("https://api.example.com:8443/", true),
+            ("http://[::1]:9000", true),
+            ("./document", false),
+            ("https://hooks.example.com/T1/B2/x3", false),
+            ("https://ada:sesame@example.com", false),
+            ("https://example.com?key=sesame", false),
+            ("open sesame", false),
+        ] {
+            assert_eq!(is_place(value, folder.path()), expected, "{value}");
+        }
+        for (table, name, expected) in [
+            ("header", "Accept-Language", true),
+            ("header", "Content-Type", true),
+            ("header", "X-Api-Key", false),
+            ("env", "LC_ALL", true),
+            ("env", "PATH", true),
+            ("env", "TOKEN", false),
+        ] {
+            assert_eq!(is_public(table, name), expected, "{table} {name}");
         }
     }
 

@@ -3,8 +3,8 @@
 use indexmap::IndexMap;
 use segue::question::{Question, QuestionKind, QuestionStatus};
 use segue::schema::Schema;
-use segue::store::Store;
-use segue::{ErrorKind, QuestionId};
+use segue::store::{SignalKind, Store};
+use segue::{Error, ErrorKind, QuestionId};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::{AnswerArgs, Form};
@@ -34,7 +34,7 @@ pub(crate) fn answer(arguments: &AnswerArgs, program: &mut Program) -> Result<Ex
             may_ask: !arguments.no_input && is_somebody_there(),
             events: arguments.output == Form::Ndjson,
         };
-        give(&desk, &question, given, heard, program).await
+        give(desk, &question, given, heard, program).await
     });
     runtime.shutdown_background();
     exit
@@ -53,7 +53,7 @@ pub(super) struct Heard {
 /// # Errors
 /// When it does not fit, or the question is not open any more.
 pub(super) async fn give(
-    desk: &Desk,
+    desk: Desk,
     question: &Question,
     given: Json,
     heard: Heard,
@@ -62,7 +62,8 @@ pub(super) async fn give(
     secrets::warn_of("the answer", &given, program.screen);
     let before = desk.runner.attach(question.run).await?;
     let seen = before.view().last_seq();
-    desk.runner.answer_as(question.id, given, &who(), "cli").await?;
+    let answered = desk.runner.answer_as(question.id, given, &who(), "cli").await;
+    let desk = goes_on(desk, question, answered, program).await?;
     let run = desk.runner.attach(question.run).await?;
     if program.common.json {
         let answered = desk.store.question(question.id).await.map_err(naming::unread)?;
@@ -70,7 +71,7 @@ pub(super) async fn give(
             from: seen,
             ..Attend::default()
         };
-        let (exit, record) = attend.quietly(desk, run, program).await?;
+        let (exit, record) = attend.quietly(&desk, run, program).await?;
         program.output.object(&json!({
             "schema": "segue.answer/1", "accepted": true, "question": answered, "run": record,
         }));
@@ -82,7 +83,36 @@ pub(super) async fn give(
         from: seen,
         ..Attend::default()
     };
-    attend.follow(desk, run, program).await
+    attend.follow(&desk, run, program).await
+}
+
+/// The desk at which a run goes on that was just answered, here or where somebody works on it.
+///
+/// # Errors
+/// When the answer was not accepted; when it was, and this process cannot go on with the run: the answer is kept.
+async fn goes_on(
+    desk: Desk,
+    question: &Question,
+    answered: Result<(), Error>,
+    program: &Program,
+) -> Result<Desk, Problem> {
+    let refused = |kind: ErrorKind| matches!(kind, ErrorKind::InvalidInput | ErrorKind::Conflict);
+    let is_kept = answered.as_ref().err().is_none_or(|error| !refused(error.kind()));
+    let unheard = desk.unheard(question.run).await?;
+    let is_it = |kind: &SignalKind| matches!(kind, SignalKind::Answer { question: asked, .. } if *asked == question.id);
+    if !is_kept || !unheard.iter().any(is_it) {
+        answered?;
+        return Ok(desk);
+    }
+    let kept = |problem: Problem| problem.hint("the answer is kept, and is not asked for again");
+    let plan = desk.runner.attach(question.run).await?.view().plan().cloned();
+    let desk = desk.knowing(plan.as_deref(), program).await.map_err(kept)?;
+    match desk.take_up(question.run).await {
+        Ok(_) => Ok(desk),
+        // Somebody works on it, and hears of the answer there.
+        Err(problem) if problem.failure().kind == ErrorKind::Conflict => Ok(desk),
+        Err(problem) => Err(kept(problem)),
+    }
 }
 
 /// The question that is meant: by its id, or the only open one of a run.

@@ -37,7 +37,7 @@ pub(crate) fn approve(arguments: &ApproveArgs, program: &mut Program) -> Result<
             may_ask: !arguments.no_input && is_somebody_there(),
             events: arguments.output == Form::Ndjson,
         };
-        answer::give(&desk, &question, given, heard, program).await
+        answer::give(desk, &question, given, heard, program).await
     });
     runtime.shutdown_background();
     exit

@@ -170,7 +170,10 @@ fn ask(listed: &[Listed], providers: &Providers) -> Result<IndexMap<String, Prob
     Ok(runtime.block_on(async {
         let mut probes = IndexMap::new();
         for provider in listed.iter().filter(|provider| provider.refused.is_none()) {
-            probes.insert(provider.name.clone(), providers.ask(&provider.name).await);
+            probes.insert(
+                provider.name.clone(),
+                providers.ask(&provider.name).await.map_err(|why| why.to_string()),
+            );
         }
         probes
     }))

@@ -43,10 +43,23 @@ pub(crate) fn rerun(arguments: &RerunArgs, program: &mut Program) -> Result<Exit
     let exit = runtime.block_on(async {
         let desk = Desk::open(program, project, Open::ToRead).await?;
         let source = source(&desk, arguments).await?;
+        let desk = match &source {
+            Source::Run(run) => {
+                let view = desk.runner.attach(*run).await?.view();
+                desk.knowing(view.plan().map(|plan| &**plan), program).await?
+            }
+            // Its pipeline is linked already, so its tools are known.
+            Source::Workspace(_) => desk,
+        };
         let (pipeline, definition) = old(&desk, &source).await?;
-        let pipeline = match arguments.definition {
-            Definition::Old => pipeline,
-            Definition::New => new(definition.as_deref(), &pipeline, program)?,
+        let (desk, pipeline) = match arguments.definition {
+            Definition::Old => (desk, pipeline),
+            Definition::New => {
+                let path = file(definition.as_deref(), &pipeline, program)?;
+                let named = pipelines::load(&path, &program.operator(Some(&path))?, false)?;
+                let desk = desk.knowing(Some(&*named.plan), program).await?;
+                (desk, new(&path, &pipeline, program)?)
+            }
         };
         let wish = || -> Result<Rerun, Problem> {
             let rerun = match &source {
@@ -107,19 +120,19 @@ async fn old(desk: &Desk, source: &Source) -> Result<(Pipeline<Json, Json>, Opti
     }
 }
 
-/// The definition as its file says now.
-fn new(
-    definition: Option<&str>,
-    old: &Pipeline<Json, Json>,
-    program: &Program,
-) -> Result<Pipeline<Json, Json>, Problem> {
+/// The file of a definition, where it is now.
+fn file(definition: Option<&str>, old: &Pipeline<Json, Json>, program: &Program) -> Result<PathBuf, Problem> {
     let named = definition.and_then(|definition| definition.strip_prefix("file:"));
-    let path = match named.map(Path::new).filter(|path| pipelines::is_there(path)) {
-        Some(path) => path.to_owned(),
-        None => find_file(old.name(), program)?,
-    };
-    let operator = program.operator(Some(&path))?;
-    let loaded = pipelines::load(&path, &operator, false)?;
+    match named.map(Path::new).filter(|path| pipelines::is_there(path)) {
+        Some(path) => Ok(path.to_owned()),
+        None => find_file(old.name(), program),
+    }
+}
+
+/// The definition as its file says now.
+fn new(path: &Path, old: &Pipeline<Json, Json>, program: &Program) -> Result<Pipeline<Json, Json>, Problem> {
+    let operator = program.operator(Some(path))?;
+    let loaded = pipelines::load(path, &operator, false)?;
     if loaded.plan.name != old.name() {
         let message = format!(
             "`{}` is pipeline `{}`, not `{}`",

@@ -22,17 +22,19 @@ pub(crate) fn resume(arguments: &ResumeArgs, program: &mut Program) -> Result<Ex
         let desk = Desk::open(program, project, Open::ToRead).await?;
         let run = naming::find(&*desk.store, &arguments.run).await?;
         let known = desk.runner.attach(run).await?;
-        let status = known.view().status();
+        let view = known.view();
+        let status = view.status();
         if status.is_terminal() {
             let message = format!("{run} is over: {status}");
             program.screen.progress(&message);
             return program.output.ended(&known, program.common.json).await;
         }
+        let desk = desk.knowing(view.plan().map(|plan| &**plan), program).await?;
         let handle = match status {
-            // Only its answer makes it go on, and that is asked for here.
-            RunStatus::Waiting => known,
+            // Only its answer makes it go on, and that is asked for here, unless it was given and nobody could go on.
+            RunStatus::Waiting if desk.unheard(run).await?.is_empty() => desk.runner.attach(run).await?,
             _ if arguments.take_over => desk.take_over(run).await?,
-            _ => desk.runner.resume(run).await?,
+            _ => desk.take_up(run).await?,
         };
         let attend = Attend {
             may_ask: !arguments.no_input && is_somebody_there(),

@@ -6,15 +6,18 @@
 
 mod program;
 mod search;
+mod service;
 mod site;
 
 use std::process::ExitCode;
 
 use search::{Found, Sink};
-use site::{PLACES, Place, Site};
+use site::{HEADERS, PLACES, Place, Site};
 
 /// A value whose forms all differ from it.
 const CANARY: &str = "kan4ri/7+\"&Vögel=zwölf ~ 91";
+/// The same for what a header can carry.
+const IN_HEADERS: &str = "kan4ri/7+\"&birds=twelve ~ 91";
 /// Where nobody looks for a secret: what is put there has to be found everywhere, or the search finds nothing at all.
 const NOWHERE: Place = Place {
     name: "a variable that is no secret",
@@ -62,13 +65,14 @@ fn main() -> ExitCode {
 /// The planted fault: a value the redactor does not know.
 fn the_search_finds_what_is_not_redacted() {
     let site = Site::new(CANARY);
-    let found = site.lived_in(&NOWHERE).found();
+    let found = site.lived_in(&NOWHERE).recorded(&NOWHERE).found();
     for sink in [
         Sink::Stdout,
         Sink::Stderr,
         Sink::Store,
         Sink::Artifact,
         Sink::Archive,
+        Sink::Cassette,
     ] {
         assert!(
             found.iter().any(|found| found.sink == sink),
@@ -82,12 +86,14 @@ fn the_search_finds_what_is_not_redacted() {
 }
 
 fn no_secret_is_found_anywhere() {
-    for (at, place) in PLACES.iter().enumerate() {
-        let site = Site::new(CANARY);
+    let places = PLACES.iter().map(|place| (CANARY, place));
+    let headers = HEADERS.iter().map(|place| (IN_HEADERS, place));
+    for (at, (canary, place)) in places.chain(headers).enumerate() {
+        let site = Site::new(canary);
         // Where it stands makes no difference to what is done with it later.
         let found = match at {
-            0 => site.lived_in(place).found(),
-            _ => site.visited(place).found(),
+            0 => site.lived_in(place).recorded(place).found(),
+            _ => site.visited(place).recorded(place).found(),
         };
         assert!(found.is_empty(), "{}: {}", place.name, told(&found));
         assert!(

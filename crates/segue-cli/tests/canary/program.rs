@@ -22,6 +22,10 @@ pub(crate) fn main() -> ExitCode {
             how: Ok,
         })
         .tool(Teller {
+            name: "canary.tell",
+            how: Ok,
+        })
+        .tool(Teller {
             name: "canary.fail",
             how: |told| Err(failed(&told)),
         })
@@ -79,7 +83,11 @@ impl Model for Parrot {
                 response.finish = Finish::ToolCalls;
                 response.tool_calls = vec![ToolCall {
                     id: "1".into(),
-                    tool: "canary.say".into(),
+                    tool: request
+                        .tools
+                        .first()
+                        .map_or("canary.say", |tool| &tool.name)
+                        .into(),
                     arguments: json!({"text": told}),
                 }];
             }
@@ -110,7 +118,11 @@ impl Tool for Teller {
     ) -> Pin<Box<dyn Future<Output = Result<Json, StepError>> + Send + 'a>> {
         Box::pin(async move {
             let told = (self.how)(told())?;
-            Ok(json!({"text": told, told: true, "list": [canary()]}))
+            Ok(match self.name {
+                // A cassette is not written with a secret in the name of a field.
+                "canary.tell" => json!({"text": told, "list": [canary()]}),
+                _ => json!({"text": told, told: true, "list": [canary()]}),
+            })
         })
     }
 }

@@ -15,6 +15,8 @@ pub(crate) enum Sink {
     Artifact,
     /// What `runs export` writes.
     Archive,
+    /// What `test record` writes.
+    Cassette,
     Other,
 }
 
@@ -137,6 +139,7 @@ pub(crate) fn sink_of(path: &Path) -> Sink {
         () if name.starts_with("store.db") => Sink::Store,
         () if is_below("artifacts") => Sink::Artifact,
         () if name.ends_with(".tar") => Sink::Archive,
+        () if name.ends_with(".cassette.yaml") => Sink::Cassette,
         () => Sink::Other,
     }
 }

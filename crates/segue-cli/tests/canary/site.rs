@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::program;
 use crate::search::{self, Found, Sink};
+use crate::service;
 
 /// A place where a secret can be.
 pub(crate) struct Place {
@@ -39,9 +40,10 @@ pub(crate) const PLACES: &[Place] = &[
     Place {
         name: "the key of a provider that the user's configuration names",
         put: |command, value| {
+            let place = format!("base_url = \"http://{}/v1\"", service::address());
             configured(
                 command,
-                "[providers.house]\nbase_url = \"http://127.0.0.1:1/v1\"\nkey_env = \"HOUSE_KEY\"\n",
+                &format!("[providers.house]\n{place}\nkey_env = \"HOUSE_KEY\"\n"),
             );
             command.env("HOUSE_KEY", value);
         },
@@ -53,10 +55,33 @@ pub(crate) const PLACES: &[Place] = &[
                 command,
                 "[tools.tell]\ncommand = [\"/bin/sh\", \"-c\", 'printf %s \"$KEY\" >&2; exit 3']\nenv = { KEY = \"secret://HOUSE\" }\n",
             );
-            let project = command.get_current_dir().expect("it has one").to_owned();
-            let tells = "  tells: { tool: tell, on_error: skip }\noutput:";
-            let pipeline = PIPELINE.replacen("output:", tells, 1);
-            std::fs::write(project.join("canary.yaml"), pipeline).expect("a file");
+            told_by(command, "{ tool: tell, on_error: skip }");
+            command.env("SEGUE_SECRET_HOUSE", value);
+        },
+    },
+    Place {
+        name: "an entry of a program's environment, as it is written",
+        put: |command, value| {
+            let command_line = r#"["/bin/sh", "-c", 'printf %s "$KEY" >&2; exit 3']"#;
+            configured(
+                command,
+                &format!("[tools.tell]\ncommand = {command_line}\nenv = {{ KEY = '{value}' }}\n"),
+            );
+            told_by(command, "{ tool: tell, on_error: skip }");
+        },
+    },
+    Place {
+        name: "an entry of an MCP server's environment, as it is written",
+        put: |command, value| {
+            configured(command, &server(&format!("env = {{ KEY = '{value}' }}")));
+            told_by(command, "{ tool: tell.env, with: {}, on_error: skip }");
+        },
+    },
+    Place {
+        name: "an entry of an MCP server's environment, by name",
+        put: |command, value| {
+            configured(command, &server("env = { KEY = \"secret://HOUSE\" }"));
+            told_by(command, "{ tool: tell.env, with: {}, on_error: skip }");
             command.env("SEGUE_SECRET_HOUSE", value);
         },
     },
@@ -70,6 +95,70 @@ pub(crate) const PLACES: &[Place] = &[
         },
     },
 ];
+
+/// Places for what a header can carry.
+pub(crate) const HEADERS: &[Place] = &[
+    Place {
+        name: "a header of an MCP server, as it is written",
+        put: |command, value| {
+            let header = format!("header = {{ Authorization = 'Bearer {value}' }}");
+            configured(
+                command,
+                &format!(
+                    "[mcp.tell]\nurl = \"http://{}/mcp\"\n{header}\n",
+                    service::address()
+                ),
+            );
+            told_by(command, "{ tool: tell.say, with: {}, on_error: skip }");
+        },
+    },
+    Place {
+        name: "a header of an MCP server, by name, told by a call that fails",
+        put: |command, value| {
+            let header = "header = { Authorization = \"Bearer secret://HOUSE\" }";
+            configured(
+                command,
+                &format!(
+                    "[mcp.tell]\nurl = \"http://{}/mcp\"\n{header}\n",
+                    service::address()
+                ),
+            );
+            told_by(command, "{ tool: tell.fail, with: {}, on_error: skip }");
+            command.env("SEGUE_SECRET_HOUSE", value);
+        },
+    },
+    Place {
+        name: "a header of a tool, as it is written",
+        put: |command, value| {
+            let header = format!("header = {{ Authorization = 'Bearer {value}' }}");
+            configured(
+                command,
+                &format!(
+                    "[tools.tell]\nurl = \"http://{}/tool\"\n{header}\n",
+                    service::address()
+                ),
+            );
+            told_by(command, "{ tool: tell, with: {}, on_error: skip }");
+        },
+    },
+];
+
+/// The server of the tests of MCP, which says what it sees of its environment.
+fn server(more: &str) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../segue-tools/tests/mcp/server.py");
+    format!("[mcp.tell]\ncommand = [\"python3\", {script:?}]\n{more}\n")
+}
+
+/// One more step of the pipeline, and of the one that is recorded.
+fn told_by(command: &mut Command, step: &str) {
+    let project = command.get_current_dir().expect("it has one").to_owned();
+    for (name, pipeline) in [("canary.yaml", PIPELINE), ("recorded.yml", RECORDED)] {
+        let pipeline = pipeline.replacen("output:", &format!("  tells: {step}\noutput:"), 1);
+        std::fs::write(project.join(name), pipeline).expect("a file");
+    }
+    // A program is found where the tests find it.
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+}
 
 /// What the user's own configuration says.
 fn configured(command: &Command, text: &str) {
@@ -109,6 +198,20 @@ steps:
 output: "{'said': steps.said.output, 'asked': steps.asked.output}"
 "#;
 
+/// What is recorded: an agent that tells it to a tool, and a step that does.
+const RECORDED: &str = r#"version: 1
+name: recorded
+models: { m: { use: ollama/parrot } }
+agents: { parrot: { model: m, instructions: Say it., tools: [canary.tell] } }
+steps:
+  told: { agent: parrot, prompt: Speak. }
+  said: { tool: canary.tell, with: { text: "{{ steps.told.output }}" } }
+  fails: { tool: canary.fail, with: { text: x }, on_error: skip }
+output: steps.said.output
+"#;
+const TESTED: &str = "version: 1\npipeline: recorded.yml\ncassette: recorded.cassette.yaml\ncases:\n  \
+    - { name: all, expect: { status: succeeded } }\n";
+
 pub(crate) struct Site {
     project: TempDir,
     /// Outside of what is searched.
@@ -132,7 +235,13 @@ impl Site {
             canary,
             said: RefCell::default(),
         };
-        std::fs::write(site.project.path().join("canary.yaml"), PIPELINE).expect("a file");
+        for (name, text) in [
+            ("canary.yaml", PIPELINE),
+            ("recorded.yml", RECORDED),
+            ("recorded.test.yaml", TESTED),
+        ] {
+            std::fs::write(site.project.path().join(name), text).expect("a file");
+        }
         std::fs::write(site.outside.path().join("canary"), canary).expect("a file");
         site
     }
@@ -171,6 +280,13 @@ impl Site {
         run(&["run", "--end", "panicked", "--output", "ndjson"], 1);
         run(&["runs", "logs", "last"], 0);
         run(&["doctor", "--json"], 0);
+        self
+    }
+
+    /// Records a cassette and plays it.
+    pub(crate) fn recorded(&self, place: &Place) -> &Self {
+        self.run(place, &["test", "record", "recorded.test.yaml"], 0);
+        self.run(place, &["test", "recorded.test.yaml"], 0);
         self
     }
 
@@ -242,6 +358,8 @@ impl Site {
             .env("XDG_STATE_HOME", project.join("state"))
             .env("USER", "ada")
             .env("RUST_BACKTRACE", "1")
+            // `doctor` asks providers that have a key.
+            .env("SEGUE_OFFLINE", "1")
             .env(program::FILE, self.outside.path().join("canary"))
             .stdin(Stdio::null());
         (place.put)(&mut command, self.canary);

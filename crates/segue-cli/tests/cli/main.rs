@@ -5,6 +5,7 @@ mod approve;
 mod artifacts;
 mod check;
 mod demo;
+mod doctor_models;
 mod ends;
 mod first_hour;
 mod graph;

@@ -5,3 +5,4 @@ mod keys;
 mod pins;
 mod runs;
 mod site;
+mod taken_up;

@@ -48,20 +48,20 @@ fn planned(project: &Project, variables: &[(&str, &str)]) -> Json {
 }
 
 /// A server on this machine that answers each request with the body of its path, and keeps what it was sent.
-struct Server {
-    address: String,
+pub(crate) struct Server {
+    pub(crate) address: String,
     sent: Arc<Mutex<Vec<String>>>,
     /// The most that were asked at the same time.
     most: Arc<AtomicUsize>,
 }
 
 impl Server {
-    fn new(answers: &'static [(&'static str, &'static str)]) -> Self {
+    pub(crate) fn new(answers: &'static [(&'static str, &'static str)]) -> Self {
         Self::together(1, answers)
     }
 
     /// One that answers nobody before so many are there.
-    fn together(count: usize, answers: &'static [(&'static str, &'static str)]) -> Self {
+    pub(crate) fn together(count: usize, answers: &'static [(&'static str, &'static str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("it has one").to_string();
         let server = Self {
@@ -87,7 +87,7 @@ impl Server {
         server
     }
 
-    fn sent(&self) -> Vec<String> {
+    pub(crate) fn sent(&self) -> Vec<String> {
         self.sent.lock().expect("nobody panics").clone()
     }
 }
@@ -110,7 +110,12 @@ fn answer(mut stream: TcpStream, answers: &[(&str, &str)], sent: &Mutex<Vec<Stri
     reader.read_exact(&mut body).expect("it sends what it said");
     let path = head.split_whitespace().nth(1).unwrap_or_default();
     let found = answers.iter().find(|(end, _)| path.ends_with(end));
-    let (status, answer) = found.map_or(("404 Not Found", "{}"), |(_, answer)| ("200 OK", answer));
+    // What is no JSON and no stream is a status.
+    let (status, answer) = match found {
+        None => ("404 Not Found", "{}"),
+        Some((_, status)) if status.starts_with(char::is_numeric) => (*status, "{}"),
+        Some((_, answer)) => ("200 OK", *answer),
+    };
     sent.lock()
         .expect("nobody panics")
         .push(format!("{head}\r\n{}", String::from_utf8_lossy(&body)));

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use crate::models::Server;
 use crate::project::Project;
 
 /// A call that costs a cent and a half by the operator's price, under a budget of one cent.
@@ -221,7 +222,12 @@ fn a_project_in_order_is_told_so() {
 #[test]
 fn settings_are_told_with_where_they_come_from_and_keys_never() {
     let project = paid();
-    project.write("mine.toml", "[limits]\nmax_runs = 7\n");
+    let server = Server::new(&[("/models", r#"{"data": [{"id": "gpt-5"}]}"#)]);
+    let config = format!(
+        "[limits]\nmax_runs = 7\n[providers.openai]\nbase_url = \"http://{}/v1\"\n",
+        server.address
+    );
+    project.write("mine.toml", &config);
     let mut command = project.command(&[
         "doctor",
         "--json",

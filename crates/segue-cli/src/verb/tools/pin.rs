@@ -172,15 +172,11 @@ fn first_line(tool: &Pinned) -> String {
 /// The lines of what a model or a policy sees of a tool that are others now.
 fn difference(before: &Pinned, now: &Pinned) -> Vec<String> {
     let text = |tool: &Pinned| {
-        let part = |value: &Json| serde_json::to_string_pretty(value).unwrap_or_default();
-        format!(
-            "{}\n{}\n{}\n{}\n{}\n",
-            tool.tool,
-            tool.description,
-            part(&tool.input),
-            part(&tool.output),
-            part(&tool.annotations)
-        )
+        let said = [&tool.input, &tool.output, &tool.annotations].into_iter();
+        let said = said.filter(|said| !said.is_null());
+        let parts = said.map(|said| serde_json::to_string_pretty(said).unwrap_or_default());
+        let parts: Vec<String> = parts.collect();
+        format!("{}\n{}\n{}\n", tool.tool, tool.description, parts.join("\n"))
     };
     let (before, now) = (text(before), text(now));
     let diff = TextDiff::from_lines(before.as_str(), now.as_str());
