@@ -247,7 +247,8 @@ impl Runner {
     ///
     /// # Errors
     /// Kind `not_found`; `conflict` while somebody else works on it; `definition_changed` when this program cannot run
-    /// it.
+    /// it; why a tool is not reached that is left to call ([`Tool::reachable`](crate::Tool::reachable)). It is left as it is
+    /// then.
     pub async fn resume(&self, run: RunId) -> Result<RunHandle<Json>, Error> {
         recover::resume_one(self.desk()?, run).await
     }

@@ -60,9 +60,6 @@ pub(crate) async fn reachable(
     agents: &[DefinedAgent],
     steps: Vec<&Step>,
 ) -> Result<(), Failure> {
-    if agents.is_empty() && steps.is_empty() {
-        return Ok(());
-    }
     let mut tools = tools_of(env, agents);
     tools.extend(
         called_by(plan, steps)

@@ -22,7 +22,7 @@ use crate::run::{
     Batch, Decided, Done, End, LocalRun, OpResult, Recorder, Replayed, Restoring, RunState, Told, load,
     reachable, relied, replay,
 };
-use crate::store::{Claim, OwnerId, StoreErrorKind};
+use crate::store::{Claim, OwnerId, SignalKind, StoreError, StoreErrorKind};
 use crate::value::Value;
 
 /// What became of the wish to take up a run.
@@ -69,7 +69,9 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Tur
         Err(failure) => return Ok(Taken::NotOurs(Box::new(failure))),
     };
     let (agents, steps) = left(&stored, &inner);
-    if let Err(failure) = reachable(&desk.env, &inner.program.plan, &agents, steps).await {
+    // One that is about to be cancelled calls nothing any more, and nobody waits for a server to do that.
+    let calls = !(agents.is_empty() && steps.is_empty()) && !is_cancelled(desk, run).await?;
+    if calls && let Err(failure) = reachable(&desk.env, &inner.program.plan, &agents, steps).await {
         return Ok(Taken::NotOurs(Box::new(failure)));
     }
     let turn = match turn {
@@ -107,6 +109,13 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Tur
             Err(error)
         }
     }
+}
+
+/// Whether a run was told to end.
+async fn is_cancelled(desk: &Desk, run: RunId) -> Result<bool, StoreError> {
+    let signals = desk.store().signals(run).await?;
+    let is_cancel = |kind: &SignalKind| matches!(kind, SignalKind::Cancel { .. });
+    Ok(signals.iter().any(|signal| is_cancel(&signal.kind)))
 }
 
 /// Who and what is left to ask and to run of a run that has begun. Nothing of one that has not: it goes by what holds for

@@ -1,7 +1,7 @@
 //! A run that has begun is taken up by whoever reaches the tools that are left to call of it. Nobody else touches it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
 use segue::store::Store;
@@ -22,16 +22,25 @@ const FILE: &str = "version: 1\nname: fetches\nsteps:\n  first: { tool: near.fet
 struct Fetch {
     name: &'static str,
     is_there: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
 }
 
 impl Fetch {
     fn new(name: &'static str) -> Self {
-        let is_there = Arc::new(AtomicBool::new(true));
-        Self { name, is_there }
+        Self {
+            name,
+            is_there: Arc::new(AtomicBool::new(true)),
+            asked: Arc::default(),
+        }
     }
 
     fn is_there(&self, is_there: bool) {
         self.is_there.store(is_there, Ordering::SeqCst);
+    }
+
+    /// How often somebody has looked.
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 }
 
@@ -41,6 +50,7 @@ impl Tool for Fetch {
     }
 
     fn reachable(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         Box::pin(async {
             match self.is_there.load(Ordering::SeqCst) {
                 true => Ok(()),
@@ -110,7 +120,10 @@ async fn a_run_that_nobody_reaches_can_be_cancelled() {
     let store = memory();
     let (_near, far, next, id, _question) = interrupted(&store).await;
     far.is_there(false);
+    let asked = far.asked();
     assert_eq!(next.cancel(id, "ann", None).await.expect("a store"), None);
+    assert_eq!(far.asked(), asked, "nobody waits for it to cancel a run");
     let run = next.attach(id).await.expect("it is there");
+    assert!(run.outcome().await.is_err(), "it ends");
     assert_eq!(run.view().status(), RunStatus::Cancelled);
 }
