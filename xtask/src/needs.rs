@@ -1,11 +1,13 @@
 //! What the tests need beside a Rust toolchain: listed in `needs.toml`, installed only when missing.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::failure::{Failure, Result};
-use crate::process::{output, program, root, run, succeeds};
+use crate::process::{output, program, root, run};
 
 /// Where what is not a Debian package goes, in the top folder; ignored by git and gone with `cargo clean`.
 const FOLDER: &str = "target/needs";
@@ -16,7 +18,8 @@ const FOLDER: &str = "target/needs";
 struct Needs {
     debian: Vec<String>,
     npm: Vec<String>,
-    pypi: Vec<String>,
+    /// By environment: the name of its folder.
+    pypi: BTreeMap<String, Vec<String>>,
 }
 
 /// # Errors
@@ -33,10 +36,14 @@ pub(crate) fn install() -> Result<()> {
         found.is_ok_and(|status| status == "install ok installed")
     }))?;
     install_npm(&needs.npm)?;
-    let pip = pip();
-    install_pypi(&missing(&needs.pypi, |name| {
-        succeeds(program(&pip, &["show", "--quiet", plain(name)]))
-    }))
+    for (environment, packages) in &needs.pypi {
+        let folder = root().join(FOLDER).join(environment);
+        install_pypi(
+            &folder,
+            &missing(packages, |wanted| is_installed(&folder, wanted)),
+        )?;
+    }
+    Ok(())
 }
 
 fn install_debian(missing: &[&str]) -> Result<()> {
@@ -92,22 +99,34 @@ fn without_version(wanted: &str) -> &str {
     }
 }
 
-fn install_pypi(missing: &[&str]) -> Result<()> {
+fn install_pypi(folder: &Path, missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let folder = format!("{FOLDER}/python");
+    let folder = folder.display().to_string();
     run(program("python3", &["-m", "venv", &folder]))?;
-    run(program(&pip(), &[&["install"], missing].concat()))
+    run(program(
+        &format!("{folder}/bin/pip"),
+        &[&["install"], missing].concat(),
+    ))
 }
 
-/// A package of PyPI without its extras and version, which are no part of its name once it is installed.
-fn plain(name: &str) -> &str {
-    name.split(['[', '=']).next().unwrap_or(name)
+/// Whether a package is in an environment, in the wanted version: a list that changes is installed again.
+fn is_installed(environment: &Path, wanted: &str) -> bool {
+    let Ok(versions) = fs::read_dir(environment.join("lib")) else {
+        return false;
+    };
+    let record = record_of(wanted);
+    versions
+        .flatten()
+        .any(|python| python.path().join("site-packages").join(&record).is_dir())
 }
 
-fn pip() -> String {
-    root().join(FOLDER).join("python/bin/pip").display().to_string()
+/// The folder in which an installed package says what it is; extras are no part of it.
+fn record_of(wanted: &str) -> String {
+    let (name, version) = wanted.split_once("==").unwrap_or((wanted, ""));
+    let name = name.split('[').next().unwrap_or(name).replace('-', "_");
+    format!("{name}-{version}.dist-info")
 }
 
 fn missing(names: &[String], installed: impl Fn(&str) -> bool) -> Vec<&str> {
@@ -130,11 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn a_package_is_found_by_its_name_without_extras_and_version() {
-        assert_eq!(
-            (plain("litellm[proxy]==1.2"), plain("litellm")),
-            ("litellm", "litellm")
-        );
+    fn a_package_is_found_by_its_name_and_version_without_extras() {
+        assert_eq!(record_of("litellm[proxy]==1.2"), "litellm-1.2.dist-info");
+        assert_eq!(record_of("google-genai==3.6.1"), "google_genai-3.6.1.dist-info");
     }
 
     #[test]
