@@ -61,6 +61,22 @@ pub trait Model: Send + Sync + 'static {
         })
     }
 
+    /// What of these settings a request to it leaves out or changes, in words that follow the model's name; a note of the run
+    /// says so. Empty where it takes all of them.
+    ///
+    /// ```
+    /// use segue::Model;
+    /// use segue::model::Extractive;
+    /// use segue::plan::ModelSettings;
+    ///
+    /// let settings = ModelSettings { seed: Some(7), ..ModelSettings::default() };
+    /// assert!(Extractive.unsent(&settings).is_empty(), "there is nothing to ask a provider for");
+    /// ```
+    fn unsent(&self, settings: &ModelSettings) -> Vec<String> {
+        let _ = settings;
+        Vec::new()
+    }
+
     /// What it remembers of a run, where its answers depend on that. No hosted model does.
     fn memory(&self) -> Option<&dyn Memory> {
         None

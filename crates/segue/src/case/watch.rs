@@ -272,6 +272,10 @@ impl Model for Watched {
         self.model.gate()
     }
 
+    fn unsent(&self, settings: &crate::plan::ModelSettings) -> Vec<String> {
+        self.model.unsent(settings)
+    }
+
     fn memory(&self) -> Option<&dyn Memory> {
         self.model.memory()
     }

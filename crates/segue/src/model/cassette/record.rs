@@ -377,6 +377,10 @@ impl Model for RecordingModel {
         self.model.gate()
     }
 
+    fn unsent(&self, settings: &crate::plan::ModelSettings) -> Vec<String> {
+        self.model.unsent(settings)
+    }
+
     fn memory(&self) -> Option<&dyn crate::model::Memory> {
         self.model.memory()
     }

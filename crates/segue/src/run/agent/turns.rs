@@ -18,6 +18,8 @@ pub(super) struct Turns<'a> {
     calls: u32,
     /// Which model of the list is asked. A model that failed is not asked again.
     model: usize,
+    /// Whose settings were looked at: how many of the list.
+    noted: usize,
 }
 
 impl<'a> Turns<'a> {
@@ -29,6 +31,7 @@ impl<'a> Turns<'a> {
             turns: 0,
             calls: 0,
             model: 0,
+            noted: 0,
         }
     }
 
@@ -64,6 +67,12 @@ impl<'a> Turns<'a> {
         loop {
             let model = &agent.models[self.model];
             let request = self.request(model, messages);
+            if self.noted <= self.model {
+                self.noted = self.model + 1;
+                for what in model.model.unsent(&request.settings) {
+                    self.cx.note(format!("`{}`: {what}", model.chosen));
+                }
+            }
             let position = self.position();
             let answered = call::call(self.cx, &agent.spec.name, model, request, &position).await;
             let failure = match answered.and_then(|response| self.whole(response, model)) {
