@@ -26,14 +26,15 @@ pub(crate) const OLLAMA_HOST: &str = "OLLAMA_HOST";
 ///
 /// Addresses as of 2026-11, from each provider's reference of its interface. Models as of 2026-11: names in the built-in price
 /// list (genai-prices 0.2.1), of each provider the generation that all of its keys can use; a test holds that each has a
-/// price. Newer ones cost more or need a key that was verified: whoever wants them says so in `[models]`.
+/// price. None of them is announced to end before April 2027; gpt-5, Claude Sonnet 4.5 and Gemini 2.5 were, for the end of 2026.
+/// Whoever wants others says so in `[models]`.
 pub(crate) const KNOWN: [Known; 5] = [
     Known {
         name: "openai",
         api: Api::Chat,
         base_url: "https://api.openai.com/v1",
         key_env: Some("OPENAI_API_KEY"),
-        sizes: Some(["gpt-5-nano", "gpt-5-mini", "gpt-5"]),
+        sizes: Some(["gpt-5.4-nano", "gpt-5.4-mini", "gpt-5.4"]),
         guarded: None,
     },
     Known {
@@ -41,7 +42,7 @@ pub(crate) const KNOWN: [Known; 5] = [
         api: Api::Anthropic,
         base_url: "https://api.anthropic.com/v1",
         key_env: Some("ANTHROPIC_API_KEY"),
-        sizes: Some(["claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"]),
+        sizes: Some(["claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-6"]),
         guarded: None,
     },
     Known {
@@ -49,7 +50,11 @@ pub(crate) const KNOWN: [Known; 5] = [
         api: Api::Gemini,
         base_url: "https://generativelanguage.googleapis.com/v1beta",
         key_env: Some("GEMINI_API_KEY"),
-        sizes: Some(["gemini-2.5-flash-lite", "gemini-2.5-flash", "gemini-2.5-pro"]),
+        sizes: Some([
+            "gemini-3.1-flash-lite",
+            "gemini-3.5-flash-lite",
+            "gemini-3.8-flash",
+        ]),
         guarded: None,
     },
     Known {
@@ -57,7 +62,7 @@ pub(crate) const KNOWN: [Known; 5] = [
         api: Api::Chat,
         base_url: "https://openrouter.ai/api/v1",
         key_env: Some("OPENROUTER_API_KEY"),
-        sizes: Some(["openai/gpt-5-nano", "openai/gpt-5-mini", "openai/gpt-5"]),
+        sizes: Some(["openai/gpt-5.4-nano", "openai/gpt-5.4-mini", "openai/gpt-5.4"]),
         guarded: Some("key"),
     },
     Known {

@@ -47,7 +47,7 @@ pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// static LIMITERS: Limiters = Limiters::new();
 /// let env = std::sync::Arc::new(|name: &str| (name == "OPENAI_API_KEY").then(|| "sk-1".to_owned()));
 /// let providers = Providers::new(&LIMITERS, env);
-/// assert_eq!(providers.meaning("auto/large"), ["openai/gpt-5"]);
+/// assert_eq!(providers.meaning("auto/large"), ["openai/gpt-5.4"]);
 /// ```
 #[derive(Clone)]
 pub struct Providers {

@@ -185,11 +185,11 @@ fn auto_means_a_key_then_a_server_here_and_the_choice_is_printed_and_stored() {
     let model = planned(&project, &keys);
     assert_eq!(
         (&model["chosen"], &model["source"], &model["priced"]),
-        (&json!("openai/gpt-5"), &json!("key"), &json!(true))
+        (&json!("openai/gpt-5.4"), &json!("key"), &json!(true))
     );
     assert_eq!(
         planned(&project, &keys[1..])["chosen"],
-        "anthropic/claude-opus-4-5"
+        "anthropic/claude-opus-4-6"
     );
     let server = Server::new(INSTALLED);
     let here = [("OLLAMA_HOST", server.address.as_str())];
@@ -425,7 +425,7 @@ fn prices_are_shown_with_where_they_are_from() {
         "auto/small",
         "house/m",
         "segue.toml",
-        "$10.00",
+        "$15.00",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }

@@ -97,18 +97,18 @@ fn auto_means_the_first_key_in_fixed_order() {
         ("OPENAI_API_KEY", "k"),
     ];
     let large = |keys: &[(&str, &str)]| one(&providers(keys), "auto/large");
-    assert_eq!(large(&all), is("openai/gpt-5", "key"));
-    assert_eq!(large(&all[..3]), is("anthropic/claude-opus-4-5", "key"));
-    assert_eq!(large(&all[..2]), is("gemini/gemini-2.5-pro", "key"));
-    assert_eq!(large(&all[..1]), is("openrouter/openai/gpt-5", "key"));
+    assert_eq!(large(&all), is("openai/gpt-5.4", "key"));
+    assert_eq!(large(&all[..3]), is("anthropic/claude-opus-4-6", "key"));
+    assert_eq!(large(&all[..2]), is("gemini/gemini-3.8-flash", "key"));
+    assert_eq!(large(&all[..1]), is("openrouter/openai/gpt-5.4", "key"));
     assert_eq!(
         one(&providers(&all), "auto/small"),
-        is("openai/gpt-5-nano", "key")
+        is("openai/gpt-5.4-nano", "key")
     );
     let blank = [("OPENAI_API_KEY", " "), ("GEMINI_API_KEY", "g")];
     assert_eq!(
         one(&providers(&blank), "auto/medium"),
-        is("gemini/gemini-2.5-flash", "key")
+        is("gemini/gemini-3.5-flash-lite", "key")
     );
 }
 
@@ -239,7 +239,7 @@ fn what_the_operator_says_of_a_provider_holds() {
     };
     let refused = providers(&[("OPENAI_API_KEY", "k"), ("GEMINI_API_KEY", "g")]).provider("openai", refused);
     assert!(one(&refused, "openai/x").is_err_and(|why| why.contains("it is not trusted")));
-    assert_eq!(one(&refused, "auto/large"), is("gemini/gemini-2.5-pro", "key"));
+    assert_eq!(one(&refused, "auto/large"), is("gemini/gemini-3.8-flash", "key"));
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn names_of_the_operator_are_lists_and_change_what_auto_means() {
     assert_eq!(all[..2], expected);
     assert_eq!(all[2].0, "openai/other");
     assert_eq!(named.meaning("house").len(), 4);
-    assert_eq!(named.meaning("auto/large"), ["openai/gpt-5"]);
+    assert_eq!(named.meaning("auto/large"), ["openai/gpt-5.4"]);
     // Names that stand for each other come to an end.
     let round = providers(&[])
         .name("a", vec!["b".into()])
