@@ -228,9 +228,15 @@ fn kind_of_error(error: &Json) -> ErrorKind {
             | "request_too_large"
             | "invalid_prompt"
             | "context_length_exceeded"
+            | "billing_error"
+            | "data_residency_mismatch"
+            | "bio_policy"
+            | "misalignment_policy_violation"
             | "INVALID_ARGUMENT"
             | "NOT_FOUND"
             | "FAILED_PRECONDITION" => ErrorKind::BadRequest,
+            // Whatever is wrong with an image, it is so again: `invalid_image_url`, `image_too_large` …
+            word if word.contains("image") => ErrorKind::BadRequest,
             _ => continue,
         };
     }

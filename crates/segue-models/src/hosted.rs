@@ -1,7 +1,7 @@
 //! A model of a provider, behind `segue::Model`: one request sent, one answer read, within its bounds.
 //!
 //! It makes one try; the run makes others. A request that is turned away because its server cannot enforce a schema was no
-//! try: it is sent once more with the schema in words, and that is remembered.
+//! try: it is sent once more with the schema in words or as a tool, and that is remembered.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use segue::model::{Request, Response};
+use segue::plan::ModelSettings;
 use segue::{ErrorKind, Failure, Model};
 use tokio::time::timeout;
 
@@ -18,7 +19,7 @@ use crate::client::Client;
 use crate::fault::{Faults, estimated};
 use crate::provider::{Api, Provider};
 use crate::reading::Reading;
-use crate::wire::{Asked, Form, Written};
+use crate::wire::{Asked, Fit, Form, Written};
 
 /// From the request to the first byte of an answer.
 const FIRST_BYTE: Duration = Duration::from_secs(60);
@@ -44,7 +45,7 @@ pub struct Hosted {
     model: String,
     client: Client,
     provider: Arc<Provider>,
-    /// Schemas that this model was asked to have enforced, and that could only be asked for in words.
+    /// Schemas that this model was asked to have enforced, and that could only be asked for in words or by tool.
     only_told: Mutex<BTreeSet<String>>,
 }
 
@@ -73,9 +74,10 @@ impl Hosted {
         let is_told = schema
             .as_ref()
             .is_some_and(|schema| self.only_told().contains(schema));
+        let best = Form::of(self.provider.api, &self.model, request);
         let form = match is_told {
-            true => Form::Told,
-            false => Form::of(self.provider.api, request),
+            true => best.instead(self.provider.api),
+            false => best,
         };
         let refusal = match self.once(request, form, &request.idempotency_key).await {
             Err(refusal) if form.may_be_refused() && refusal.kind == ErrorKind::BadRequest => refusal,
@@ -83,7 +85,7 @@ impl Hosted {
         };
         // Another request, so another key; whether the form was what it was refused for shows now.
         let key = format!("{}-told", request.idempotency_key);
-        match self.once(request, Form::Told, &key).await {
+        match self.once(request, form.instead(self.provider.api), &key).await {
             Err(failure) if failure.kind == ErrorKind::BadRequest => Err(refusal),
             other => {
                 if other.is_ok() {
@@ -207,6 +209,10 @@ impl Hosted {
 impl Model for Hosted {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn unsent(&self, settings: &ModelSettings) -> Vec<String> {
+        Fit::of(self.provider.api, &self.model, settings).unsent
     }
 
     fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Failure>> {

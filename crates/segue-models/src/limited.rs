@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use segue::model::{Gate, Memory, Pass, Request, Response, Told};
+use segue::plan::ModelSettings;
 use segue::{Failure, Model, Secret};
 use url::Url;
 
@@ -46,6 +47,10 @@ impl<M: Model> Model for Limited<M> {
 
     fn gate(&self) -> Option<&dyn Gate> {
         Some(self)
+    }
+
+    fn unsent(&self, settings: &ModelSettings) -> Vec<String> {
+        self.model.unsent(settings)
     }
 
     fn memory(&self) -> Option<&dyn Memory> {

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::HeaderMap;
 use segue::model::{Image, Message, Request, Role};
+use segue::plan::ModelSettings;
 use serde_json::{Map, Value as Json, json};
 use url::Url;
 
@@ -15,7 +16,9 @@ use crate::provider::{Api, Provider};
 
 mod anthropic;
 mod chat;
+mod claude;
 mod draft;
+mod fit;
 mod form;
 mod gemini;
 mod names;
@@ -25,6 +28,7 @@ mod tally;
 mod whole;
 
 pub(crate) use draft::{Broken, Draft, End};
+pub(crate) use fit::Fit;
 pub(crate) use form::Form;
 use names::Names;
 pub(crate) use whole::events as events_of;
@@ -40,6 +44,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) model: &'a str,
     /// How an answer that fits a schema is asked for.
     pub(crate) form: Form,
+    /// The settings of the request, as far as this model takes them.
+    settings: ModelSettings,
     names: Names,
 }
 
@@ -73,6 +79,7 @@ impl<'a> Asked<'a> {
             provider,
             model,
             form,
+            settings: Fit::of(provider.api, model, &request.settings).settings,
             names: Names::of(&request.tools),
         }
     }
@@ -138,18 +145,17 @@ impl<'a> Asked<'a> {
     }
 
     fn max_tokens(&self) -> u32 {
-        self.request.settings.max_tokens.unwrap_or(MAX_TOKENS)
+        self.settings.max_tokens.unwrap_or(MAX_TOKENS)
     }
 
     /// How much it thinks: `low medium high`, or none where nothing is said or it must not.
     fn thinks(&self) -> Option<&str> {
-        let word = self.request.settings.reasoning.as_deref();
-        word.filter(|word| *word != "none")
+        thinks(&self.settings)
     }
 
     /// Whether it must not think.
     fn thinks_not(&self) -> bool {
-        self.request.settings.reasoning.as_deref() == Some("none")
+        thinks_not(&self.settings)
     }
 
     /// What this very model wanted to get back with a message.
@@ -187,6 +193,14 @@ impl<'a> Asked<'a> {
     }
 }
 
+fn thinks(settings: &ModelSettings) -> Option<&str> {
+    settings.reasoning.as_deref().filter(|word| *word != "none")
+}
+
+fn thinks_not(settings: &ModelSettings) -> bool {
+    settings.reasoning.as_deref() == Some("none")
+}
+
 /// What ids of our own begin with.
 const OWN_ID: &str = "call_";
 
@@ -197,7 +211,7 @@ pub(crate) fn reader(api: Api) -> Box<dyn Reader> {
         Api::Responses => Box::<responses::ResponsesReader>::default(),
         Api::Anthropic => Box::<anthropic::AnthropicReader>::default(),
         Api::Gemini => Box::<gemini::GeminiReader>::default(),
-        Api::Ollama => Box::new(ollama::OllamaReader),
+        Api::Ollama => Box::<ollama::OllamaReader>::default(),
     }
 }
 

@@ -1,25 +1,25 @@
 //! Anthropic's messages.
 //!
-//! An answer that fits a schema is the arguments of a tool `answer`, which every Claude model can do. It has to call it where
-//! there is no other tool and it does not think; else it is told to.
+//! Newer Claude models are held to a schema while they write. For all others, an answer that fits one is the arguments of a tool
+//! `answer`. It has to call it where there is no other tool and it does not think; else it is told to.
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use segue::Usage;
 use segue::model::{Finish, Message, Role};
 use serde_json::{Map, Value as Json, json};
 
+use super::claude::Claude;
+use super::fit::LEAST_THOUGHT;
 use super::tally::{Tally, sound};
 use super::{Asked, Broken, Draft, End, Form, Reader, Written, as_object, base64_of, form, object, put};
 
-/// The version of the protocol spoken here.
-const VERSION: &str = "2023-06-01";
-/// The least a model may be given to think.
-const LEAST_THOUGHT: u32 = 1024;
-/// Models that take a budget of tokens to think; later ones weigh that themselves and take an effort.
-const BY_BUDGET: [&str; 5] = ["claude-3", "-4-0", "-4-1", "-4-2025", "-4-5"];
+/// The version of the protocol spoken here …
+const VERSION: &str = "2026-10-21";
+/// … and the one before, which still has a temperature, for models that take one.
+const BEFORE: &str = "2023-06-01";
 
 pub(super) fn write(asked: &Asked<'_>) -> Written {
-    let settings = &asked.request.settings;
+    let settings = &asked.settings;
     let mut body = Map::new();
     body.insert("model".to_owned(), asked.model.into());
     body.insert("max_tokens".to_owned(), asked.max_tokens().into());
@@ -27,17 +27,17 @@ pub(super) fn write(asked: &Asked<'_>) -> Written {
     body.insert("messages".to_owned(), messages(asked).into());
     body.insert("stream".to_owned(), true.into());
     let thinks = think(asked, &mut body);
-    if !thinks {
-        // The scale ends at 1 here; a model that thinks takes neither.
-        put(
-            &mut body,
-            "temperature",
-            settings.temperature.map(|heat| heat.min(1.0)),
-        );
-        put(&mut body, "top_p", settings.top_p);
-    }
+    put(&mut body, "temperature", settings.temperature);
+    put(&mut body, "top_p", settings.top_p);
     put(&mut body, "stop_sequences", settings.stop.clone());
-    let tools = tools(asked);
+    if let (Form::Native, Some(schema)) = (asked.form, &asked.request.output) {
+        let config = body.entry("output_config").or_insert_with(|| json!({}));
+        config["format"] = json!({"type": "json_schema", "schema": schema.as_json()});
+    }
+    let mut tools = tools(asked);
+    if let Some(last) = tools.last_mut().filter(|_| !body.contains_key("system")) {
+        mark(asked, last);
+    }
     if asked.form == Form::Tool && asked.request.tools.is_empty() && !thinks {
         body.insert(
             "tool_choice".to_owned(),
@@ -45,8 +45,12 @@ pub(super) fn write(asked: &Asked<'_>) -> Written {
         );
     }
     put(&mut body, "tools", Some(tools).filter(|tools| !tools.is_empty()));
+    let version = match settings.temperature.is_some() || settings.top_p.is_some() {
+        true => BEFORE,
+        false => VERSION,
+    };
     let mut headers = HeaderMap::new();
-    headers.insert("anthropic-version", HeaderValue::from_static(VERSION));
+    headers.insert("anthropic-version", HeaderValue::from_static(version));
     Written {
         url: asked.provider.url(&["messages"]),
         headers,
@@ -56,10 +60,14 @@ pub(super) fn write(asked: &Asked<'_>) -> Written {
 
 /// Says how much it thinks, and whether it does.
 fn think(asked: &Asked<'_>, body: &mut Map<String, Json>) -> bool {
+    let claude = Claude::called(asked.model);
     let Some(effort) = asked.thinks() else {
+        if asked.thinks_not() && claude.thinks_unasked() {
+            body.insert("thinking".to_owned(), json!({"type": "disabled"}));
+        }
         return false;
     };
-    if !BY_BUDGET.iter().any(|part| asked.model.contains(part)) {
+    if !claude.thinks_by_budget() {
         body.insert("thinking".to_owned(), json!({"type": "adaptive"}));
         body.insert("output_config".to_owned(), json!({"effort": effort}));
         return true;
@@ -70,10 +78,7 @@ fn think(asked: &Asked<'_>, body: &mut Map<String, Json>) -> bool {
         "medium" => most / 2,
         _ => most - most / 5,
     };
-    // It has to be below the most tokens of the answer, thoughts included.
-    if most <= LEAST_THOUGHT {
-        return false;
-    }
+    // It has to be below the most tokens of the answer, thoughts included; settings that fit leave room for that.
     let budget = budget.max(LEAST_THOUGHT).min(most - 1);
     body.insert(
         "thinking".to_owned(),
@@ -109,6 +114,13 @@ fn tools(asked: &Asked<'_>) -> Vec<Json> {
     tools
 }
 
+/// Has everything up to here kept: tools and instructions, what requests have in common.
+fn mark(asked: &Asked<'_>, last: &mut Json) {
+    if asked.settings.cache.as_deref() == Some("auto") {
+        last["cache_control"] = json!({"type": "ephemeral"});
+    }
+}
+
 fn system(asked: &Asked<'_>) -> Option<Json> {
     let mut text = asked.instructions();
     if asked.form == Form::Tool {
@@ -126,10 +138,7 @@ fn system(asked: &Asked<'_>) -> Option<Json> {
         return None;
     }
     let mut block = json!({"type": "text", "text": text});
-    if asked.request.settings.cache.as_deref() == Some("auto") {
-        // The mark covers everything up to here: tools and instructions, what requests have in common.
-        block["cache_control"] = json!({"type": "ephemeral"});
-    }
+    mark(asked, &mut block);
     Some(json!([block]))
 }
 
@@ -204,6 +213,9 @@ impl Reader for AnthropicReader {
                 {
                     draft.finish = Some(finish(reason)?);
                 }
+                if let Some(why) = event["delta"]["stop_details"]["explanation"].as_str() {
+                    draft.refusal = why.to_owned();
+                }
                 draft.usage = self.usage(&event["usage"]);
             }
             Some("message_stop") => {
@@ -262,6 +274,12 @@ impl AnthropicReader {
         }
     }
 
+    /// What it says of thoughts: nothing, in older versions.
+    fn thought(&self, last: Tally<'_>) -> Option<u64> {
+        let path = ["output_tokens_details", "thinking_tokens"];
+        Some(last.or_zero(&path)?.max(Tally(&self.begun).or_zero(&path)?))
+    }
+
     /// Cached tokens are counted beside the others here, and what was written is counted anew in each event.
     fn usage(&self, last: &Json) -> Option<Usage> {
         let (begun, last) = (Tally(&self.begun), Tally(last));
@@ -279,6 +297,7 @@ impl AnthropicReader {
             output_tokens: last.count(&["output_tokens"])?,
             cache_read_tokens: read,
             cache_write_tokens: written,
+            reasoning_tokens: self.thought(last)?,
             ..Usage::default()
         })
     }

@@ -8,11 +8,11 @@ use segue::Usage;
 use segue::model::{Finish, Message, Role};
 use serde_json::{Map, Value as Json, json};
 
-use super::tally::{Tally, sound};
+use super::tally::{self, Tally, sound};
 use super::{Asked, Broken, Draft, End, Form, Reader, Written, as_text, data_url, object, put};
 
 pub(super) fn write(asked: &Asked<'_>) -> Written {
-    let settings = &asked.request.settings;
+    let settings = &asked.settings;
     let mut body = Map::new();
     body.insert("model".to_owned(), asked.model.into());
     body.insert(
@@ -183,10 +183,16 @@ fn finish(reason: &Json) -> Result<Finish, Broken> {
 fn usage_of(usage: &Json) -> Option<Usage> {
     let tally = Tally(usage);
     let (input, output) = ("prompt_tokens_details", "completion_tokens_details");
+    let (input_tokens, read) = (
+        tally.count(&["prompt_tokens"])?,
+        tally.or_zero(&[input, "cached_tokens"])?,
+    );
+    let written = tally.or_zero(&[input, "cache_write_tokens"])?;
     sound(Usage {
-        input_tokens: tally.count(&["prompt_tokens"])?,
+        input_tokens,
         output_tokens: tally.count(&["completion_tokens"])?,
-        cache_read_tokens: tally.or_zero(&[input, "cached_tokens"])?,
+        cache_read_tokens: read,
+        cache_write_tokens: tally::rest(input_tokens, read, written),
         reasoning_tokens: tally.or_zero(&[output, "reasoning_tokens"])?,
         audio_tokens: tally.or_zero(&[input, "audio_tokens"])? + tally.or_zero(&[output, "audio_tokens"])?,
         ..Usage::default()

@@ -156,7 +156,8 @@ impl Draft {
             }
             other => other,
         };
-        if finish == Finish::Refused && text.is_empty() {
+        // Why it refuses says more than what it had written until then.
+        if finish == Finish::Refused && !self.refusal.is_empty() {
             text = self.refusal;
         }
         let tool_calls = calls.into_iter().enumerate().map(|(n, call)| ToolCall {

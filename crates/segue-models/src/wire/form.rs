@@ -4,6 +4,7 @@ use segue::model::Request;
 use segue::schema::Schema;
 use serde_json::{Value as Json, json};
 
+use super::claude::Claude;
 use crate::provider::Api;
 
 /// How an answer that fits a schema is asked for.
@@ -25,8 +26,8 @@ pub(crate) enum Form {
 const FIELD: &str = "answer";
 
 impl Form {
-    /// The best form a protocol has for a request.
-    pub(crate) fn of(api: Api, request: &Request) -> Self {
+    /// The best form a protocol and a model have for a request.
+    pub(crate) fn of(api: Api, model: &str, request: &Request) -> Self {
         let Some(schema) = &request.output else {
             return Form::Free;
         };
@@ -34,6 +35,9 @@ impl Form {
             Api::Chat | Api::Responses if !is_object(schema) => Form::Told,
             Api::Chat | Api::Responses if schema.is_strict() => Form::Native,
             Api::Chat | Api::Responses => Form::Object,
+            Api::Anthropic if is_object(schema) && is_plain(schema) && Claude::called(model).enforces() => {
+                Form::Native
+            }
             Api::Anthropic if is_object(schema) || !refers(schema.as_json()) => Form::Tool,
             Api::Anthropic => Form::Told,
             // A schema constrains every word of the answer: no tool could be called.
@@ -45,6 +49,14 @@ impl Form {
     /// Whether a provider may refuse it and still take the request in words.
     pub(crate) fn may_be_refused(self) -> bool {
         matches!(self, Form::Native | Form::Object)
+    }
+
+    /// What is asked for after this form was refused.
+    pub(crate) fn instead(self, api: Api) -> Self {
+        match (api, self) {
+            (Api::Anthropic, Form::Native) => Form::Tool,
+            _ => Form::Told,
+        }
     }
 
     /// What the model is told of the schema.
@@ -59,6 +71,37 @@ impl Form {
 
 fn is_object(schema: &Schema) -> bool {
     schema.as_json().get("type").is_some_and(|kind| kind == "object")
+}
+
+/// Whether a schema has only what Anthropic enforces: no bounds of any kind, and no other fields.
+fn is_plain(schema: &Schema) -> bool {
+    const BOUNDS: [&str; 14] = [
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "minProperties",
+        "maxProperties",
+        "oneOf",
+    ];
+    fn has_bounds(schema: &Json) -> bool {
+        match schema {
+            // A field of such a name is taken for one, and the schema asked for by tool.
+            Json::Object(fields) => {
+                BOUNDS.iter().any(|word| fields.contains_key(*word)) || fields.values().any(has_bounds)
+            }
+            Json::Array(items) => items.iter().any(has_bounds),
+            _ => false,
+        }
+    }
+    schema.is_strict() && !has_bounds(schema.as_json())
 }
 
 /// Whether a schema points into itself, so that it cannot be moved into another one.

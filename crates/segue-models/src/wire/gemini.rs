@@ -47,13 +47,12 @@ pub(super) fn write(asked: &Asked<'_>) -> Written {
 }
 
 fn config(asked: &Asked<'_>) -> Map<String, Json> {
-    let settings = &asked.request.settings;
+    let settings = &asked.settings;
     let mut config = Map::new();
     config.insert("maxOutputTokens".to_owned(), asked.max_tokens().into());
     put(&mut config, "temperature", settings.temperature);
     put(&mut config, "topP", settings.top_p);
-    // A seed has 31 bits here.
-    put(&mut config, "seed", settings.seed.map(|seed| seed & 0x7fff_ffff));
+    put(&mut config, "seed", settings.seed);
     put(&mut config, "stopSequences", settings.stop.clone());
     put(&mut config, "thinkingConfig", thinking(asked));
     if let (Form::Native, Some(schema)) = (asked.form, &asked.request.output) {
@@ -65,19 +64,19 @@ fn config(asked: &Asked<'_>) -> Map<String, Json> {
 
 /// Models up to 2.5 take a budget of tokens, later ones a level.
 fn thinking(asked: &Asked<'_>) -> Option<Json> {
-    let effort = asked.request.settings.reasoning.as_deref()?;
-    let by_budget = ["gemini-1", "gemini-2"]
-        .iter()
-        .any(|old| asked.model.starts_with(old));
-    Some(match (by_budget, effort) {
+    let effort = asked.settings.reasoning.as_deref()?;
+    Some(match (thinks_by_budget(asked.model), effort) {
         (true, "none") => json!({"thinkingBudget": 0}),
         (true, "low") => json!({"thinkingBudget": 1024}),
         (true, "medium") => json!({"thinkingBudget": 8192}),
         (true, _) => json!({"thinkingBudget": 24576}),
-        // It cannot be switched off there; this is the least of all models.
-        (false, "none") => json!({"thinkingLevel": "low"}),
-        (false, level) => json!({"thinkingLevel": level}),
+        (false, level) => json!({"thinkingLevel": level.to_ascii_uppercase()}),
     })
+}
+
+/// Whether a model is given tokens to think, none included; later ones cannot be kept from it.
+pub(super) fn thinks_by_budget(model: &str) -> bool {
+    ["gemini-1", "gemini-2"].iter().any(|old| model.starts_with(old))
 }
 
 /// What was said.
@@ -152,7 +151,14 @@ impl Reader for GeminiReader {
             self.part(draft, part)?;
         }
         if let Some(reason) = candidate.get("finishReason").filter(|reason| !reason.is_null()) {
-            draft.finish = Some(finish(reason)?);
+            let why = candidate
+                .get("finishMessage")
+                .and_then(Json::as_str)
+                .unwrap_or_default();
+            draft.finish = Some(finish(reason, why)?);
+            if draft.finish == Some(Finish::Refused) {
+                draft.refusal = why.to_owned();
+            }
             draft.end = End::Possible;
         }
         if self.is_signed {
@@ -190,14 +196,30 @@ impl GeminiReader {
     }
 }
 
-fn finish(reason: &Json) -> Result<Finish, Broken> {
-    match reason.as_str() {
-        Some("STOP") => Ok(Finish::Stop),
-        Some("MAX_TOKENS") => Ok(Finish::Length),
-        Some(
-            "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"
-            | "IMAGE_SAFETY",
-        ) => Ok(Finish::Refused),
+fn finish(reason: &Json, why: &str) -> Result<Finish, Broken> {
+    let words = reason.as_str().unwrap_or_default();
+    match words {
+        "STOP" => Ok(Finish::Stop),
+        "MAX_TOKENS" | "CONTINUATION" => Ok(Finish::Length),
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "ESCALATION"
+        | "PUP_LIMITED_DISABLED"
+        | "MODEL_ARMOR"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => Ok(Finish::Refused),
+        "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MALFORMED_RESPONSE" | "OTHER" => {
+            let why = match why {
+                "" => String::new(),
+                why => format!(": {why}"),
+            };
+            Err(Broken::Reply(format!("ended its answer with {words}{why}")))
+        }
         _ => Err(Broken::Reply(format!(
             "ended its answer for an unknown reason: {reason}"
         ))),

@@ -9,7 +9,7 @@ use super::tally::{Tally, sound};
 use super::{Asked, Broken, Draft, End, Form, Reader, Written, as_object, base64_of, chat, object, put};
 
 pub(super) fn write(asked: &Asked<'_>) -> Written {
-    let settings = &asked.request.settings;
+    let settings = &asked.settings;
     let mut body = Map::new();
     body.insert("model".to_owned(), asked.model.into());
     body.insert(
@@ -56,6 +56,9 @@ fn said(asked: &Asked<'_>, message: &Message) -> Json {
         }
         Role::Assistant => {
             let mut said = json!({"role": "assistant", "content": message.text});
+            if let Some(thoughts) = asked.opaque(message).filter(|kept| kept.is_string()) {
+                said["thinking"] = thoughts.clone();
+            }
             let calls: Vec<Json> = message
                 .tool_calls
                 .iter()
@@ -78,7 +81,11 @@ fn said(asked: &Asked<'_>, message: &Message) -> Json {
 }
 
 /// Reads lines until the one that is `done`.
-pub(super) struct OllamaReader;
+#[derive(Default)]
+pub(super) struct OllamaReader {
+    /// What it thinks; it gets that back with the results of the tools it wants.
+    thoughts: String,
+}
 
 impl Reader for OllamaReader {
     fn take(&mut self, draft: &mut Draft, data: &str) -> Result<(), Broken> {
@@ -87,6 +94,7 @@ impl Reader for OllamaReader {
         let text = |name: &str| message.get(name).and_then(Json::as_str).unwrap_or_default();
         draft.text.push_str(text("content"));
         draft.unseen += text("thinking").len();
+        self.thoughts.push_str(text("thinking"));
         for call in message
             .get("tool_calls")
             .and_then(Json::as_array)
@@ -101,6 +109,9 @@ impl Reader for OllamaReader {
         if line.get("done") == Some(&Json::Bool(true)) {
             draft.finish = Some(finish(line.get("done_reason"))?);
             draft.usage = usage_of(&line);
+            if !draft.calls.is_empty() && !self.thoughts.is_empty() {
+                draft.kept = Some(std::mem::take(&mut self.thoughts).into());
+            }
             draft.end = End::Over;
         }
         Ok(())

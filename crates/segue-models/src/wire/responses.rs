@@ -5,11 +5,14 @@ use segue::Usage;
 use segue::model::{Finish, Message, Role};
 use serde_json::{Map, Value as Json, json};
 
-use super::tally::{Tally, sound};
+use super::tally::{self, Tally, sound};
 use super::{Asked, Broken, Draft, End, Form, Reader, Written, as_text, data_url, object, put};
 
+/// The phase of a text that is the answer.
+const FINAL: &str = "final_answer";
+
 pub(super) fn write(asked: &Asked<'_>) -> Written {
-    let settings = &asked.request.settings;
+    let settings = &asked.settings;
     let mut body = Map::new();
     body.insert("model".to_owned(), asked.model.into());
     let instructions = asked.instructions();
@@ -74,15 +77,24 @@ fn items(asked: &Asked<'_>, message: &Message) -> Vec<Json> {
         Role::System | Role::User => {
             let text = json!({"type": "input_text", "text": message.text});
             let images = message.images.iter();
-            let images = images.map(|image| json!({"type": "input_image", "image_url": data_url(image)}));
+            let images = images
+                .map(|image| json!({"type": "input_image", "detail": "auto", "image_url": data_url(image)}));
             let parts: Vec<Json> = std::iter::once(text).chain(images).collect();
             vec![json!({"role": "user", "content": parts})]
         }
         Role::Assistant => {
-            let thoughts = message.opaque.is_some().then(|| asked.opaque(message)).flatten();
-            let mut items: Vec<Json> = thoughts.and_then(Json::as_array).cloned().unwrap_or_default();
+            let kept = asked.opaque(message).and_then(Json::as_array);
+            let (phases, mut items): (Vec<Json>, Vec<Json>) = kept
+                .cloned()
+                .unwrap_or_default()
+                .into_iter()
+                .partition(|item| item.get("phase").is_some());
             if !message.text.is_empty() || message.tool_calls.is_empty() {
-                items.push(json!({"role": "assistant", "content": message.text}));
+                let mut said = json!({"role": "assistant", "content": message.text});
+                if let Some(kept) = phases.first() {
+                    said["phase"] = kept["phase"].clone();
+                }
+                items.push(said);
             }
             items.extend(message.tool_calls.iter().map(|call| {
                 json!({
@@ -141,32 +153,47 @@ impl ResponsesReader {
             _ => std::mem::take(&mut self.items),
         };
         (draft.unseen, draft.finish) = (0, Some(finish(response)?));
-        let (mut text, mut refusal, mut thoughts) = (String::new(), String::new(), Vec::new());
+        let (mut said, mut refusal, mut kept) = (Vec::new(), String::new(), Vec::new());
         for item in &items {
             match item.get("type").and_then(Json::as_str) {
                 Some("message") => {
+                    let mut text = String::new();
                     for part in item.get("content").and_then(Json::as_array).into_iter().flatten() {
                         text.push_str(part.get("text").and_then(Json::as_str).unwrap_or_default());
                         refusal.push_str(part.get("refusal").and_then(Json::as_str).unwrap_or_default());
                     }
+                    said.push((item.get("phase").and_then(Json::as_str), text));
                 }
                 Some("function_call") => {
                     let field = |name: &str| item.get(name).and_then(Json::as_str).unwrap_or_default();
                     draft.whole_call(field("call_id"), field("name"), &item["arguments"])?;
                 }
-                Some("reasoning") => thoughts.push(item.clone()),
+                // A thought without its encrypted content is only a name for something that is not stored.
+                Some("reasoning") if item.get("encrypted_content").is_some_and(Json::is_string) => {
+                    kept.push(item.clone());
+                }
                 _ => {}
             }
         }
+        // What it says on its way is no part of the answer it comes to.
+        if said.iter().any(|(phase, _)| *phase == Some(FINAL)) {
+            said.retain(|(phase, _)| *phase == Some(FINAL));
+        }
+        // It wants to be told again which of the two a text was.
+        kept.extend(
+            said.iter()
+                .rev()
+                .find_map(|(phase, _)| *phase)
+                .map(|phase| json!({"phase": phase})),
+        );
+        let text: String = said.into_iter().map(|(_, text)| text).collect();
         if !text.is_empty() {
             draft.text = text;
         }
         if !refusal.is_empty() {
             draft.refusal = refusal;
         }
-        // A thought without its encrypted content is only a name for something that is not stored.
-        thoughts.retain(|thought| thought.get("encrypted_content").is_some_and(Json::is_string));
-        draft.kept = (!thoughts.is_empty()).then(|| thoughts.into());
+        draft.kept = (!kept.is_empty()).then(|| kept.into());
         draft.usage = response.get("usage").and_then(usage_of);
         draft.end = End::Over;
         Ok(())
@@ -191,10 +218,17 @@ fn finish(response: &Json) -> Result<Finish, Broken> {
 
 fn usage_of(usage: &Json) -> Option<Usage> {
     let tally = Tally(usage);
+    let input = "input_tokens_details";
+    let (input_tokens, read) = (
+        tally.count(&["input_tokens"])?,
+        tally.or_zero(&[input, "cached_tokens"])?,
+    );
+    let written = tally.or_zero(&[input, "cache_write_tokens"])?;
     sound(Usage {
-        input_tokens: tally.count(&["input_tokens"])?,
+        input_tokens,
         output_tokens: tally.count(&["output_tokens"])?,
-        cache_read_tokens: tally.or_zero(&["input_tokens_details", "cached_tokens"])?,
+        cache_read_tokens: read,
+        cache_write_tokens: tally::rest(input_tokens, read, written),
         reasoning_tokens: tally.or_zero(&["output_tokens_details", "reasoning_tokens"])?,
         ..Usage::default()
     })

@@ -35,6 +35,11 @@ fn count(value: &Json) -> Option<u64> {
     value.as_u64().filter(|count| *count <= MOST)
 }
 
+/// Tokens written to a cache, where a provider counts them unadjusted: some can be among those that were read.
+pub(super) fn rest(input: u64, read: u64, written: u64) -> u64 {
+    written.min(input.saturating_sub(read))
+}
+
 /// The usage, if its parts are not more than the whole.
 pub(super) fn sound(usage: Usage) -> Option<Usage> {
     let cached = usage.cache_read_tokens + usage.cache_write_tokens;

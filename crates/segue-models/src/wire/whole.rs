@@ -46,7 +46,7 @@ fn anthropic(answer: &Json) -> Option<Vec<Json>> {
     for (index, block) in blocks.iter().enumerate() {
         events.push(json!({"type": "content_block_start", "index": index, "content_block": block}));
     }
-    let delta = json!({"stop_reason": answer.get("stop_reason")});
+    let delta = json!({"stop_reason": answer.get("stop_reason"), "stop_details": answer.get("stop_details")});
     events.push(json!({"type": "message_delta", "delta": delta, "usage": usage}));
     events.push(json!({"type": "message_stop"}));
     Some(events)

@@ -2,18 +2,26 @@
 
 use std::sync::{Arc, Mutex};
 
-use segue::model::{Finish, Listener, Message, Model, Response, Role, ToolCall};
+use segue::model::{Finish, Listener, Model, Response, ToolCall};
 use segue::schema::Schema;
 use segue::{ErrorKind, Failure, ToolSpec, Usage};
 use segue_models::Api;
 use serde_json::{Value as Json, json};
 
 use crate::asking;
-use crate::say::{Said, Why, events, pieces, text};
+use crate::official::{faults_of_answer, faults_of_events};
+use crate::say::{Said, Why, chunk, events, message, numbered, pieces, response, text, usage};
 use crate::server::{Server, Turn};
 
-/// What a model of this protocol makes of these events.
+/// What a model of this protocol makes of these events, which are such as its provider sends.
 async fn read(api: Api, events: &[Json]) -> Result<Response, Failure> {
+    let faults = faults_of_events(api, events);
+    assert_eq!(faults, [""; 0], "{api}: {events:#?}");
+    read_odd(api, events).await
+}
+
+/// What it makes of events that nobody publishes.
+async fn read_odd(api: Api, events: &[Json]) -> Result<Response, Failure> {
     let server = Server::new([Turn::stream(api, &pieces(api, events))]);
     let mut request = asking("Hello?");
     request.tools = vec![
@@ -42,6 +50,7 @@ async fn a_text_comes_whole_with_what_it_used() {
             input_tokens: 30,
             output_tokens: 9,
             cache_read_tokens: 12,
+            cache_write_tokens: 3,
             reasoning_tokens: 4,
             ..Usage::default()
         };
@@ -50,20 +59,16 @@ async fn a_text_comes_whole_with_what_it_used() {
                 audio_tokens: 3,
                 ..all
             },
-            Api::Responses => all,
-            Api::Anthropic => Usage {
-                cache_write_tokens: 3,
-                reasoning_tokens: 0,
-                ..all
-            },
+            Api::Responses | Api::Anthropic => all,
             Api::Gemini => Usage {
                 audio_tokens: 2,
+                cache_write_tokens: 0,
                 ..all
             },
             Api::Ollama => Usage {
-                cache_read_tokens: 0,
-                reasoning_tokens: 0,
-                ..all
+                input_tokens: 30,
+                output_tokens: 9,
+                ..Usage::default()
             },
         };
         assert_eq!(response.usage, Some(expected), "{api}");
@@ -118,7 +123,10 @@ async fn why_an_answer_ended_is_told_apart() {
                 end: why,
                 ..text("half of")
             };
-            let answered = read(api, &events(api, &answer)).await;
+            let answered = match why {
+                Why::Unknown => read_odd(api, &events(api, &answer)).await,
+                _ => read(api, &events(api, &answer)).await,
+            };
             if api == Api::Ollama && why == Why::Filtered {
                 // It has no filter.
                 continue;
@@ -144,29 +152,135 @@ async fn why_an_answer_ended_is_told_apart() {
 
 #[tokio::test]
 async fn a_refusal_is_no_answer_and_says_why() {
-    let chunk = |delta: Json, reason: Json| json!({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]});
-    let chat = [
+    let chat = vec![
         chunk(json!({"refusal": "I will "}), json!(null)),
         chunk(json!({"refusal": "not."}), json!("stop")),
     ];
     let part = json!({"type": "refusal", "refusal": "I will not."});
-    let message = json!({"type": "message", "role": "assistant", "content": [part]});
-    let responses =
-        [json!({"type": "response.completed", "response": {"status": "completed", "output": [message]}})];
-    let gemini = [json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}})];
+    let item =
+        json!({"type": "message", "id": "i1", "status": "completed", "role": "assistant", "content": [part]});
+    let responses = numbered(vec![
+        json!({"type": "response.completed", "response": response(json!({"output": [item]}))}),
+    ]);
+    let mut anthropic = events(Api::Anthropic, &text("I will tell you"));
+    let end = anthropic.len() - 2;
+    anthropic[end]["delta"] = json!({"stop_reason": "refusal", "stop_sequence": null, "stop_details":
+        {"type": "refusal", "category": "cyber", "explanation": "I will not."}});
+    let blocked = vec![json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}})];
+    let mut cut = events(Api::Gemini, &text("I will tell you"));
+    let end = cut.len() - 1;
+    cut[end]["candidates"][0]["finishReason"] = json!("ESCALATION");
+    cut[end]["candidates"][0]["finishMessage"] = json!("I will not.");
     for (api, events, expected) in [
-        (Api::Chat, &chat[..], "I will not."),
-        (Api::Responses, &responses[..], "I will not."),
+        (Api::Chat, chat, "I will not."),
+        (Api::Responses, responses, "I will not."),
+        (Api::Anthropic, anthropic, "I will not."),
         (
             Api::Gemini,
-            &gemini[..],
+            blocked,
             "the request was blocked: PROHIBITED_CONTENT",
         ),
+        (Api::Gemini, cut, "I will not."),
     ] {
-        let response = read(api, events).await.unwrap();
+        let response = read(api, &events).await.unwrap();
         assert_eq!(
             (response.finish, response.text.as_str()),
             (Finish::Refused, expected),
+            "{api}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_is_no_answer_says_what_the_provider_says_of_it() {
+    for (reason, why, expected) in [
+        (
+            "MALFORMED_FUNCTION_CALL",
+            json!("add(n=)"),
+            "ended its answer with MALFORMED_FUNCTION_CALL: add(n=)",
+        ),
+        ("OTHER", json!(null), "ended its answer with OTHER"),
+    ] {
+        let mut events = events(Api::Gemini, &text("half of"));
+        let end = events.len() - 1;
+        events[end]["candidates"][0]["finishReason"] = json!(reason);
+        events[end]["candidates"][0]["finishMessage"] = why;
+        let failure = read(Api::Gemini, &events).await.unwrap_err();
+        assert_eq!((failure.kind, failure.retryable), (ErrorKind::Provider, true));
+        assert!(failure.message.ends_with(expected), "{failure}");
+    }
+}
+
+/// Events that say nothing to us: of tools that run at the provider, of thoughts, of safety, and one that nobody knows yet.
+fn beside(api: Api) -> Vec<Json> {
+    match api {
+        Api::Chat => vec![
+            json!({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m-1",
+            "choices": [], "obfuscation": "xx", "service_tier": "default"}),
+        ],
+        Api::Responses => vec![
+            json!({"type": "response.queued", "response": response(json!({"status": "queued"}))}),
+            json!({"type": "response.reasoning_summary_text.delta", "item_id": "t1", "output_index": 0, "summary_index": 0,
+                "delta": "Hm."}),
+            json!({"type": "response.web_search_call.searching", "item_id": "w1", "output_index": 0}),
+            json!({"type": "response.output_text.annotation.added", "item_id": "i1", "output_index": 0, "content_index": 0,
+                "annotation_index": 0, "annotation": {"type": "url_citation", "url": "https://a.example", "title": "A",
+                "start_index": 0, "end_index": 2}}),
+        ],
+        Api::Anthropic => {
+            let search = json!({"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}});
+            let cited = json!({"type": "page_location", "cited_text": "x", "document_index": 0, "document_title": null,
+                "start_page_number": 1, "end_page_number": 2, "file_id": null});
+            vec![
+                json!({"type": "content_block_start", "index": 7, "content_block": search}),
+                json!({"type": "content_block_delta", "index": 0, "delta": {"type": "citations_delta", "citation": cited}}),
+                json!({"type": "content_block_stop", "index": 7}),
+            ]
+        }
+        Api::Gemini => {
+            let code = json!({"executableCode": {"language": "PYTHON", "code": "1 + 1"}});
+            vec![
+                json!({"candidates": [{"index": 0, "content": {"role": "model", "parts": [code]},
+                    "safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "NEGLIGIBLE"}]}]}),
+                json!({"modelVersion": "m-1", "responseId": "r1"}),
+            ]
+        }
+        Api::Ollama => vec![
+            json!({"model": "m-1", "created_at": "2026-11-01T00:00:00Z", "done": false,
+            "message": {"role": "assistant", "content": "", "thinking": "Hm."}}),
+        ],
+    }
+}
+
+#[tokio::test]
+async fn events_that_say_nothing_to_us_change_nothing() {
+    for api in Api::ALL {
+        let mut all = events(api, &text("hello"));
+        let last = all.pop().unwrap();
+        all.extend(beside(api));
+        all.push(last);
+        if api == Api::Responses {
+            all = numbered(all);
+        }
+        let heard = read(api, &all)
+            .await
+            .unwrap_or_else(|failure| panic!("{api}: {failure}"));
+        assert_eq!(
+            (heard.text.as_str(), heard.finish),
+            ("hello", Finish::Stop),
+            "{api}"
+        );
+        // Nor does one of a kind that nobody knows yet.
+        all.insert(
+            1,
+            json!({"type": "something.new", "index": 0, "delta": {"type": "new_delta", "text": "no"}}),
+        );
+        let heard = read_odd(api, &all)
+            .await
+            .unwrap_or_else(|failure| panic!("{api}: {failure}"));
+        assert_eq!(
+            (heard.text.as_str(), heard.finish),
+            ("hello", Finish::Stop),
             "{api}"
         );
     }
@@ -198,30 +312,33 @@ async fn a_count_that_cannot_be_one_makes_the_usage_unknown_and_never_zero() {
             Api::Gemini => ("promptTokenCount", "candidatesTokenCount"),
             Api::Ollama => ("in", "out"),
         };
-        let fine = read(api, &with_usage(api, json!({input: 20, output: 3})))
+        let fine = read_odd(api, &with_usage(api, json!({input: 20, output: 3})))
             .await
             .unwrap();
         assert!(fine.usage.is_some_and(|usage| usage.output_tokens == 3), "{api}");
         for odd in [json!("20"), json!(-1), json!(2.5), json!(10_000_001), json!([20])] {
             let broken = json!({input: odd, output: 3});
-            let response = read(api, &with_usage(api, broken)).await.unwrap();
+            let response = read_odd(api, &with_usage(api, broken)).await.unwrap();
             assert_eq!(
                 (response.text.as_str(), response.usage),
                 ("hello", None),
                 "{api}: input {odd}"
             );
             let broken = json!({input: 20, output: odd});
-            let response = read(api, &with_usage(api, broken)).await.unwrap();
+            let response = read_odd(api, &with_usage(api, broken)).await.unwrap();
             assert_eq!(response.usage, None, "{api}: output {odd}");
         }
-        let missing = read(api, &with_usage(api, json!(null))).await.unwrap();
+        let missing = read_odd(api, &with_usage(api, json!(null))).await.unwrap();
         assert_eq!(missing.usage, None, "{api}");
     }
     // More cached than sent, more thought than written.
     let odd =
         json!({"prompt_tokens": 20, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 21}});
     assert_eq!(
-        read(Api::Chat, &with_usage(Api::Chat, odd)).await.unwrap().usage,
+        read_odd(Api::Chat, &with_usage(Api::Chat, odd))
+            .await
+            .unwrap()
+            .usage,
         None
     );
 }
@@ -229,8 +346,7 @@ async fn a_count_that_cannot_be_one_makes_the_usage_unknown_and_never_zero() {
 #[tokio::test]
 async fn arguments_that_are_not_json_stay_as_they_were_for_the_model_to_be_told() {
     let call = json!({"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"n\": "}});
-    let chunk =
-        json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]});
+    let chunk = chunk(json!({"tool_calls": [call]}), json!("tool_calls"));
     let response = read(Api::Chat, &[chunk]).await.unwrap();
     assert_eq!(response.tool_calls[0].arguments, json!("{\"n\":"));
 }
@@ -240,7 +356,7 @@ async fn calls_without_a_number_are_told_apart_by_their_ids() {
     let call = |id: &str, n: u32| json!({"id": id, "function": {"name": "add", "arguments": json!({"n": n}).to_string()}});
     let delta = json!({"tool_calls": [call("a", 1), call("b", 2)]});
     let chunk = json!({"choices": [{"index": 0, "delta": delta, "finish_reason": "tool_calls"}]});
-    let response = read(Api::Chat, &[chunk]).await.unwrap();
+    let response = read_odd(Api::Chat, &[chunk]).await.unwrap();
     let numbers: Vec<&Json> = response
         .tool_calls
         .iter()
@@ -254,13 +370,13 @@ async fn a_number_of_a_call_cannot_ask_for_memory() {
     let call = json!({"index": u64::MAX, "id": "a", "function": {"name": "add", "arguments": "{}"}});
     let chunk =
         json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]});
-    assert_eq!(read(Api::Chat, &[chunk]).await.unwrap().tool_calls.len(), 1);
+    assert_eq!(read_odd(Api::Chat, &[chunk]).await.unwrap().tool_calls.len(), 1);
     let many: Vec<Json> = (0..1001)
         .map(|n| json!({"index": n, "id": n.to_string(), "function": {"name": "add"}}))
         .collect();
     let chunk =
         json!({"choices": [{"index": 0, "delta": {"tool_calls": many}, "finish_reason": "tool_calls"}]});
-    let failure = read(Api::Chat, &[chunk]).await.unwrap_err();
+    let failure = read_odd(Api::Chat, &[chunk]).await.unwrap_err();
     assert!(failure.message.contains("more than 1000 tools"), "{failure}");
 }
 
@@ -298,66 +414,6 @@ async fn an_answer_that_fits_a_schema_is_json_in_every_protocol() {
 }
 
 #[tokio::test]
-async fn signed_thoughts_go_back_to_the_model_that_made_them_and_to_no_other() {
-    let thought = json!({"type": "reasoning", "id": "t1", "summary": [], "encrypted_content": "c2VjcmV0"});
-    let call = json!({"type": "function_call", "call_id": "id-1", "name": "add", "arguments": "{}"});
-    let responses = vec![
-        json!({"type": "response.completed", "response": {"status": "completed", "output": [thought, call]}}),
-    ];
-    let block = |index: u32, block: Json| json!({"type": "content_block_start", "index": index, "content_block": block});
-    let delta = |kind: &str, name: &str, piece: &str| json!({"type": "content_block_delta", "index": 0, "delta": {"type": kind, name: piece}});
-    let anthropic = vec![
-        json!({"type": "message_start", "message": {"usage": {"input_tokens": 1}}}),
-        block(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
-        delta("thinking_delta", "thinking", "Hm."),
-        delta("signature_delta", "signature", "c2ln"),
-        block(
-            1,
-            json!({"type": "tool_use", "id": "id-1", "name": "add", "input": {}}),
-        ),
-        json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 5}}),
-        json!({"type": "message_stop"}),
-    ];
-    let part = json!({"functionCall": {"name": "add", "args": {}}, "thoughtSignature": "c2ln"});
-    let gemini = vec![json!({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]})];
-    for (api, events, at, expected) in [
-        (Api::Responses, responses, "/input/1", thought.clone()),
-        (
-            Api::Anthropic,
-            anthropic,
-            "/messages/1/content/0",
-            json!({"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}),
-        ),
-        (Api::Gemini, gemini, "/contents/1/parts/0", part.clone()),
-    ] {
-        let server = Server::new([Turn::stream(api, &pieces(api, &events))]);
-        let mut request = asking("Add.");
-        request.tools = vec![ToolSpec::new("add", "Adds.", json!({"type": "object"}))];
-        let response = server.model(api).answer(&request).await.unwrap();
-        let mut answer = Message::new(Role::Assistant, response.text);
-        (answer.tool_calls, answer.opaque) = (response.tool_calls, response.opaque);
-        let result = Message {
-            call: Some(answer.tool_calls[0].id.clone()),
-            ..Message::new(Role::Tool, "3")
-        };
-        request.messages.extend([answer, result]);
-        for (model, is_same) in [("m-1", true), ("m-2", false)] {
-            server.push(Turn::stream(
-                api,
-                &pieces(api, &crate::say::events(api, &text("Done."))),
-            ));
-            server.model_called(api, model).answer(&request).await.unwrap();
-            let seen = server.seen().pop().unwrap().body;
-            assert_eq!(
-                seen.pointer(at) == Some(&expected),
-                is_same,
-                "{api} {model}: {seen:#}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
 async fn whoever_listens_hears_the_pieces_of_the_text() {
     for api in Api::ALL {
         let server = Server::new([Turn::stream(
@@ -379,27 +435,30 @@ async fn whoever_listens_hears_the_pieces_of_the_text() {
 async fn a_server_that_sends_no_events_is_understood_too() {
     let call =
         json!({"id": "id-1", "type": "function", "function": {"name": "add", "arguments": "{\"n\":1}"}});
-    let message = json!({"role": "assistant", "content": "Let me see.", "tool_calls": [call]});
-    let chat = json!({"object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
-        "usage": {"prompt_tokens": 30, "completion_tokens": 9}});
-    let text = json!({"type": "message", "content": [{"type": "output_text", "text": "Let me see."}]});
+    let said = json!({"role": "assistant", "content": "Let me see.", "refusal": null, "tool_calls": [call]});
+    let chat = json!({"id": "c1", "object": "chat.completion", "created": 1, "model": "m-1",
+        "choices": [{"index": 0, "message": said, "finish_reason": "tool_calls", "logprobs": null}],
+        "usage": {"prompt_tokens": 30, "completion_tokens": 9, "total_tokens": 39}});
+    let part = json!({"type": "output_text", "text": "Let me see.", "annotations": [], "logprobs": []});
+    let item =
+        json!({"type": "message", "id": "i1", "role": "assistant", "status": "completed", "content": [part]});
     let call = json!({"type": "function_call", "call_id": "id-1", "name": "add", "arguments": "{\"n\":1}"});
-    let responses = json!({"object": "response", "status": "completed", "error": null, "output": [text, call],
-        "usage": {"input_tokens": 30, "output_tokens": 9}});
+    let responses = response(json!({"output": [item, call], "usage": usage()}));
     let blocks = json!([{"type": "text", "text": "Let me see."}, {"type": "tool_use", "id": "id-1", "name": "add", "input": {"n": 1}}]);
-    let anthropic = json!({"type": "message", "role": "assistant", "content": blocks, "stop_reason": "tool_use",
-        "usage": {"input_tokens": 30, "output_tokens": 9}});
+    let anthropic = message(json!({"content": blocks, "stop_reason": "tool_use",
+        "usage": {"input_tokens": 30, "output_tokens": 9}}));
     let parts =
         json!([{"text": "Let me see."}, {"functionCall": {"name": "add", "args": {"n": 1}, "id": "id-1"}}]);
-    let gemini = json!({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}],
+    let gemini = json!({"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}],
         "usageMetadata": {"promptTokenCount": 30, "candidatesTokenCount": 9}});
     let call = json!({"id": "id-1", "function": {"name": "add", "arguments": {"n": 1}}});
-    let ollama = json!({"message": {"content": "Let me see.", "tool_calls": [call]}, "done": true, "done_reason": "stop",
-        "prompt_eval_count": 30, "eval_count": 9});
+    let ollama = json!({"model": "m-1", "message": {"role": "assistant", "content": "Let me see.", "tool_calls": [call]},
+        "done": true, "done_reason": "stop", "prompt_eval_count": 30, "eval_count": 9});
     for (api, answer) in Api::ALL
         .into_iter()
         .zip([chat, responses, anthropic, gemini, ollama])
     {
+        assert_eq!(faults_of_answer(api, &answer), [""; 0], "{api}");
         let header = "content-type: application/json; charset=utf-8";
         let body = format!("{answer:#}");
         let server = Server::new([Turn::status("200 OK", &[header], &body)]);

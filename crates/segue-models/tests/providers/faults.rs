@@ -152,6 +152,21 @@ async fn an_error_in_the_middle_of_an_answer_is_no_answer() {
             ErrorKind::Provider,
         ),
         (
+            Api::Responses,
+            json!({"type": "response.failed", "response": {"status": "failed", "error": {"code": "bio_policy", "message": "enough"}}}),
+            ErrorKind::BadRequest,
+        ),
+        (
+            Api::Responses,
+            json!({"type": "response.failed", "response": {"status": "failed", "error": {"code": "image_too_large", "message": "enough"}}}),
+            ErrorKind::BadRequest,
+        ),
+        (
+            Api::Anthropic,
+            json!({"type": "error", "error": error("billing_error")}),
+            ErrorKind::BadRequest,
+        ),
+        (
             Api::Anthropic,
             json!({"type": "error", "error": error("overloaded_error")}),
             ErrorKind::Provider,
@@ -179,7 +194,12 @@ async fn an_error_in_the_middle_of_an_answer_is_no_answer() {
         (Api::Ollama, json!({"error": "enough"}), ErrorKind::Provider),
     ] {
         let mut all = events(api, &text("half of it"));
-        all.truncate(if api == Api::Anthropic { 4 } else { 2 });
+        // Until something was said.
+        all.truncate(match api {
+            Api::Responses => 5,
+            Api::Anthropic => 4,
+            _ => 2,
+        });
         all.push(event);
         let mut pieces = pieces(api, &all);
         // What comes after an error changes nothing.

@@ -6,8 +6,8 @@ use segue_models::Api;
 use serde_json::{Value as Json, json};
 
 use crate::asking;
-use crate::requests::{adds, check, sent};
-use crate::say::{events, pieces, text};
+use crate::requests::{adds, check, sent, sent_by};
+use crate::say::{Said, events, pieces, text};
 use crate::server::{Server, Turn};
 
 #[tokio::test]
@@ -100,6 +100,33 @@ async fn an_answer_that_fits_a_schema_is_asked_for_as_the_provider_does_it() {
         request.output = Some(Schema::from_json(schema.clone()).unwrap());
         check(api, &sent(api, &request).await, &places);
     }
+    // A newer model of Anthropic's is held to it, with tools and without; one with bounds is asked for by tool there too.
+    let bounded = json!({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "required": ["n"], "additionalProperties": false});
+    for (schema, tools, places) in [
+        (
+            &strict,
+            vec![adds()],
+            vec![
+                (
+                    "/output_config",
+                    json!({"format": {"type": "json_schema", "schema": strict}}),
+                ),
+                ("/tools/1", json!(null)),
+                ("/tool_choice", json!(null)),
+            ],
+        ),
+        (
+            &bounded,
+            vec![],
+            vec![("/output_config", json!(null)), ("/tools/0", tool(&bounded))],
+        ),
+    ] {
+        let mut request = asking("How many?");
+        request.output = Some(Schema::from_json(schema.clone()).unwrap());
+        request.tools = tools;
+        let seen = sent_by(Api::Anthropic, "claude-sonnet-4-6", &request).await;
+        check(Api::Anthropic, &seen.body, &places);
+    }
     // Where tools are to be called too, nothing may force the form.
     for (api, place, expected) in [
         (Api::Anthropic, "/tool_choice", json!(null)),
@@ -118,6 +145,28 @@ async fn an_answer_that_fits_a_schema_is_asked_for_as_the_provider_does_it() {
         };
         assert!(body.to_string().contains(said), "{api}: {body:#}");
     }
+}
+
+#[tokio::test]
+async fn a_model_of_anthropics_that_cannot_be_held_to_a_schema_is_given_the_tool() {
+    let api = Api::Anthropic;
+    let no = r#"{"type": "error", "error": {"type": "invalid_request_error", "message": "output_config.format: no"}}"#;
+    let answer = Said {
+        calls: vec![("id-1", "answer", json!({"n": 7}))],
+        ..Said::default()
+    };
+    let answer = || Turn::stream(api, &pieces(api, &events(api, &answer)));
+    let server = Server::new([Turn::status("400 Bad Request", &[], no), answer(), answer()]);
+    let model = server.model_called(api, "claude-haiku-4-5");
+    let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": false});
+    let mut request = asking("How many?");
+    request.output = Some(Schema::from_json(schema).unwrap());
+    for _ in 0..2 {
+        assert_eq!(model.answer(&request).await.unwrap().text, "{\"n\":7}");
+    }
+    let seen = server.seen();
+    let by_tool: Vec<bool> = seen.iter().map(|seen| seen.body.get("tools").is_some()).collect();
+    assert_eq!(by_tool, [false, true, true]);
 }
 
 #[tokio::test]

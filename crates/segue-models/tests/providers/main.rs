@@ -3,8 +3,10 @@
 mod answers;
 mod faults;
 mod forms;
+mod kept;
 mod listing;
 mod litellm;
+mod official;
 mod pipeline;
 mod requests;
 mod say;

@@ -3,12 +3,13 @@
 use std::time::UNIX_EPOCH;
 
 use schemars::JsonSchema;
+use segue::plan::ModelSettings;
 use segue::price::{Price, PriceBook};
 use segue::{
     Agent, Backoff, Done, Error, IntoStep, Model, Models, Out, Pipeline, Result, RetryLayer, Runner,
     Settings, StepStatus, ToolCx, tool, usd,
 };
-use segue_models::Api;
+use segue_models::{Api, Limited, Limiter, Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -151,4 +152,46 @@ async fn the_same_pipeline_runs_against_every_protocol() {
             "{api}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_setting_that_a_model_has_no_place_for_is_noted_in_the_run_once() {
+    let api = Api::Responses;
+    let answers = [
+        Said {
+            calls: vec![("id-1", "add", json!({"a": 2, "b": 3}))],
+            ..Said::default()
+        },
+        text("5"),
+    ];
+    let server = Server::new(answers.map(|said| Turn::stream(api, &pieces(api, &events(api, &said)))));
+    let seeded = Pipeline::define("sums", |p, task: Out<String>| {
+        let adder = Agent::<String>::new("adder").model("m").tool(add {});
+        let adder = adder.model_settings(ModelSettings {
+            seed: Some(7),
+            ..ModelSettings::default()
+        });
+        p.step("sum", adder.as_step(|task: String| task), task)
+    })
+    .unwrap();
+    let limited = Limited::new(server.model(api), Limiter::new("openai", Limits::default()));
+    let models = Models::offline().with("m", limited);
+    let runner = Runner::builder().models(models).build().unwrap();
+    let run = runner
+        .start(&seeded, "What is 2 and 3?".to_owned())
+        .await
+        .unwrap();
+    let done = run.done().await.unwrap();
+    let notes: Vec<String> = done
+        .log()
+        .events()
+        .iter()
+        .map(|event| serde_json::to_string(event).unwrap())
+        .filter(|event| event.contains("left out"))
+        .collect();
+    assert_eq!(notes.len(), 1, "{notes:#?}");
+    assert!(
+        notes[0].contains("`openai/m-1`: `seed` is left out: OpenAI's responses have none"),
+        "{notes:?}"
+    );
 }

@@ -19,7 +19,7 @@ const SCHEMAS: [(Api, &str); 5] = [
 ];
 
 /// What a model of this protocol sends for a request; it fits the published schema.
-async fn sent_by(api: Api, model: &str, request: &Request) -> Seen {
+pub(crate) async fn sent_by(api: Api, model: &str, request: &Request) -> Seen {
     let server = Server::new([Turn::stream(api, &pieces(api, &events(api, &text("{}"))))]);
     server
         .model_called(api, model)
@@ -82,7 +82,7 @@ async fn who_asks_where_and_with_which_key() {
         assert_eq!(header("accept-encoding"), None, "{api}");
         let idempotency = matches!(api, Api::Chat | Api::Responses).then_some("key-1");
         assert_eq!(header("idempotency-key"), idempotency, "{api}");
-        let version = (api == Api::Anthropic).then_some("2023-06-01");
+        let version = (api == Api::Anthropic).then_some("2026-10-21");
         assert_eq!(header("anthropic-version"), version);
     }
 }
@@ -250,6 +250,30 @@ async fn each_setting_goes_where_the_provider_has_it_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn what_requests_have_in_common_is_marked_also_without_instructions() {
+    let mut request = conversation();
+    request.messages.remove(0);
+    request.settings.cache = Some("auto".to_owned());
+    let mark = json!({"type": "ephemeral"});
+    let places = [("/system", json!(null)), ("/tools/0/cache_control", mark)];
+    check(Api::Anthropic, &sent(Api::Anthropic, &request).await, &places);
+}
+
+#[tokio::test]
+async fn a_temperature_is_said_in_the_version_that_has_one() {
+    let mut request = asking("Hello?");
+    request.settings.temperature = Some(0.5);
+    for (model, version, temperature) in [
+        ("claude-sonnet-4-6", "2023-06-01", json!(0.5)),
+        ("claude-opus-5-5", "2026-10-21", json!(null)),
+    ] {
+        let seen = sent_by(Api::Anthropic, model, &request).await;
+        assert_eq!(seen.headers["anthropic-version"], version, "{model}");
+        check(Api::Anthropic, &seen.body, &[("/temperature", temperature)]);
+    }
+}
+
+#[tokio::test]
 async fn how_much_a_model_thinks_is_said_in_its_own_words() {
     for (api, model, word, most, places) in [
         (
@@ -336,6 +360,16 @@ async fn how_much_a_model_thinks_is_said_in_its_own_words() {
             ],
         ),
         (
+            Api::Anthropic,
+            "claude-opus-5-5",
+            "none",
+            4000,
+            vec![
+                ("/thinking", json!({"type": "disabled"})),
+                ("/temperature", json!(null)),
+            ],
+        ),
+        (
             Api::Gemini,
             "gemini-2.5-flash",
             "none",
@@ -359,7 +393,7 @@ async fn how_much_a_model_thinks_is_said_in_its_own_words() {
             4000,
             vec![(
                 "/generationConfig/thinkingConfig",
-                json!({"thinkingLevel": "high"}),
+                json!({"thinkingLevel": "HIGH"}),
             )],
         ),
         (
@@ -369,7 +403,7 @@ async fn how_much_a_model_thinks_is_said_in_its_own_words() {
             4000,
             vec![(
                 "/generationConfig/thinkingConfig",
-                json!({"thinkingLevel": "low"}),
+                json!({"thinkingLevel": "LOW"}),
             )],
         ),
         (Api::Ollama, "m", "none", 4000, vec![("/think", json!(false))]),
@@ -395,7 +429,7 @@ pub(crate) fn adds() -> ToolSpec {
 }
 
 /// A conversation with two calls of one turn, their results, and a second question with an image.
-fn conversation() -> Request {
+pub(crate) fn conversation() -> Request {
     let mut request = asking("Add.");
     request.tools = vec![adds()];
     let call = |id: &str, n: Json| ToolCall {
@@ -472,7 +506,7 @@ async fn a_conversation_with_tools_and_an_image() {
                 ("/input/5", json!({"role": "assistant", "content": "It is 2."})),
                 (
                     "/input/6/content/1",
-                    json!({"type": "input_image", "image_url": "data:image/png;base64,iVBORw=="}),
+                    json!({"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,iVBORw=="}),
                 ),
             ],
         ),

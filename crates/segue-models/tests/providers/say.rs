@@ -71,11 +71,13 @@ fn halves(text: &str) -> [&str; 2] {
     [&text[..middle], &text[middle..]]
 }
 
+/// A chunk of a chat completion.
+pub(crate) fn chunk(delta: Json, reason: Json) -> Json {
+    json!({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m-1", "usage": null,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": reason, "logprobs": null}]})
+}
+
 fn chat(said: &Said) -> Vec<Json> {
-    let chunk = |delta: Json, reason: Json| {
-        json!({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m-1", "usage": null,
-            "choices": [{"index": 0, "delta": delta, "finish_reason": reason, "logprobs": null}]})
-    };
     let mut events = vec![chunk(
         json!({"role": "assistant", "content": "", "refusal": null}),
         json!(null),
@@ -102,36 +104,92 @@ fn chat(said: &Said) -> Vec<Json> {
     events.push(
         json!({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m-1", "choices": [],
         "usage": {"prompt_tokens": 30, "completion_tokens": 9, "total_tokens": 39,
-            "prompt_tokens_details": {"cached_tokens": 12, "audio_tokens": 2},
+            "prompt_tokens_details": {"cached_tokens": 12, "cache_write_tokens": 3, "audio_tokens": 2},
             "completion_tokens_details": {"reasoning_tokens": 4, "audio_tokens": 1}}}),
     );
     events
 }
 
+/// The usage of a response.
+pub(crate) fn usage() -> Json {
+    json!({"input_tokens": 30, "input_tokens_details": {"cached_tokens": 12, "cache_write_tokens": 3}, "output_tokens": 9,
+        "output_tokens_details": {"reasoning_tokens": 4}, "total_tokens": 39})
+}
+
+/// A whole response: what `more` says, and everything that it has to have.
+pub(crate) fn response(more: Json) -> Json {
+    let mut response = json!({"id": "r1", "object": "response", "created_at": 1, "model": "m-1", "status": "completed",
+        "error": null, "incomplete_details": null, "instructions": null, "metadata": {}, "output": [],
+        "parallel_tool_calls": true, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0, "usage": null});
+    for (name, value) in more.as_object().expect("it is one") {
+        response[name] = value.clone();
+    }
+    response
+}
+
+/// Events with their numbers.
+pub(crate) fn numbered(mut events: Vec<Json>) -> Vec<Json> {
+    for (number, event) in events.iter_mut().enumerate() {
+        event["sequence_number"] = number.into();
+    }
+    events
+}
+
 fn responses(said: &Said) -> Vec<Json> {
-    let mut events =
-        vec![json!({"type": "response.created", "response": {"id": "r1", "status": "in_progress"}})];
+    let begun = response(json!({"status": "in_progress"}));
+    let mut events = vec![
+        json!({"type": "response.created", "response": begun}),
+        json!({"type": "response.in_progress", "response": begun}),
+    ];
     let mut output = Vec::new();
     if !said.text.is_empty() {
+        let part =
+            |text: &str| json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []});
+        let item = |status: &str, content: Json| json!({"type": "message", "id": "i1", "role": "assistant", "status": status, "content": content});
+        let place = |kind: &str, more: Json| {
+            let mut event = json!({"type": kind, "item_id": "i1", "output_index": 0, "content_index": 0});
+            event
+                .as_object_mut()
+                .expect("it is one")
+                .extend(more.as_object().expect("it is one").clone());
+            event
+        };
+        let opened = item("in_progress", json!([]));
+        events.push(json!({"type": "response.output_item.added", "output_index": 0, "item": opened}));
+        events.push(place("response.content_part.added", json!({"part": part("")})));
         for half in halves(said.text) {
-            events.push(json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": half}));
+            events.push(place(
+                "response.output_text.delta",
+                json!({"delta": half, "logprobs": []}),
+            ));
         }
-        output.push(
-            json!({"type": "message", "id": "i1", "role": "assistant", "status": "completed",
-            "content": [{"type": "output_text", "text": said.text, "annotations": []}]}),
-        );
+        events.push(place(
+            "response.output_text.done",
+            json!({"text": said.text, "logprobs": []}),
+        ));
+        events.push(place(
+            "response.content_part.done",
+            json!({"part": part(said.text)}),
+        ));
+        let item = item("completed", json!([part(said.text)]));
+        events.push(json!({"type": "response.output_item.done", "output_index": 0, "item": item}));
+        output.push(item);
     }
     for (id, tool, arguments) in &said.calls {
-        for half in halves(&arguments.to_string()) {
-            events.push(json!({"type": "response.function_call_arguments.delta", "output_index": output.len(), "delta": half}));
+        let (index, text) = (output.len(), arguments.to_string());
+        let item = |status: &str, text: &str| json!({"type": "function_call", "id": "i2", "call_id": id, "name": tool, "arguments": text, "status": status});
+        let opened = item("in_progress", "");
+        events.push(json!({"type": "response.output_item.added", "output_index": index, "item": opened}));
+        for half in halves(&text) {
+            events.push(json!({"type": "response.function_call_arguments.delta", "item_id": "i2", "output_index": index, "delta": half}));
         }
-        output.push(
-            json!({"type": "function_call", "id": "i2", "call_id": id, "name": tool,
-            "arguments": arguments.to_string(), "status": "completed"}),
+        events.push(
+            json!({"type": "response.function_call_arguments.done", "item_id": "i2", "output_index": index,
+            "arguments": text}),
         );
-    }
-    for (index, item) in output.iter().enumerate() {
+        let item = item("completed", &text);
         events.push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));
+        output.push(item);
     }
     let (kind, status, details) = match said.end {
         Why::Done => ("response.completed", "completed", json!(null)),
@@ -147,20 +205,27 @@ fn responses(said: &Said) -> Vec<Json> {
         ),
         Why::Unknown => ("response.incomplete", "incomplete", json!({"reason": "sulking"})),
     };
-    events.push(
-        json!({"type": kind, "response": {"id": "r1", "status": status, "error": null,
-        "incomplete_details": details, "output": output,
-        "usage": {"input_tokens": 30, "input_tokens_details": {"cached_tokens": 12}, "output_tokens": 9,
-            "output_tokens_details": {"reasoning_tokens": 4}, "total_tokens": 39}}}),
+    let response = response(
+        json!({"status": status, "incomplete_details": details, "output": output, "usage": usage()}),
     );
-    events
+    events.push(json!({"type": kind, "response": response}));
+    numbered(events)
+}
+
+/// A message of Claude's: what `more` says, and everything that it has to have.
+pub(crate) fn message(more: Json) -> Json {
+    let mut message = json!({"id": "m1", "type": "message", "role": "assistant", "content": [], "model": "m-1",
+        "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 15, "cache_creation_input_tokens": 3,
+        "cache_read_input_tokens": 12, "output_tokens": 1}});
+    for (name, value) in more.as_object().expect("it is one") {
+        message[name] = value.clone();
+    }
+    message
 }
 
 fn anthropic(said: &Said) -> Vec<Json> {
     let mut events = vec![
-        json!({"type": "message_start", "message": {"id": "m1", "type": "message", "role": "assistant", "content": [],
-            "model": "m-1", "stop_reason": null, "usage": {"input_tokens": 15, "cache_creation_input_tokens": 3,
-            "cache_read_input_tokens": 12, "output_tokens": 1}}}),
+        json!({"type": "message_start", "message": message(json!({}))}),
         json!({"type": "ping"}),
     ];
     let mut index = 0;
@@ -194,7 +259,7 @@ fn anthropic(said: &Said) -> Vec<Json> {
     };
     events.push(
         json!({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": null},
-        "usage": {"output_tokens": 9}}),
+        "usage": {"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}}}),
     );
     events.push(json!({"type": "message_stop"}));
     events

@@ -12,6 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+use crate::official;
+
 /// The key that tests use; it must turn up in no message.
 pub(crate) const KEY: &str = "sk-canary-5f1e0b7c9a";
 
@@ -218,11 +220,19 @@ pub(crate) fn named(api: Api) -> &'static str {
     }
 }
 
+/// Whatever a test is about: all it was sent has to be what the provider publishes.
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the server does not panic");
+        }
+        if std::thread::panicking() {
+            return;
+        }
+        for seen in self.seen() {
+            let faults = official::faults_of_request(&seen);
+            assert_eq!(faults, [""; 0], "{}: {:#}", seen.path, seen.body);
         }
     }
 }
