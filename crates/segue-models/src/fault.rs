@@ -29,16 +29,27 @@ impl Faults<'_> {
             return self.moved(status, headers);
         }
         let text = String::from_utf8_lossy(body);
-        let said = match serde_json::from_str::<Json>(&text) {
-            Ok(json) => self.shown(said_by(&json).unwrap_or(&text)),
-            Err(_) => self.shown(&text),
-        };
+        let json = serde_json::from_str::<Json>(&text).unwrap_or(Json::Null);
+        let said = self.shown(said_by(&json).unwrap_or(&text));
         let kind = kind_of(status.as_u16());
         let message = format!("`{}` answered {}{said}", self.name, status.as_u16());
         let mut failure = self.hinted(Failure::new(kind, message), status);
         if status.is_client_error() {
             // It was turned away before a model saw it: nothing was used.
             failure.spent = Some(Spent::default());
+        }
+        // Some providers say themselves what their status does not.
+        match headers.get("x-should-retry").and_then(|word| word.to_str().ok()) {
+            Some("true") => failure.retryable = true,
+            Some("false") => failure.retryable = false,
+            _ => {}
+        }
+        if is_used_up(&json) {
+            failure.retryable = false;
+            let provider = &self.provider.name;
+            failure.hints.push(format!(
+                "raise what the account at provider `{provider}` may spend, or give the agent a second model to fall back to"
+            ));
         }
         self.paused(failure, headers)
     }
@@ -244,6 +255,13 @@ fn kind_of_error(error: &Json) -> ErrorKind {
         Some(code @ 400..=599) => kind_of(code as u16),
         _ => ErrorKind::Provider,
     }
+}
+
+/// Whether there is nothing left to spend, which another try does not change.
+fn is_used_up(json: &Json) -> bool {
+    ["code", "type"]
+        .iter()
+        .any(|field| json["error"][field] == "insufficient_quota")
 }
 
 /// The text of an error object, wherever its provider puts it.

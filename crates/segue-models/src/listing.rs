@@ -11,13 +11,14 @@ use serde_json::Value as Json;
 use crate::client::Client;
 use crate::known;
 use crate::provider::{Api, Provider};
+use crate::wire::ANTHROPIC_VERSION;
 
 /// How long a provider has to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The most of a list that is read, in bytes.
 const MOST: usize = 4 << 20;
-/// The version of Anthropic's interface that is spoken.
-const ANTHROPIC: (&str, &str) = ("anthropic-version", "2023-06-01");
+/// The most models of one page, of all that have pages; nobody has more.
+const PAGE: &str = "1000";
 
 /// Why a provider did not say which models it has; never with anything of a key or of an answer in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +81,14 @@ async fn ask(client: &Client, provider: &Provider) -> Result<Vec<String>, Silenc
 
 /// What a provider says at a place below its address.
 async fn get(client: &Client, provider: &Provider, below: &[&str]) -> Result<Json, Silence> {
-    let url = provider.url(below);
+    let mut url = provider.url(below);
+    if below == ["models"] {
+        match provider.api {
+            Api::Anthropic => _ = url.query_pairs_mut().append_pair("limit", PAGE),
+            Api::Gemini => _ = url.query_pairs_mut().append_pair("pageSize", PAGE),
+            Api::Chat | Api::Responses | Api::Ollama => {}
+        }
+    }
     let http = client
         .for_url(&url)
         .map_err(|failure| Silence::NotAsked(failure.message))?;
@@ -94,7 +102,7 @@ async fn get(client: &Client, provider: &Provider, below: &[&str]) -> Result<Jso
         request = match provider.api {
             Api::Anthropic => request
                 .header("x-api-key", key.expose())
-                .header(ANTHROPIC.0, ANTHROPIC.1),
+                .header("anthropic-version", ANTHROPIC_VERSION),
             Api::Gemini => request.header("x-goog-api-key", key.expose()),
             Api::Chat | Api::Responses | Api::Ollama => request.bearer_auth(key.expose()),
         };
@@ -152,6 +160,7 @@ fn names(api: Api, said: &Json) -> Option<Vec<String>> {
     let names = said[list]
         .as_array()?
         .iter()
+        .filter(|model| model["lifecycle"] != "retired")
         .filter_map(|model| model[field].as_str());
     let names = names.map(|name| name.strip_prefix("models/").unwrap_or(name).to_owned());
     Some(names.collect())
@@ -206,14 +215,19 @@ mod tests {
             "{sent}"
         );
         assert_eq!(models, Ok(vec!["a".to_owned(), "b".to_owned()]));
-        let (sent, _) = asked(Api::Anthropic, &listed).await;
+        let aged =
+            ok(&json!({"data": [{"id": "a", "lifecycle": "retired"}, {"id": "b", "lifecycle": "active"}]}));
+        let (sent, models) = asked(Api::Anthropic, &aged).await;
         assert!(
-            sent.contains("x-api-key: sk-canary") && sent.contains("anthropic-version: 2023"),
+            sent.contains("x-api-key: sk-canary") && sent.contains("anthropic-version: 2026-10-21"),
             "{sent}"
         );
+        assert!(sent.starts_with("get /v1/models?limit=1000 http"), "{sent}");
+        assert_eq!(models, Ok(vec!["b".to_owned()]));
         let named = ok(&json!({"models": [{"name": "models/g"}]}));
         let (sent, models) = asked(Api::Gemini, &named).await;
         assert!(sent.contains("x-goog-api-key: sk-canary"), "{sent}");
+        assert!(sent.starts_with("get /v1/models?pagesize=1000 http"), "{sent}");
         assert_eq!(models, Ok(vec!["g".to_owned()]));
         let (sent, _) = asked(Api::Ollama, &named).await;
         assert!(sent.starts_with("get /v1/api/tags http"), "{sent}");

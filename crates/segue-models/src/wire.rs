@@ -27,6 +27,7 @@ mod responses;
 mod tally;
 mod whole;
 
+pub(crate) use anthropic::VERSION as ANTHROPIC_VERSION;
 pub(crate) use draft::{Broken, Draft, End};
 pub(crate) use fit::Fit;
 pub(crate) use form::Form;

@@ -14,7 +14,7 @@ use super::tally::{Tally, sound};
 use super::{Asked, Broken, Draft, End, Form, Reader, Written, as_object, base64_of, form, object, put};
 
 /// The version of the protocol spoken here …
-const VERSION: &str = "2026-10-21";
+pub(crate) const VERSION: &str = "2026-10-21";
 /// … and the one before, which still has a temperature, for models that take one.
 const BEFORE: &str = "2023-06-01";
 
@@ -216,7 +216,10 @@ impl Reader for AnthropicReader {
                 if let Some(why) = event["delta"]["stop_details"]["explanation"].as_str() {
                     draft.refusal = why.to_owned();
                 }
-                draft.usage = self.usage(&event["usage"]);
+                // It comes more than once where there is more to say.
+                if event["usage"].is_object() {
+                    draft.usage = self.usage(&event["usage"]);
+                }
             }
             Some("message_stop") => {
                 let thoughts: Vec<Json> = self.thoughts.drain(..).map(|(_, thought)| thought).collect();

@@ -63,6 +63,29 @@ async fn each_status_has_its_kind_and_says_what_the_provider_said() {
 }
 
 #[tokio::test]
+async fn a_provider_that_says_itself_whether_to_try_again_is_believed() {
+    let used_up =
+        r#"{"error": {"message": "no", "type": "insufficient_quota", "code": "insufficient_quota"}}"#;
+    for api in Api::ALL {
+        for (status, header, body, retryable) in [
+            ("500 No", "x-should-retry: false", "no", false),
+            ("400 Not Yet", "x-should-retry: true", "no", true),
+            ("500 No", "x-should-retry: perhaps", "no", true),
+            ("429 Slow", "x-other: 1", used_up, false),
+        ] {
+            let failure = failure(api, Turn::status(status, &[header], body)).await;
+            assert_eq!(failure.retryable, retryable, "{api} {status} {header}");
+            let hints = failure.hints.concat();
+            assert_eq!(
+                hints.contains("second model"),
+                body == used_up,
+                "{api}: {failure}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_pause_that_is_asked_for_is_handed_on() {
     let date = "retry-after: Sun, 06 Nov 1994 08:49:37 GMT\r\ndate: Sun, 06 Nov 1994 08:49:07 GMT";
     for api in Api::ALL {
