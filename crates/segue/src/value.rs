@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
 use schemars::JsonSchema;
@@ -15,8 +16,15 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 mod digest;
+mod pieces;
+mod text;
 
 pub(crate) use digest::SHORT;
+pub(crate) use text::Unquoting;
+
+use digest::{Part, part};
+use pieces::Pieces;
+use text::Text;
 
 /// What can travel along an edge: any owned type that can be cloned, written as JSON, read back, and described.
 pub trait Data: Clone + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {}
@@ -33,8 +41,18 @@ trait Held: Send + Sync {
     fn as_any(&self) -> &dyn Any;
 
     /// Writes the JSON without making it a tree first.
-    fn write(&self, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    fn write(&self, to: &mut Pieces<'_>) -> Result<(), serde_json::Error> {
         serde_json::to_writer(to, &*self.json()?)
+    }
+
+    /// What it is to the hash of a list or a map around it.
+    fn part(&self) -> Result<Part, serde_json::Error> {
+        part(&*self.json()?)
+    }
+
+    /// The JSON, where it is held as a tree and by nobody else.
+    fn take_json(&mut self) -> Option<Json> {
+        None
     }
 
     /// Where the value is, when it is not here.
@@ -90,8 +108,12 @@ impl<T: Data> Held for Typed<T> {
         Ok(self.json.get_or_init(|| json).clone())
     }
 
-    fn write(&self, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    fn write(&self, to: &mut Pieces<'_>) -> Result<(), serde_json::Error> {
         serde_json::to_writer(to, &self.value)
+    }
+
+    fn part(&self) -> Result<Part, serde_json::Error> {
+        part(&self.value)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -104,6 +126,10 @@ struct AtRest(Arc<Json>);
 impl Held for AtRest {
     fn json(&self) -> Result<Arc<Json>, serde_json::Error> {
         Ok(self.0.clone())
+    }
+
+    fn take_json(&mut self) -> Option<Json> {
+        Arc::get_mut(&mut self.0).map(Json::take)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -147,20 +173,24 @@ impl Held for Made {
         Ok(self.json.get_or_init(|| Arc::new(json)).clone())
     }
 
-    fn write(&self, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        to.push(if self.names.is_some() { b'{' } else { b'[' });
+    fn write(&self, to: &mut Pieces<'_>) -> Result<(), serde_json::Error> {
+        let (open, close) = match self.names {
+            Some(_) => (b"{", b"}"),
+            None => (b"[", b"]"),
+        };
+        let mark = |to: &mut Pieces<'_>, mark: &[u8]| to.write_all(mark).map_err(serde::ser::Error::custom);
+        mark(to, open)?;
         for (at, item) in self.items.iter().enumerate() {
             if at > 0 {
-                to.push(b',');
+                mark(to, b",")?;
             }
             if let Some(names) = &self.names {
                 serde_json::to_writer(&mut *to, &names[at])?;
-                to.push(b':');
+                mark(to, b":")?;
             }
             item.0.write(to)?;
         }
-        to.push(if self.names.is_some() { b'}' } else { b']' });
-        Ok(())
+        mark(to, close)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -209,10 +239,44 @@ impl Value {
     /// # Errors
     /// When the author's type refuses to be written.
     pub(crate) fn text(&self) -> Result<Box<RawValue>, serde_json::Error> {
-        let mut bytes = Vec::with_capacity(64);
-        self.0.write(&mut bytes)?;
-        let text = String::from_utf8(bytes).map_err(serde::ser::Error::custom)?;
-        RawValue::from_string(text)
+        let text = self.text_within(usize::MAX)?;
+        text.ok_or_else(|| serde::ser::Error::custom("its text is too long"))
+    }
+
+    /// The value as JSON text of at most so many bytes; none when it is longer, or refuses to be written after that many.
+    ///
+    /// # Errors
+    /// When the author's type refuses to be written.
+    pub(crate) fn text_within(&self, most: usize) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+        let mut is_longer = false;
+        let mut give = |_| {
+            is_longer = true;
+            Err(io::ErrorKind::FileTooLarge.into())
+        };
+        let mut pieces = Pieces::new(most.saturating_add(1), &mut give);
+        let written = self.0.write(&mut pieces);
+        let text = pieces.rest();
+        if is_longer {
+            return Ok(None);
+        }
+        written?;
+        let text = String::from_utf8(text).map_err(serde::ser::Error::custom)?;
+        RawValue::from_string(text).map(Some)
+    }
+
+    /// Writes the value as JSON text, in pieces of so many bytes and a last one; stops where a piece is not taken.
+    ///
+    /// # Errors
+    /// When the author's type refuses to be written, or a piece was not taken.
+    pub(crate) fn write(
+        &self,
+        size: usize,
+        mut give: impl FnMut(Vec<u8>) -> io::Result<()>,
+    ) -> Result<(), serde_json::Error> {
+        let mut pieces = Pieces::new(size, &mut give);
+        self.0.write(&mut pieces)?;
+        let last = pieces.rest();
+        give(last).map_err(serde::ser::Error::custom)
     }
 
     /// What a list or a map was made of, when it was made of values.
@@ -279,9 +343,16 @@ impl Value {
     ///
     /// # Errors
     /// When the JSON form does not fit `T`.
-    pub fn take<T: Data>(self) -> Result<T, serde_json::Error> {
+    pub fn take<T: Data>(mut self) -> Result<T, serde_json::Error> {
         if let Some(value) = self.get::<T>() {
             return Ok(value.clone());
+        }
+        if let Some(text) = self.0.as_any().downcast_ref::<Text>() {
+            return text.read();
+        }
+        // What was loaded for this alone need not be there twice.
+        if let Some(json) = Arc::get_mut(&mut self.0).and_then(Held::take_json) {
+            return serde_json::from_value(json);
         }
         serde_json::from_value(self.0.json()?.as_ref().clone())
     }

@@ -14,6 +14,9 @@ use crate::schema::Schema;
 use crate::settings::Call;
 use crate::value::Value;
 
+/// How much of a long text is looked through at once.
+const PIECE: usize = 256 * 1024;
+
 impl Redactor {
     /// A value without secrets: the very value, typed as it is, where it has none. One that has some goes on as JSON.
     pub(crate) fn value(&self, value: Value) -> Value {
@@ -21,14 +24,9 @@ impl Redactor {
         if !self.is_on() || value.is_elsewhere() {
             return value;
         }
-        // A value that cannot be written fails where it is written.
-        let Ok(text) = value.text() else {
-            return value;
-        };
-        if !self.finds(text.get().as_bytes()) {
+        if !self.finds_in(&value) {
             return value;
         }
-        drop(text);
         let Ok(json) = value.to_json() else {
             return value;
         };
@@ -36,6 +34,23 @@ impl Redactor {
         match self.json(&mut json) {
             true => Value::json(json),
             false => value,
+        }
+    }
+
+    /// Whether there is a secret in the text of a value; that of a long one is looked through as it is written.
+    fn finds_in(&self, value: &Value) -> bool {
+        match value.text_within(PIECE) {
+            Ok(Some(text)) => self.finds(text.get().as_bytes()),
+            // A value that cannot be written fails where it is written.
+            Err(_) => false,
+            Ok(None) => {
+                let mut stream = self.stream();
+                let written = value.write(PIECE, |piece| {
+                    stream.push(piece);
+                    Ok(())
+                });
+                written.is_ok() && stream.has_found()
+            }
         }
     }
 

@@ -29,6 +29,7 @@ pub struct RedactingStream {
     /// What has come and was not given on, after a few bytes that were.
     held: Vec<u8>,
     context: usize,
+    has_found: bool,
 }
 
 impl RedactingStream {
@@ -38,6 +39,7 @@ impl RedactingStream {
             with_patterns,
             held: Vec::new(),
             context: 0,
+            has_found: false,
         }
     }
 
@@ -61,10 +63,15 @@ impl RedactingStream {
         self.give(self.held.len())
     }
 
+    /// Whether there was a secret in what has come; ends it.
+    pub(super) fn has_found(mut self) -> bool {
+        self.give(self.held.len());
+        self.has_found
+    }
+
     /// Gives what stands before a place, or before the secret that it lies in.
     fn give(&mut self, until: usize) -> Vec<u8> {
         let all = self.held.len();
-        let until = if all - self.context < MOST { until } else { all };
         let mut spans = self.redactor.spans(&self.held, self.with_patterns);
         spans.retain(|span| span.end > self.context);
         for span in &mut spans {
@@ -74,7 +81,9 @@ impl RedactingStream {
         let is_cut =
             |span: &&super::Span| span.start < until && until < all && (span.end > until || span.end == all);
         let cut = spans.iter().find(is_cut).map_or(until, |span| span.start);
+        let cut = if all - cut < MOST { cut } else { all };
         spans.retain(|span| span.end <= cut);
+        self.has_found |= !spans.is_empty();
         let clean = replaced(&self.held[..cut], &spans);
         // What is given again begins with what was given before.
         let clean = clean[self.context..].to_vec();

@@ -251,3 +251,47 @@ fn a_redactor_shows_nothing_of_what_it_knows() {
     let shown = format!("{:?}", knows("correct horse"));
     assert_eq!(shown, "Redactor(1 secrets)");
 }
+
+#[test]
+fn a_secret_over_large_pieces_is_found() {
+    let redactor = knows("correct horse");
+    for length in [256 << 10, 300 << 10] {
+        for before in [1, 12] {
+            let mut text = vec![b' '; 2 * length + 1];
+            let at = length - before;
+            text[at..at + 13].copy_from_slice(b"correct horse");
+            let clean = in_pieces(redactor.stream(), &text, &[length]);
+            assert!(
+                !has(&clean, b"correct"),
+                "{before} bytes of it in a piece of {length}"
+            );
+            assert!(
+                !has(&clean, b"horse"),
+                "{before} bytes of it in a piece of {length}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_long_value_is_looked_through_as_it_is_written() {
+    let redactor = knows("correct horse");
+    for length in [10_usize, 140_000] {
+        let blank = "x ".repeat(length);
+        let value = crate::Value::new(blank.clone());
+        let same = redactor.value(value.clone());
+        assert!(same.is(&value), "{length}: nothing was to be done");
+        // Where a piece ends, wherever that is.
+        for at in [262_140, 2 * length] {
+            let mut text = blank.clone();
+            text.insert_str(at.min(2 * length), "correct horse");
+            let clean = redactor.value(crate::Value::new(text));
+            let clean = clean.take::<String>().expect("it is text");
+            assert_eq!(
+                clean.len(),
+                2 * length + "[redacted HOUSE]".len(),
+                "{length}, {at}"
+            );
+        }
+    }
+}

@@ -87,6 +87,32 @@ pub(crate) struct Batch {
     pub(super) values: stored::Values,
 }
 
+/// Why a value could not be kept beside the log.
+pub(super) enum Unkept {
+    /// It refuses to be written as JSON.
+    NotJson(String),
+    /// The store could not keep it.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Unkept {
+    fn from(error: StoreError) -> Self {
+        Unkept::Store(error)
+    }
+}
+
+impl From<Unkept> for StoreError {
+    fn from(unkept: Unkept) -> Self {
+        match unkept {
+            Unkept::NotJson(error) => {
+                let message = format!("an output could not be written: {error}");
+                StoreError::new(StoreErrorKind::Failed, message)
+            }
+            Unkept::Store(error) => error,
+        }
+    }
+}
+
 /// The run cannot be written any more.
 #[derive(Debug, Clone)]
 pub(crate) struct Stopped(pub(crate) StoreError);
@@ -108,10 +134,9 @@ impl Books {
         if value.stored_at().is_some() {
             return Ok(None);
         }
-        let text = super::spill::text(value).map_err(|error| error.to_string())?;
         // What stands for itself in the hash of what it is part of is never kept elsewhere.
         let most = self.inline.max(SHORT);
-        Ok(text.filter(|text| text.get().len() <= most))
+        super::spill::text(value, most).map_err(|error| error.to_string())
     }
 
     /// A value as it is written: itself, or where it is kept when it is too large.
@@ -125,8 +150,8 @@ impl Books {
         Ok(Value::stored(self.keep(&value).await?))
     }
 
-    async fn keep(&self, value: &Value) -> Result<ValueRef, StoreError> {
-        let hash = value.content_hash().unwrap_or_default();
+    async fn keep(&self, value: &Value) -> Result<ValueRef, Unkept> {
+        let hash = value.hash().map_err(|error| Unkept::NotJson(error.to_string()))?;
         let (sha256, bytes) = super::spill::keep(self.store.blobs(), value).await?;
         Ok(ValueRef {
             artifact: ArtifactId::new(&*self.ids),
@@ -391,7 +416,7 @@ impl Recorder {
     ///
     /// # Errors
     /// When it could not be kept.
-    pub(super) async fn spill(&self, value: &Value, step: &str) -> Result<Value, StoreError> {
+    pub(super) async fn spill(&self, value: &Value, step: &str) -> Result<Value, Unkept> {
         if value.stored_at().is_some() {
             return Ok(value.clone());
         }

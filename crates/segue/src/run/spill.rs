@@ -1,29 +1,34 @@
 //! Spilling: values too large for the log are kept beside it, piece by piece, and loaded again where they are needed.
 
+use std::io;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
 use serde_json::value::RawValue;
+use tokio::sync::mpsc;
 
 use super::facts::{Fact, Facts, ItemFact};
 use super::op::Inputs;
 use crate::error::Failure;
 use crate::store::{BlobWriter, Blobs, StoreError, StoreErrorKind};
-use crate::value::{Value, ValueRef};
+use crate::value::{Unquoting, Value, ValueRef};
 
-/// The text of a value; none of one that is kept elsewhere, or made of some that are.
+/// How much of a text is written at once: what is longer is never in memory as text as a whole.
+const PIECE: usize = 256 * 1024;
+
+/// The text of a value of at most so many bytes; none of one that is longer, is kept elsewhere, or is made of some that
+/// are.
 ///
 /// # Errors
 /// When it refuses to be written as JSON.
-pub(super) fn text(value: &Value) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+pub(super) fn text(value: &Value, most: usize) -> Result<Option<Box<RawValue>>, serde_json::Error> {
     match value.is_elsewhere() {
         true => Ok(None),
-        false => value.text().map(Some),
+        false => value.text_within(most),
     }
 }
 
-/// Keeps a value; gives the SHA-256 of its JSON and its length. What it was made of is written piece by piece, so that no
-/// more than one of them has to be in memory.
+/// Keeps a value; gives the SHA-256 of its JSON and its length. It is written piece by piece, so that neither its text nor
+/// more than one of what it was made of has to be in memory.
 ///
 /// # Errors
 /// When it could not be kept.
@@ -43,8 +48,7 @@ async fn write(blobs: &dyn Blobs, writer: &mut dyn BlobWriter, value: &Value) ->
         return Ok(());
     }
     let Some(parts) = value.parts().filter(|_| value.is_elsewhere()) else {
-        let text = value.text().map_err(unwritable)?;
-        return writer.append(text.get().as_bytes().to_vec()).await;
+        return write_text(writer, value).await;
     };
     let (open, close) = if parts.names.is_some() {
         (b'{', b'}')
@@ -68,6 +72,30 @@ async fn write(blobs: &dyn Blobs, writer: &mut dyn BlobWriter, value: &Value) ->
     writer.append(end).await
 }
 
+/// Writes the text of a value that is here. A long one is written by a thread that waits for each piece to be taken, because
+/// types are written without waiting.
+async fn write_text(writer: &mut dyn BlobWriter, value: &Value) -> Result<(), StoreError> {
+    if let Some(text) = value.text_within(PIECE).map_err(unwritable)? {
+        let text: Box<str> = text.into();
+        return writer.append(text.into_boxed_bytes().into_vec()).await;
+    }
+    let (give, mut given) = mpsc::channel(1);
+    let value = value.clone();
+    let writing = tokio::task::spawn_blocking(move || {
+        value.write(PIECE, |piece| give.blocking_send(piece).map_err(io::Error::other))
+    });
+    while let Some(piece) = given.recv().await {
+        writer.append(piece).await?;
+    }
+    match writing.await {
+        Ok(written) => written.map_err(unwritable),
+        Err(error) => Err(StoreError::new(
+            StoreErrorKind::Failed,
+            format!("an output could not be written: {error}"),
+        )),
+    }
+}
+
 /// A value that can be looked at, whether or not it was kept elsewhere.
 ///
 /// # Errors
@@ -86,17 +114,39 @@ pub(crate) async fn load(blobs: &dyn Blobs, value: &Value) -> Result<Value, Fail
             Some(names) => Value::map(names.iter().cloned().zip(loaded)),
         });
     };
-    Ok(Value::json(read(blobs, at).await.map_err(Failure::from)?))
+    read(blobs, at).await.map_err(Failure::from)
 }
 
-/// The JSON that is kept there.
+/// What is kept there. It is in memory once: as text, or as what the text is where that is all there is to it.
 ///
 /// # Errors
-/// When it is gone or is none any more.
-async fn read(blobs: &dyn Blobs, at: &ValueRef) -> Result<Json, StoreError> {
-    let bytes = blobs.load(&at.sha256, u64::MAX).await?;
-    let bytes = bytes.ok_or_else(|| gone(&at.sha256))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+/// When it is gone or is no JSON any more.
+async fn read(blobs: &dyn Blobs, at: &ValueRef) -> Result<Value, StoreError> {
+    let expected = usize::try_from(at.bytes).unwrap_or(usize::MAX);
+    let open = || async {
+        let kept = blobs.read(at.sha256.clone()).await?;
+        kept.ok_or_else(|| gone(&at.sha256))
+    };
+    let mut kept = open().await?;
+    let mut unquoting = Unquoting::default();
+    loop {
+        match kept.next().await? {
+            Some(piece) if unquoting.push(&piece, expected) => {}
+            Some(_) => break,
+            None => match unquoting.finish() {
+                Some(text) => return Ok(Value::json(text.into())),
+                None => break,
+            },
+        }
+    }
+    let mut kept = open().await?;
+    let mut text = Vec::new();
+    // Where there is no room for all of it, it fails where it grows.
+    let _ = text.try_reserve_exact(expected);
+    while let Some(piece) = kept.next().await? {
+        text.extend(piece);
+    }
+    Value::of_text(text).map_err(|error| {
         let message = format!("the output kept as {} is no JSON any more: {error}", at.artifact);
         StoreError::new(StoreErrorKind::Failed, message)
     })

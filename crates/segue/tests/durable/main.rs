@@ -4,6 +4,7 @@ mod basics;
 mod drift;
 mod halt;
 mod interrupt;
+mod outputs;
 mod people;
 mod property;
 mod raised_budgets;

@@ -13,7 +13,7 @@ use crate::log::{EventKind, Unit, What};
 use crate::run::RunState;
 use crate::run::drive::{Admitted, Lightening, Made, Noted};
 use crate::run::op::{Done, End, Op, OpResult};
-use crate::run::recorder::{Batch, Recorder, Stopped};
+use crate::run::recorder::{Batch, Recorder, Stopped, Unkept};
 use crate::run::rest::StoredResult;
 use crate::run::shared::{RunShared, Told};
 use crate::store::{StoreError, UnitKey};
@@ -118,7 +118,7 @@ impl Keeping {
                     Some((_, kept)) => kept.clone(),
                     None => {
                         let kept = self.spilled(output, &path).await;
-                        let kept = kept.map_err(|error| self.recorder.stop(error))?;
+                        let kept = kept.map_err(|unkept| self.recorder.stop(unkept.into()))?;
                         light.push((output.clone(), kept.clone()));
                         kept
                     }
@@ -133,11 +133,11 @@ impl Keeping {
 
     /// Keeps a value beside the log. What is done is not done again because the disk is full: it waits here until there is
     /// room.
-    async fn spilled(&self, value: &Value, path: &str) -> Result<Value, StoreError> {
+    async fn spilled(&self, value: &Value, path: &str) -> Result<Value, Unkept> {
         let mut pause = crate::clock::millis(50);
         loop {
             match self.recorder.spill(value, path).await {
-                Err(error) if error.is_passing() => {
+                Err(Unkept::Store(error)) if error.is_passing() => {
                     crate::clock::sleep(pause).await;
                     pause = (pause * 2).min(crate::clock::secs(5));
                 }
@@ -166,7 +166,8 @@ impl Keeping {
                     *value = kept;
                 }
             }
-            Err(error) => refuse(&mut result, Failure::from(error)),
+            Err(Unkept::NotJson(error)) => refuse(&mut result, not_json(&path, &error)),
+            Err(Unkept::Store(error)) => refuse(&mut result, Failure::from(error)),
         }
         self.batch.push(&result);
         Ok(result)
