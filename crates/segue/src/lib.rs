@@ -40,6 +40,7 @@ mod fail;
 pub mod fault;
 pub mod file;
 mod id;
+mod lazily;
 mod link;
 pub mod log;
 pub mod model;

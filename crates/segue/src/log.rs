@@ -17,6 +17,6 @@ pub use events::Events;
 pub(crate) use events::unreadable;
 pub use memory::RunLog;
 pub(crate) use memory::expand;
-pub(crate) use record::{Begun, KeptCall, Record, ScopeInfo, What};
+pub(crate) use record::{Begun, KeptCall, More, Record, ScopeInfo, Site, What};
 pub(crate) use reuse::{KeptResult, Reuse};
 pub(crate) use unit::{ROOT, Unit, unit_path};

@@ -12,10 +12,12 @@ use crate::value::Value;
 
 mod call;
 mod interrupt;
+mod overrides;
 mod retry;
 
 pub(crate) use call::Call;
 pub use interrupt::OnInterrupt;
+pub(crate) use overrides::Overrides;
 pub use retry::{Backoff, Retry, RetryLayer};
 
 /// One setting at one level.

@@ -12,6 +12,7 @@ use super::records::Records;
 use super::unit::{ROOT, Unit};
 use crate::clock::Clock;
 use crate::id::RunId;
+use crate::lazily::Lazily;
 use crate::value::{Value, ValueRef};
 use crate::view::RunView;
 
@@ -22,7 +23,7 @@ pub struct RunLog {
     run: RunId,
     clock: Clock,
     inner: Mutex<Inner>,
-    more: Notify,
+    more: Lazily<Notify>,
 }
 
 #[derive(Default)]
@@ -45,7 +46,7 @@ impl RunLog {
                 scopes: Vec::with_capacity(1),
                 ..Inner::default()
             }),
-            more: Notify::new(),
+            more: Lazily::default(),
         }
     }
 
@@ -61,7 +62,7 @@ impl RunLog {
             run,
             clock,
             inner: Mutex::new(inner),
-            more: Notify::new(),
+            more: Lazily::default(),
         }
     }
 
@@ -282,10 +283,11 @@ pub(crate) fn expand(
             if !begun.begins {
                 return;
             }
+            let owner = begun.more().owner.clone();
             push(EventKind::RunStarted {
-                engine: begun.engine.to_string(),
-                owner: begun.owner.clone(),
-                fence: begun.owner.as_ref().map(|_| 1),
+                engine: begun.engine().to_owned(),
+                fence: owner.as_ref().map(|_| 1),
+                owner,
             });
         }
         What::Ready => push(EventKind::StepReady {}),

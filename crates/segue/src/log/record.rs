@@ -1,9 +1,8 @@
 //! Records: events as a run writes them. Small, because a step writes several and a run may have ten thousand steps;
 //! they become [`Event`](super::Event)s when somebody reads.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -110,16 +109,39 @@ pub(crate) struct Begun {
     pub(crate) pinned: Arc<Pinned>,
     pub(crate) input: Value,
     pub(crate) call: Arc<Call>,
+    /// Whether it begins at once, or waits for its turn.
+    pub(crate) begins: bool,
+    /// What a run in memory without agents has nothing of.
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// The engine that runs where nothing else is said.
+const LOCAL: &str = "local";
+
+/// What is known besides of most runs when they begin.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct More {
+    /// Another engine than the local one.
+    pub(crate) engine: Option<String>,
     pub(crate) models: IndexMap<String, ChosenModel>,
-    pub(crate) engine: Cow<'static, str>,
     /// The run it came from.
     pub(crate) parent: Option<Parent>,
     /// What it relies on beyond its plan, where it outlives its process.
     pub(crate) relied: IndexMap<String, Json>,
     /// Who runs it, where it outlives its process.
     pub(crate) owner: Option<String>,
-    /// Whether it begins at once, or waits for its turn.
-    pub(crate) begins: bool,
+}
+
+impl More {
+    /// An engine by its name.
+    pub(crate) fn engine_called(name: String) -> Option<String> {
+        (name != LOCAL).then_some(name)
+    }
+
+    /// None where there is nothing of it.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
 }
 
 impl fmt::Debug for Begun {
@@ -135,7 +157,18 @@ impl fmt::Debug for Begun {
 }
 
 impl Begun {
+    /// What is known besides; nothing where that is not there.
+    pub(crate) fn more(&self) -> &More {
+        static NOTHING: LazyLock<More> = LazyLock::new(More::default);
+        self.more.as_deref().unwrap_or_else(|| &NOTHING)
+    }
+
+    pub(crate) fn engine(&self) -> &str {
+        self.more().engine.as_deref().unwrap_or(LOCAL)
+    }
+
     pub(super) fn queued(&self) -> EventKind {
+        let more = self.more();
         let plan = &self.pinned.plan;
         let mut labels = plan.labels.clone();
         labels.extend(self.call.labels.clone());
@@ -149,10 +182,10 @@ impl Begun {
                 .unwrap_or_default(),
             labels,
             trigger: self.call.trigger().to_owned(),
-            models: self.models.clone(),
+            models: more.models.clone(),
             note: self.call.note.clone(),
             key: self.call.key.clone(),
-            parent: self.parent.clone(),
+            parent: more.parent.clone(),
             definition: self.call.definition.clone(),
             request_key: self.call.request_key.clone(),
             schedule: self.call.schedule.clone(),
@@ -164,14 +197,48 @@ impl Begun {
 #[derive(Debug, Clone)]
 pub(crate) struct ScopeInfo {
     pub(crate) plan: Arc<Plan>,
-    pub(crate) prefix: Arc<str>,
-    pub(crate) parent: Option<Unit>,
-    /// The arm of a route that it is; empty otherwise.
-    pub(crate) arm: Arc<str>,
+    pub(crate) site: Site,
 }
 
 impl ScopeInfo {
     pub(crate) fn path(&self, unit: Unit) -> String {
-        unit_path(&self.prefix, &self.plan, unit)
+        unit_path(self.site.prefix(), &self.plan, unit)
+    }
+}
+
+/// Where in a run a scope is: nowhere for the run's own. Cloning copies a pointer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Site(Option<Arc<Below>>);
+
+#[derive(Debug)]
+struct Below {
+    unit: Unit,
+    prefix: Box<str>,
+    arm: Box<str>,
+}
+
+impl Site {
+    /// Below a unit: what paths of its units begin with, and which arm of a route it is.
+    pub(crate) fn below(unit: Unit, prefix: impl Into<Box<str>>, arm: impl Into<Box<str>>) -> Self {
+        Self(Some(Arc::new(Below {
+            unit,
+            prefix: prefix.into(),
+            arm: arm.into(),
+        })))
+    }
+
+    /// The unit it runs below.
+    pub(crate) fn parent(&self) -> Option<Unit> {
+        self.0.as_ref().map(|below| below.unit)
+    }
+
+    /// What paths of its units begin with: empty or ending in `/`.
+    pub(crate) fn prefix(&self) -> &str {
+        self.0.as_ref().map_or("", |below| &below.prefix)
+    }
+
+    /// The arm of a route that it is; empty otherwise.
+    pub(crate) fn arm(&self) -> &str {
+        self.0.as_ref().map_or("", |below| &below.arm)
     }
 }

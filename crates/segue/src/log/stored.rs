@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::event::{ChosenModel, EventKind};
-use super::record::{Begun, KeptCall, Record, ScopeInfo, What};
+use super::record::{Begun, KeptCall, More, Record, ScopeInfo, Site, What};
 use super::reuse::{KeptResult, Reuse};
 use super::unit::Unit;
 use crate::clock::Time;
@@ -291,9 +291,9 @@ enum StoredWhat<'a> {
     #[serde(rename = "scope")]
     Scope {
         number: u32,
-        prefix: Arc<str>,
+        prefix: Box<str>,
         parent: Option<Unit>,
-        arm: Arc<str>,
+        arm: Box<str>,
     },
     #[serde(rename = "kept")]
     Kept(KeptCall),
@@ -434,16 +434,19 @@ struct StoredBegun {
 impl<'a> StoredRecord<'a> {
     fn of(record: &'a Record, at: Time, values: &mut Values) -> Self {
         let w = match &record.what {
-            What::Begun(begun) => StoredWhat::Begun(Box::new(StoredBegun {
-                input: values.put(&begun.input),
-                call: begun.call.clone(),
-                models: begun.models.clone(),
-                engine: begun.engine.to_string(),
-                parent: begun.parent.clone(),
-                owner: begun.owner.clone(),
-                begins: begun.begins,
-                relied: begun.relied.clone(),
-            })),
+            What::Begun(begun) => {
+                let more = begun.more();
+                StoredWhat::Begun(Box::new(StoredBegun {
+                    input: values.put(&begun.input),
+                    call: begun.call.clone(),
+                    models: more.models.clone(),
+                    engine: begun.engine().to_owned(),
+                    parent: more.parent.clone(),
+                    owner: more.owner.clone(),
+                    begins: begun.begins,
+                    relied: more.relied.clone(),
+                }))
+            }
             What::Ready => StoredWhat::Ready,
             What::Started => StoredWhat::Started,
             What::ReadyAndStarted => StoredWhat::ReadyAndStarted,
@@ -472,9 +475,9 @@ impl<'a> StoredRecord<'a> {
             },
             What::Scope(number, scope) => StoredWhat::Scope {
                 number: *number,
-                prefix: scope.prefix.clone(),
-                parent: scope.parent,
-                arm: scope.arm.clone(),
+                prefix: scope.site.prefix().into(),
+                parent: scope.site.parent(),
+                arm: scope.site.arm().into(),
             },
             What::Kept(kept) => StoredWhat::Kept(KeptCall::clone(kept)),
             What::Reuse(reuse) => StoredWhat::Reuse(Box::new(StoredReuse::of(reuse, values))),
@@ -498,12 +501,15 @@ impl<'a> StoredRecord<'a> {
                 pinned: pinned.clone(),
                 input: values.get(begun.input)?,
                 call: begun.call,
-                models: begun.models,
-                engine: begun.engine.into(),
-                parent: begun.parent,
-                owner: begun.owner,
                 begins: begun.begins,
-                relied: begun.relied,
+                more: More {
+                    engine: More::engine_called(begun.engine),
+                    models: begun.models,
+                    parent: begun.parent,
+                    relied: begun.relied,
+                    owner: begun.owner,
+                }
+                .boxed(),
             })),
             StoredWhat::Ready => What::Ready,
             StoredWhat::Started => What::Started,
@@ -530,12 +536,11 @@ impl<'a> StoredRecord<'a> {
                 }
                 let plan = plan_of(&pinned.plan, scopes, parent, &arm)
                     .ok_or_else(|| Unreadable(format!("nothing in the plan runs below `{prefix}`")))?;
-                let scope = ScopeInfo {
-                    plan,
-                    prefix,
-                    parent,
-                    arm,
+                let site = match parent {
+                    None => Site::default(),
+                    Some(unit) => Site::below(unit, prefix, arm),
                 };
+                let scope = ScopeInfo { plan, site };
                 scopes.push(scope.clone());
                 What::Scope(number, Box::new(scope))
             }

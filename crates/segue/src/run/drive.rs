@@ -96,11 +96,17 @@ pub(crate) enum Driven {
 }
 
 /// Carries out what the state decides until the run ends or rests.
-pub(crate) async fn drive<R: DurableRun>(state: &mut RunState, run: &mut R) -> Driven {
-    let mut decided = Decided::default();
-    match decided.decide(state, run).await {
-        Ok(()) => decided.go_on(state, run).await,
-        Err(stopped) => Driven::Stopped(stopped),
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` holds what it is given twice, and every run that waits holds this"
+)]
+pub(crate) fn drive<R: DurableRun>(state: &mut RunState, run: &mut R) -> impl Future<Output = Driven> {
+    async move {
+        let mut decided = Decided::default();
+        match decided.decide(state, run).await {
+            Ok(()) => decided.go_on(state, run).await,
+            Err(stopped) => Driven::Stopped(stopped),
+        }
     }
 }
 
@@ -133,7 +139,7 @@ impl Decided {
         state.take_opened(|number, scope| run.opened(number, scope));
         state.take_records(&mut self.records);
         if let Some(outcome) = state.outcome() {
-            let event = outcome.event(state.spent());
+            let event = outcome.event(&state.spent());
             self.records.push((ROOT, What::Other(Box::new(event))));
         }
         if let Some(lightening) = run.lighten(&mut self.records) {
@@ -153,48 +159,55 @@ impl Decided {
     }
 
     /// Carries out what was decided, and everything that follows.
-    pub(crate) async fn go_on<R: DurableRun>(mut self, state: &mut RunState, run: &mut R) -> Driven {
-        loop {
-            for op in self.ops.drain(..) {
-                run.start(op);
-            }
-            if let Some(outcome) = state.outcome() {
-                return Driven::Ended(outcome.clone());
-            }
-            let result = match run.at_hand() {
-                Some(result) => Ok(Some(result)),
-                None => {
-                    // A run that waits keeps no room for work: ten thousand of them may wait at once.
-                    self = Self::default();
-                    state.trim();
-                    run.next().await
+    #[expect(clippy::manual_async_fn, reason = "as `drive`")]
+    pub(crate) fn go_on<R: DurableRun>(
+        &mut self,
+        state: &mut RunState,
+        run: &mut R,
+    ) -> impl Future<Output = Driven> {
+        async move {
+            loop {
+                for op in self.ops.drain(..) {
+                    run.start(op);
                 }
-            };
-            let mut result = match result {
-                Ok(Some(result)) => result,
-                Ok(None) => match run.rest(state).await {
-                    Ok(true) => return Driven::Resting,
-                    Ok(false) => continue,
-                    Err(stopped) => return Driven::Stopped(stopped),
-                },
-                Err(stopped) => return Driven::Stopped(stopped),
-            };
-            for together in 1.. {
-                let admitted = match run.admit(result) {
-                    Admitted::Now(result) => Ok(result),
-                    Admitted::Later(taking) => taking.await,
+                if let Some(outcome) = state.outcome() {
+                    return Driven::Ended(outcome.clone());
+                }
+                let result = match run.at_hand() {
+                    Some(result) => Ok(Some(result)),
+                    None => {
+                        // A run that waits keeps no room for work: ten thousand of them may wait at once.
+                        *self = Self::default();
+                        state.trim();
+                        run.next().await
+                    }
                 };
-                match admitted {
-                    Ok(result) => state.apply(result),
+                let mut result = match result {
+                    Ok(Some(result)) => result,
+                    Ok(None) => match run.rest(state).await {
+                        Ok(true) => return Driven::Resting,
+                        Ok(false) => continue,
+                        Err(stopped) => return Driven::Stopped(stopped),
+                    },
                     Err(stopped) => return Driven::Stopped(stopped),
+                };
+                for together in 1.. {
+                    let admitted = match run.admit(result) {
+                        Admitted::Now(result) => Ok(result),
+                        Admitted::Later(taking) => taking.await,
+                    };
+                    match admitted {
+                        Ok(result) => state.apply(result),
+                        Err(stopped) => return Driven::Stopped(stopped),
+                    }
+                    match if together < TOGETHER { run.more() } else { None } {
+                        Some(more) => result = more,
+                        None => break,
+                    }
                 }
-                match if together < TOGETHER { run.more() } else { None } {
-                    Some(more) => result = more,
-                    None => break,
+                if let Err(stopped) = self.decide(state, run).await {
+                    return Driven::Stopped(stopped);
                 }
-            }
-            if let Err(stopped) = self.decide(state, run).await {
-                return Driven::Stopped(stopped);
             }
         }
     }

@@ -50,7 +50,7 @@ pub(crate) struct LocalRun {
     /// Whether the run stays here while it waits for people.
     stays: bool,
     /// Where the run outlives its process.
-    keeping: Option<Keeping>,
+    keeping: Option<Box<Keeping>>,
     /// What attempts that are begun again had spent in another process.
     spent: BTreeMap<Unit, Spent>,
 }
@@ -72,7 +72,10 @@ impl LocalRun {
     /// A run that, if `stays`, waits here for answers rather than resting. One that outlives its process never stays.
     pub(crate) fn new(shared: Arc<RunShared>, stays: bool) -> Self {
         Self {
-            keeping: shared.recorder.clone().map(Keeping::new),
+            keeping: shared
+                .recorder
+                .clone()
+                .map(|recorder| Box::new(Keeping::new(recorder))),
             shared,
             instant: VecDeque::new(),
             control: Control::new(),
@@ -154,7 +157,9 @@ impl LocalRun {
             Poll::Pending => {
                 let state = running.state();
                 let control = self.control.clone();
-                let handle = clock::spawn(running.map(move |result| control.send(result)));
+                // In a box of its own: a task is allocated in steps of 128 bytes, and one that holds a pointer takes one.
+                let waiting = Box::new(running).map(move |result| control.send(result));
+                let handle = clock::spawn(waiting);
                 self.attempts.push((unit, handle, state));
                 self.under_way += 1;
             }
@@ -337,7 +342,7 @@ impl DurableRun for LocalRun {
             tokio::task::yield_now().await;
         }
         loop {
-            if let Some(stopped) = self.keeping.as_ref().and_then(Keeping::is_stopped) {
+            if let Some(stopped) = self.keeping.as_deref().and_then(Keeping::is_stopped) {
                 return Err(stopped);
             }
             if self.control.take_poke() {
@@ -370,10 +375,7 @@ impl DurableRun for LocalRun {
             self.instant = VecDeque::new();
             match &mut self.keeping {
                 None => self.control.arrived().await,
-                Some(keeping) => tokio::select! {
-                    () = self.control.arrived() => {}
-                    stopped = keeping.stopped() => return Err(stopped),
-                },
+                Some(keeping) => keeping.wait(&self.control).await?,
             }
         }
     }
@@ -398,25 +400,12 @@ impl DurableRun for LocalRun {
     }
 
     fn opened(&mut self, number: u32, scope: Opened) {
-        let Opened {
-            program,
-            prefix,
-            parent,
-            arm,
-        } = scope;
+        let Opened { program, site } = scope;
         let plan = program.plan.clone();
         if number > 0 {
             self.shared.opened(program);
         }
-        self.shared.log.open_scope(
-            number,
-            ScopeInfo {
-                plan,
-                prefix,
-                parent,
-                arm,
-            },
-        );
+        self.shared.log.open_scope(number, ScopeInfo { plan, site });
     }
 }
 

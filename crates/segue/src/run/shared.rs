@@ -17,6 +17,7 @@ use crate::case::Watch;
 use crate::clock::{self, Clock, Time};
 use crate::error::Failure;
 use crate::id::{Ids, RandomIds, RunId};
+use crate::lazily::Lazily;
 use crate::log::Unit;
 use crate::log::{Reuse, RunLog};
 use crate::model::Models;
@@ -25,7 +26,7 @@ use crate::plan::PlannedAgent;
 use crate::price::PriceBook;
 use crate::redact::Redactor;
 use crate::registry::Registry;
-use crate::settings::{Call, Resolved};
+use crate::settings::{Call, Overrides, Resolved};
 use crate::tool::Tool;
 use crate::value::Value;
 
@@ -135,20 +136,20 @@ pub(crate) struct RunShared {
     /// What goes into it.
     pub(crate) input: Value,
     /// What the scopes that were opened below it run, in the order of their numbers from 1.
-    pub(crate) nested: Mutex<Vec<Arc<Program>>>,
+    pub(crate) nested: Lazily<Mutex<Vec<Arc<Program>>>>,
     /// The agents of the plan by their keys, found before the start.
-    pub(crate) agents: IndexMap<String, Arc<ReadyAgent>>,
+    pub(crate) agents: Lazily<IndexMap<String, Arc<ReadyAgent>>>,
     /// What the call said about it.
     pub(crate) call: Arc<Call>,
     /// The run's budget, where the call gave one instead of the plan's.
     pub(crate) budget: Option<Box<Budget>>,
     /// Settings of the call, by step of the run's own plan.
-    pub(crate) overrides: Vec<(u32, Arc<Resolved>)>,
+    pub(crate) overrides: Overrides,
     pub(crate) journals: Journals,
     /// Calls of each tool in this run.
-    pub(crate) tool_calls: Mutex<BTreeMap<String, u32>>,
-    pub(crate) questions: Questions,
-    pub(crate) saved: Saved,
+    pub(crate) tool_calls: Lazily<Mutex<BTreeMap<String, u32>>>,
+    pub(crate) questions: Lazily<Questions>,
+    pub(crate) saved: Lazily<Saved>,
     /// Where the run outlives its process.
     pub(crate) recorder: Option<Arc<Recorder>>,
     /// When its first decision was made.
@@ -222,18 +223,16 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl RunShared {
     /// Whether a call of this run was ever reserved against a budget; only then there are accounts to forget.
     pub(crate) fn may_have_budgets(&self) -> bool {
-        self.budget.is_some() || !self.agents.is_empty() || self.journals.were_used()
+        self.budget.is_some() || self.agents.made().is_some() || self.journals.were_used()
     }
 }
 
 impl RunShared {
     /// The settings of a step, with those of the call; none for the end of a scope.
     pub(super) fn settings(&self, unit: Unit) -> Option<Arc<Resolved>> {
-        let over = self
-            .overrides
-            .iter()
-            .find(|(step, _)| unit.scope == 0 && *step == unit.step);
-        if let Some((_, settings)) = over {
+        if unit.scope == 0
+            && let Some(settings) = self.overrides.of(unit.step)
+        {
             return Some(settings.clone());
         }
         let program = self.program(unit.scope)?;

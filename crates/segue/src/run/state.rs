@@ -12,8 +12,8 @@ use std::sync::Arc;
 use super::op::{Done, End, Op, OpResult, Phase, StepCall};
 use super::program::Program;
 use crate::error::{ErrorKind, Failure, Spent};
-use crate::log::{EventKind, ROOT, Reuse, Unit, What};
-use crate::settings::{OnError, Resolved};
+use crate::log::{EventKind, ROOT, Reuse, Site, Unit, What};
+use crate::settings::{OnError, Overrides, Resolved};
 use crate::value::Value;
 use crate::view::StepStatus;
 
@@ -77,10 +77,7 @@ impl RunOutcome {
 /// A scope that was opened.
 pub(crate) struct Opened {
     pub(crate) program: Arc<Program>,
-    pub(crate) prefix: Arc<str>,
-    pub(crate) parent: Option<Unit>,
-    /// The arm of a route that it is; empty otherwise.
-    pub(crate) arm: Arc<str>,
+    pub(crate) site: Site,
 }
 
 /// What a run is started with besides its program and input.
@@ -91,7 +88,7 @@ pub(crate) struct Start {
     /// Deadline of the run.
     pub(crate) timeout: Option<std::time::Duration>,
     /// Settings of the call, by step of the run's own plan.
-    pub(crate) overrides: Vec<(u32, Arc<Resolved>)>,
+    pub(crate) overrides: Overrides,
     /// What jitter is drawn from: the run's id.
     pub(crate) seed: u128,
     /// What it takes over from earlier runs.
@@ -112,13 +109,13 @@ pub(crate) struct RunState {
     running: u32,
     sleeping: u32,
     waiting: u32,
-    spent: Spent,
+    spent: Option<Box<Spent>>,
     start: Start,
     /// How many scopes were asked for with [`RunState::take_opened`].
     opened: u32,
-    /// How the run ends as soon as every attempt is back.
+    /// How the run ends as soon as every attempt is back, or how it has ended.
     ending: Option<RunOutcome>,
-    outcome: Option<RunOutcome>,
+    has_ended: bool,
     /// Whether the run's deadline stands still because everything waits for people.
     held: bool,
 }
@@ -135,17 +132,17 @@ impl RunState {
             running: 0,
             sleeping: 0,
             waiting: 0,
-            spent: Spent::default(),
+            spent: None,
             start,
             opened: 0,
             ending: None,
-            outcome: None,
+            has_ended: false,
             held: false,
         };
         if let Some(limit) = state.start.timeout {
             state.ops.push(Op::Deadline { unit: ROOT, limit });
         }
-        state.open(program, None, Arc::default(), Arc::default(), input);
+        state.open(program, Site::default(), input);
         state.work();
         state
     }
@@ -186,7 +183,7 @@ impl RunState {
 
     /// How the run ended, once it has.
     pub(crate) fn outcome(&self) -> Option<&RunOutcome> {
-        self.outcome.as_ref()
+        self.ending.as_ref().filter(|_| self.has_ended)
     }
 
     /// Whether nothing can go on before a person answers.
@@ -212,9 +209,7 @@ impl RunState {
                 number,
                 Opened {
                     program: scope.program.clone(),
-                    prefix: scope.prefix.clone(),
-                    parent: scope.parent,
-                    arm: scope.arm.clone(),
+                    site: scope.site.clone(),
                 },
             );
         }
@@ -225,7 +220,7 @@ impl RunState {
     fn slot(&mut self, unit: Unit) -> &mut Slot {
         let scope = &mut self.scopes[unit.scope as usize];
         if unit.step >= Unit::SCOPE {
-            return &mut scope.end;
+            return scope.end();
         }
         let slot = &mut scope.slots[unit.step as usize];
         if !unit.is_item() {
@@ -237,7 +232,7 @@ impl RunState {
 
     fn settings(&self, unit: Unit) -> &Arc<Resolved> {
         if unit.scope == 0
-            && let Some((_, over)) = self.start.overrides.iter().find(|(step, _)| *step == unit.step)
+            && let Some(over) = self.start.overrides.of(unit.step)
         {
             return over;
         }
@@ -398,7 +393,7 @@ impl RunState {
         let attempt = slot.attempt;
         if let Some(spent) = &spent {
             slot.more().spent.add(spent);
-            self.spent.add(spent);
+            self.spent.get_or_insert_default().add(spent);
             if unit.is_item() {
                 self.slot(unit.of_step()).more().spent.add(spent);
             }

@@ -122,7 +122,7 @@ pub(crate) fn end(shared: &Arc<RunShared>, state: &RunState, outcome: RunOutcome
         RunOutcome::Succeeded { output, fallback } => Ok(Ended {
             output,
             fallback,
-            spent: *state.spent(),
+            spent: state.spent(),
         }),
         RunOutcome::Failed(error) | RunOutcome::Cancelled(error) => Err(Error::new(Some(shared.id), error)),
     }

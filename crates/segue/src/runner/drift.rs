@@ -49,7 +49,7 @@ pub(crate) fn last_seen(entries: &[StoredEntry]) -> Relied {
             EventKind::RunDrift { now, .. } if !now.is_empty() => Some(now.clone()),
             _ => None,
         },
-        What::Begun(begun) => Some(begun.relied.clone()),
+        What::Begun(begun) => Some(begun.more().relied.clone()),
         _ => None,
     });
     seen.into_iter().next().unwrap_or_default()

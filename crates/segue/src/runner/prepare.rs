@@ -10,14 +10,15 @@ use crate::artifact::Artifact;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
-use crate::log::{Begun, ChosenModel, ROOT, Reuse, RunLog, What};
+use crate::lazily::Lazily;
+use crate::log::{Begun, ChosenModel, More, ROOT, Reuse, RunLog, What};
 use crate::pipeline::{DefinedAgent, Inner};
 use crate::plan::{Action, Arm, Input, Step, hash_of};
 use crate::run::{
     Environment, Recorder, Relied, RunShared, RunStart, RunState, available, chosen, is_empty, prepare_all,
     relied,
 };
-use crate::settings::Call;
+use crate::settings::{Call, Overrides};
 use crate::store::{Document, Entry, Head, KeptArtifact, NewRun, Parent, Request, Standing, StoredPlan};
 use crate::value::Value;
 use crate::view::RunStatus;
@@ -118,7 +119,8 @@ pub(crate) fn prepare(
         reuse: reuse.clone(),
     };
     let (mut shared, start) = shared(env, parts)?;
-    let models = chosen(shared.agents.values());
+    let models = shared.agents.made().map(|agents| chosen(agents.values()));
+    let models = models.unwrap_or_default();
     if let Some(presence) = presence {
         let mut new = new_run(presence, &shared, &models, parent.clone());
         (new.claims, new.expects) = (claims, expects);
@@ -140,18 +142,20 @@ pub(crate) fn prepare(
         Some(_) => relied(env, plan, &shared.agents),
         None => Relied::new(),
     };
-    shared.log.begin(Begun {
+    let owner = presence.filter(|_| !waits);
+    let more = More {
+        engine: None,
+        models,
+        parent,
         relied,
+        owner: owner.map(|presence| presence.owner().to_string()),
+    };
+    shared.log.begin(Begun {
         pinned: inner.program.pinned.clone(),
         input: input.clone(),
         call,
-        models,
-        engine: "local".into(),
-        parent,
-        owner: presence
-            .filter(|_| !waits)
-            .map(|presence| presence.owner().to_string()),
         begins: !waits,
+        more: more.boxed(),
     });
     if !waits {
         shared.started.get_or_init(|| shared.log.clock().began());
@@ -188,16 +192,21 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
             ));
         }
     }
-    let mut overrides = Vec::new();
+    let mut overrides = Overrides::default();
     for (name, settings) in &call.steps {
         let Some(step) = plan.step(name) else {
             let message = format!("pipeline `{}` has no step `{name}`", plan.name);
             return Err(refuse(Failure::new(ErrorKind::Usage, message)));
         };
-        overrides.push((step, Arc::new(plan.resolve(step, Some(settings)))));
+        overrides.push(step, plan.resolve(step, Some(settings)));
     }
     let agents = needed(inner, reuse.as_deref());
     let agents = prepare_all(env, &call.models, &agents, models).map_err(refuse)?;
+    let agents = if agents.is_empty() {
+        Lazily::default()
+    } else {
+        agents.into()
+    };
     available(env, plan, reuse.as_deref().and_then(|reuse| reuse.runs(plan))).map_err(refuse)?;
     let run = &plan.run;
     let start = RunStart {

@@ -15,7 +15,7 @@ use super::session::{Ready, Session};
 use crate::clock::{Clock, Time};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::RunId;
-use crate::log::{Begun, EventKind, ROOT, Record, Reuse, RunLog, Unit, What};
+use crate::log::{EventKind, ROOT, Record, Reuse, RunLog, Unit, What};
 use crate::pipeline::{self, DefinedAgent, Pipeline};
 use crate::plan::{Action, Arm, Plan, Step};
 use crate::run::{
@@ -177,13 +177,11 @@ async fn ready(
         scopes,
         ..
     } = stored;
-    let Some(Begun {
-        input, call, models, ..
-    }) = read::begun(&entries)
-    else {
+    let Some(begun) = read::begun(&entries) else {
         return Err(refuse(damaged(run, "its log does not begin with it")));
     };
-    let (input, call, models) = (input.clone(), call.clone(), models.clone());
+    let (input, call) = (begun.input.clone(), begun.call.clone());
+    let models = begun.more().models.clone();
     let input = load(desk.store().blobs(), &input).await.map_err(refuse)?;
     for result in entries.iter_mut().flat_map(|entry| entry.results.iter_mut()) {
         if let OpResult::Attempt {

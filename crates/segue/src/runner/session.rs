@@ -59,7 +59,7 @@ impl Session {
         let task = shared.clone();
         clock::spawn(async move {
             let driven = match decided {
-                Some(decided) => decided.go_on(&mut state, &mut run).await,
+                Some(mut decided) => decided.go_on(&mut state, &mut run).await,
                 None => crate::run::drive(&mut state, &mut run).await,
             };
             let end = match driven {

@@ -206,17 +206,24 @@ fn shared_environment() -> Arc<Environment> {
     SHARED.clone()
 }
 
+impl<In: Data, Out> Start<In, Out> {
+    fn prepare(mut self) -> Result<Prepared, Error> {
+        let env = self.environment()?;
+        let call = self.call.take().map_or_else(Call::silent, |call| Arc::new(*call));
+        let input = Value::new(self.input);
+        prepare::prepare(&self.pipeline.inner, input, &env, call, None, Origin::default())
+    }
+}
+
 impl<In: Data, Out: Data> IntoFuture for Start<In, Out> {
     type Output = Result<Done<Out>, Error>;
     type IntoFuture = BoxFuture<'static, Result<Done<Out>, Error>>;
 
-    fn into_future(mut self) -> Self::IntoFuture {
+    fn into_future(self) -> Self::IntoFuture {
+        // In a box that goes away with the beginning: while the run waits, what was said before it is not there.
+        let start = Box::new(self);
         async move {
-            let env = self.environment()?;
-            let call = self.call.take().map_or_else(Call::silent, |call| Arc::new(*call));
-            let inner = &self.pipeline.inner;
-            let Prepared { shared, mut state } =
-                prepare::prepare(inner, Value::new(self.input), &env, call, None, Origin::default())?;
+            let Prepared { shared, mut state } = start.prepare()?;
             let mut run = LocalRun::new(shared.clone(), false);
             let ended = match drive(&mut state, &mut run).await {
                 Driven::Ended(outcome) => end(&shared, &state, outcome),

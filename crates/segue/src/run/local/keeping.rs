@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::watch;
 
-use super::LocalRun;
+use super::{Control, LocalRun};
 use crate::error::{ErrorKind, Failure};
 use crate::log::{EventKind, Unit, What};
 use crate::run::RunState;
@@ -48,8 +48,22 @@ impl Keeping {
         }
     }
 
+    /// Waits until there is something to take. In a box of its own, so that a run in memory does not carry it.
+    ///
+    /// # Errors
+    /// When the run cannot be written any more.
+    pub(super) fn wait<'k>(&'k mut self, control: &'k Control) -> BoxFuture<'k, Result<(), Stopped>> {
+        async move {
+            tokio::select! {
+                () = control.arrived() => Ok(()),
+                stopped = self.stopped() => Err(stopped),
+            }
+        }
+        .boxed()
+    }
+
     /// Done when the run cannot be written any more.
-    pub(super) async fn stopped(&mut self) -> Stopped {
+    async fn stopped(&mut self) -> Stopped {
         let stopped = self.stopped.wait_for(Option::is_some).await;
         let error = stopped.ok().and_then(|stopped| stopped.clone());
         match error {

@@ -52,7 +52,7 @@ impl RunShared {
             if let Some(budget) = planned {
                 let name = match unit.scope {
                     0 => "run".to_owned(),
-                    _ => format!("pipeline:{}", scope.prefix.trim_end_matches('/')),
+                    _ => format!("pipeline:{}", scope.site.prefix().trim_end_matches('/')),
                 };
                 above.own.push((whole, name, budget));
             }
@@ -63,7 +63,7 @@ impl RunShared {
             if !self.env.standing.is_empty() {
                 above.pipelines.push(scope.plan.name.clone());
             }
-            at = scope.parent;
+            at = scope.site.parent();
         }
         above
     }

@@ -128,7 +128,7 @@ impl RunState {
 
     /// The run's own deadline stands still while everything waits for people.
     pub(super) fn rest(&mut self) {
-        if !self.held && self.outcome.is_none() && self.start.timeout.is_some() && self.is_resting() {
+        if !self.held && !self.has_ended && self.start.timeout.is_some() && self.is_resting() {
             self.held = true;
             self.ops.push(Op::Hold(ROOT));
         }
@@ -157,7 +157,7 @@ impl RunState {
             if unit.step < Unit::SCOPE {
                 around.push(unit.of_step());
             }
-            at = self.scopes[unit.scope as usize].parent;
+            at = self.scopes[unit.scope as usize].site.parent();
         }
         around
     }

@@ -93,7 +93,7 @@ impl RunState {
 
     /// Whether how the run ends is decided, though attempts may still have to come back.
     fn is_ending(&self) -> bool {
-        self.outcome.is_some() || self.ending.is_some() || self.is_doomed(ROOT) && !self.fails_fast(ROOT)
+        self.ending.is_some() || self.is_doomed(ROOT) && !self.fails_fast(ROOT)
     }
 
     fn fails_fast(&self, unit: Unit) -> bool {
@@ -174,7 +174,7 @@ impl RunState {
             if unit.scope == above.scope && whole {
                 return true;
             }
-            at = self.scopes[unit.scope as usize].parent;
+            at = self.scopes[unit.scope as usize].site.parent();
         }
         false
     }

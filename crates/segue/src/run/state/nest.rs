@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::scope::{Scope, Stage};
 use super::{RunOutcome, RunState, Unit};
 use crate::error::{Cause, ErrorKind, FailedStep, Failure, Spent};
-use crate::log::EventKind;
+use crate::log::{EventKind, Site};
 use crate::plan::{Action, Arm, Context, Output, RouteBy, Source};
 use crate::run::facts::{Fact, Facts, ItemFact};
 use crate::run::op::{Choice, Done, End, Inputs, Phase, StepCall};
@@ -19,16 +19,10 @@ use crate::view::StepStatus;
 
 impl RunState {
     /// Opens a scope and wakes the steps that need nothing.
-    pub(super) fn open(
-        &mut self,
-        program: Arc<Program>,
-        parent: Option<Unit>,
-        prefix: Arc<str>,
-        arm: Arc<str>,
-        input: Value,
-    ) -> u32 {
+    pub(super) fn open(&mut self, program: Arc<Program>, site: Site, input: Value) -> u32 {
         let number = self.scopes.len() as u32;
-        let mut scope = Scope::new(program.clone(), parent, (prefix, arm), input);
+        let parent = site.parent();
+        let mut scope = Scope::new(program.clone(), site, input);
         if let Some(parent) = parent
             && program.borrows
         {
@@ -64,10 +58,10 @@ impl RunState {
             return self.fail(unit, Arc::new(failure));
         };
         let prefix = match unit.step {
-            Unit::FINISH => format!("{}on_failure/", self.scopes[unit.scope as usize].prefix),
+            Unit::FINISH => format!("{}on_failure/", self.scopes[unit.scope as usize].site.prefix()),
             _ => format!("{}/", self.path(unit)),
         };
-        let child = self.open(program, Some(unit), prefix.into(), arm.into(), input);
+        let child = self.open(program, Site::below(unit, prefix, arm), input);
         self.slot(unit).more().child = Some(child);
     }
 
@@ -175,9 +169,10 @@ impl RunState {
     fn end_op(&mut self, scope: u32, stage: Stage) {
         let here = &mut self.scopes[scope as usize];
         here.stage = stage;
-        here.end.status = StepStatus::Ready;
         let failure = here.failure.clone();
-        let end = here.end.more();
+        let end = here.end();
+        end.status = StepStatus::Ready;
+        let end = end.more();
         end.phase = match (stage, failure) {
             (Stage::Salvaging, _) => Phase::Salvage,
             (Stage::Falling, Some(failure)) => Phase::Fallback(failure),
@@ -272,7 +267,7 @@ impl RunState {
     fn conclude(&mut self, scope: u32, result: Result<Value, Arc<Failure>>) {
         let fallback = self.scopes[scope as usize].stage == Stage::Fallback && result.is_ok();
         self.scopes[scope as usize].stage = Stage::Over;
-        let Some(parent) = self.scopes[scope as usize].parent else {
+        let Some(parent) = self.scopes[scope as usize].site.parent() else {
             return self.ends(match result {
                 Ok(output) => RunOutcome::Succeeded { output, fallback },
                 Err(failure) => RunOutcome::Failed(failure),
@@ -354,11 +349,12 @@ impl RunState {
 
     /// Ends the run once nothing runs any more.
     pub(super) fn end_run(&mut self) {
-        if self.running > 0 || !self.dooms.is_empty() || self.outcome.is_some() {
+        if self.running > 0 || !self.dooms.is_empty() || self.has_ended {
             return;
         }
         let Some(ending) = self.ending.take() else { return };
-        self.outcome = Some(match ending {
+        self.has_ended = true;
+        self.ending = Some(match ending {
             RunOutcome::Succeeded { .. } => ending,
             RunOutcome::Failed(failure) => {
                 RunOutcome::Failed(Arc::new(self.described(0, (*failure).clone())))
@@ -372,7 +368,7 @@ impl RunState {
     /// Adds what was spent to everything above a unit.
     pub(super) fn spent_below(&mut self, unit: Unit, spent: &Spent) {
         let mut scope = unit.scope;
-        while let Some(parent) = self.scopes[scope as usize].parent {
+        while let Some(parent) = self.scopes[scope as usize].site.parent() {
             if parent.step < Unit::SCOPE {
                 self.slot(parent).more().spent.add(spent);
                 if parent.is_item() {
@@ -429,7 +425,7 @@ impl RunState {
             };
         }
         if scope == 0 {
-            failure.spent = Some(self.spent);
+            failure.spent = Some(self.spent());
         }
         failure
     }

@@ -42,7 +42,7 @@ impl RunState {
     pub(crate) fn stands_for(&mut self, unit: Unit, output: Value) {
         if unit.step < Unit::SCOPE {
             self.slot(unit).output = Some(output);
-        } else if let Some(RunOutcome::Succeeded { output: own, .. }) = &mut self.outcome {
+        } else if let Some(RunOutcome::Succeeded { output: own, .. }) = &mut self.ending {
             *own = output;
         }
     }
@@ -56,13 +56,13 @@ impl RunState {
     }
 
     /// Everything spent so far.
-    pub(crate) fn spent(&self) -> &Spent {
-        &self.spent
+    pub(crate) fn spent(&self) -> Spent {
+        self.spent.as_deref().copied().unwrap_or_default()
     }
 
     /// The path of a unit, as people read it.
     pub(crate) fn path(&self, unit: Unit) -> String {
         let scope = &self.scopes[unit.scope as usize];
-        unit_path(&scope.prefix, &scope.program.plan, unit)
+        unit_path(scope.site.prefix(), &scope.program.plan, unit)
     }
 }

@@ -6,25 +6,20 @@ use super::super::facts::Facts;
 use super::super::program::Program;
 use super::slot::Slot;
 use crate::error::Failure;
-use crate::log::Unit;
+use crate::log::Site;
 use crate::value::Value;
 
 /// One instance of a plan.
 pub(super) struct Scope {
     pub(super) program: Arc<Program>,
-    /// The unit it runs below, and its place there.
-    pub(super) parent: Option<Unit>,
-    /// What paths of its units begin with: empty or ending in `/`.
-    pub(super) prefix: Arc<str>,
-    /// The arm of a route that it is; empty otherwise.
-    pub(super) arm: Arc<str>,
+    pub(super) site: Site,
     pub(super) slots: Vec<Slot>,
     pub(super) unsettled: u32,
     pub(super) input: Value,
     /// The facts it was lent, for scopes that see what is around them.
     pub(super) lent: Option<Arc<Facts>>,
     /// The scope-wide ops (finish, fallback inputs) use a slot of their own.
-    pub(super) end: Slot,
+    end: Option<Box<Slot>>,
     pub(super) stage: Stage,
     /// Why it failed, once its steps are settled.
     pub(super) failure: Option<Arc<Failure>>,
@@ -48,25 +43,23 @@ pub(super) enum Stage {
 }
 
 impl Scope {
-    pub(super) fn new(
-        program: Arc<Program>,
-        parent: Option<Unit>,
-        (prefix, arm): (Arc<str>, Arc<str>),
-        input: Value,
-    ) -> Self {
+    pub(super) fn new(program: Arc<Program>, site: Site, input: Value) -> Self {
         let slots: Vec<Slot> = program.waits.iter().map(|waits| Slot::new(*waits)).collect();
         Self {
             unsettled: slots.len() as u32,
             program,
-            parent,
-            prefix,
-            arm,
+            site,
             slots,
             input,
             lent: None,
-            end: Slot::new(0),
+            end: None,
             stage: Stage::Steps,
             failure: None,
         }
+    }
+
+    /// Where its end stands.
+    pub(super) fn end(&mut self) -> &mut Slot {
+        self.end.get_or_insert_with(|| Box::new(Slot::new(0)))
     }
 }

@@ -351,7 +351,7 @@ fn settings_of_the_call_that_name_no_reserve_fail_the_step() {
         .plan
         .resolve(0, Some(&Settings::new().on_error(OnError::Run("b".into()))));
     let start = Start {
-        overrides: vec![(0, Arc::new(over))],
+        overrides: [(0, over)].into_iter().collect(),
         ..many(1)
     };
     let mut state = RunState::new(plan, Value::null(), start);

@@ -102,7 +102,7 @@ impl Hand {
 
     pub(super) fn opened(&mut self, number: u32, scope: Opened) {
         assert_eq!(self.scopes.len(), number as usize, "scopes are opened in order");
-        self.scopes.push((scope.program, scope.parent));
+        self.scopes.push((scope.program, scope.site.parent()));
     }
 
     /// Notes what has settled.
