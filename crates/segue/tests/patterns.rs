@@ -291,10 +291,23 @@ async fn the_deadline_of_a_pattern_holds_within_another_run() {
     let slow = Scripted::new().rule(Rule::reply("late").delay(secs(4)));
     let error = run(&text(""), json!({}), &slow).await.err().expect("it is late");
     assert!(error.to_string().contains("within 3s"), "{error}");
-    let done = run(&text(", step_timeout: 5s"), json!({}), &slow)
-        .await
-        .expect("its step says otherwise");
-    assert_eq!(done.output, "late");
+    // Both hold: what its step says can be sooner, and not later.
+    for (step, says) in [
+        (", step_timeout: 5s", "within 3s"),
+        (", step_timeout: 2s", "within 2s"),
+        (", timeout: 1s", "within 1000ms"),
+    ] {
+        let error = run(&text(step), json!({}), &slow)
+            .await
+            .err()
+            .expect("it is late");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    let each = "patterns: { p: { steps: [b], prompt: x, timeout: 5s, fallback: none } }
+steps: { s: { for_each: '[1, 2, 3]', max_parallel: 1, pipeline: '#p' } }
+";
+    let done = run(each, json!({}), &slow).await.expect("each item has its own");
+    assert_eq!(done.output, json!(["late", "late", "late"]));
 }
 
 fn registry() -> Registry {

@@ -17,7 +17,6 @@ use crate::fault::{Code, Faults, Span, quote};
 use crate::pattern::{CONCURRENCY, Cast, MAX_CONCURRENCY, MAX_RETRIES, PROMPT, TIMEOUT, TIMEOUTS};
 use crate::plan::{Action, Arm, Input, ModelRef, OnFailure, Plan, PlannedPattern, RunSettings, Step};
 use crate::schema::Schema;
-use crate::settings::Setting;
 
 /// The most patterns of a file.
 const MAX_PATTERNS: usize = 1000;
@@ -414,10 +413,6 @@ impl<'d> Reader<'_, '_, 'd> {
             return;
         };
         self.exchange(plan, finished);
-        // Within a run, the deadline of a pattern is that of its step; of a map it would be one for all items.
-        if plan.pattern.is_some() && step.each.is_none() && step.settings.step_timeout == Setting::Inherit {
-            step.settings.step_timeout = plan.run.timeout.into();
-        }
     }
 
     fn exchange(&self, plan: &mut Arc<Plan>, finished: &IndexMap<String, Arc<Plan>>) {

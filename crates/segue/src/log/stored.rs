@@ -565,7 +565,8 @@ fn plan_of(own: &Arc<Plan>, scopes: &[ScopeInfo], parent: Option<Unit>, arm: &st
 }
 
 impl Serialize for Unit {
-    /// `[scope, step]`, or `[scope, step, item]`; the end of a scope is step -2, the scope as a whole -1.
+    /// `[scope, step]`, or `[scope, step, item]`; the end of a scope is step -2, the scope as a whole -1, the attempt of a
+    /// step item -1.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let step = match self.step {
             Unit::SCOPE => -1,
@@ -574,6 +575,8 @@ impl Serialize for Unit {
         };
         if self.is_item() {
             (self.scope, step, self.item).serialize(to)
+        } else if self.of_attempt().is_some() {
+            (self.scope, step, -1).serialize(to)
         } else {
             (self.scope, step).serialize(to)
         }
@@ -586,6 +589,7 @@ impl<'de> Deserialize<'de> for Unit {
         let number = |part: i64| u32::try_from(part).map_err(serde::de::Error::custom);
         let (scope, step, item) = match parts.as_slice() {
             [scope, step] => (number(*scope)?, *step, Unit::WHOLE),
+            [scope, step, -1] => (number(*scope)?, *step, Unit::whole(0, 0).attempt().item),
             [scope, step, item] => (number(*scope)?, *step, number(*item)?),
             _ => return Err(serde::de::Error::custom("a unit has two or three numbers")),
         };

@@ -17,6 +17,8 @@ pub(crate) struct Unit {
 impl Unit {
     /// Marks the step itself rather than one of its items.
     pub(crate) const WHOLE: u32 = u32::MAX;
+    /// Marks the attempt of a step, for a deadline over it beside that of the step.
+    const ATTEMPT: u32 = u32::MAX - 1;
     /// Marks the end of a scope, where its output is made.
     pub(crate) const FINISH: u32 = u32::MAX - 1;
     /// Marks a scope as a whole: its deadline, its fallback.
@@ -36,6 +38,32 @@ impl Unit {
         Self { item, ..self }
     }
 
+    /// What a deadline over one attempt of this unit is named by. That of an item is named by the item, which has no other.
+    pub(crate) fn attempt(self) -> Self {
+        match self.item {
+            Self::WHOLE => self.item(Self::ATTEMPT),
+            _ => self,
+        }
+    }
+
+    /// The unit whose attempt it names; none where it names a unit that may have other deadlines.
+    pub(crate) fn of_attempt(self) -> Option<Self> {
+        match self.item {
+            Self::WHOLE => None,
+            Self::ATTEMPT => Some(self.of_step()),
+            _ => Some(self),
+        }
+    }
+
+    /// The scope it is in, as a whole.
+    pub(crate) fn scope_of(scope: u32) -> Self {
+        Self {
+            scope,
+            step: Self::SCOPE,
+            item: Self::WHOLE,
+        }
+    }
+
     /// The step this unit is an item of, or itself.
     pub(crate) fn of_step(self) -> Self {
         Self {
@@ -46,7 +74,7 @@ impl Unit {
 
     /// Whether it is an item or a round.
     pub(crate) fn is_item(self) -> bool {
-        self.item != Self::WHOLE
+        self.item < Self::ATTEMPT
     }
 }
 

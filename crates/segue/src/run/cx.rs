@@ -2,8 +2,8 @@
 //! retried outside it.
 
 use std::future::IntoFuture;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -13,20 +13,23 @@ use super::artifacts::Artifacts;
 use super::asking::Asking;
 use super::calling::Calling;
 use super::concurrent::Concurrent;
-use super::execute::Signal;
 use super::facts::Facts;
-use super::op::{Before, Inputs};
 use super::recorder::Batch;
 use super::retrying::Retrying;
-use super::shared::{RunShared, lock};
+use super::shared::RunShared;
 use crate::agent::Agent;
-use crate::error::{ErrorKind, Failure, Result, Spent, StepError};
+use crate::error::{ErrorKind, Failure, Result, StepError};
 use crate::id::{CallId, RunId};
-use crate::log::Unit;
 use crate::log::{EventKind, KeptCall};
 use crate::plan::hash_of;
 use crate::question::Ask;
 use crate::value::{Data, Value};
+
+mod attempt;
+mod span;
+
+pub(crate) use attempt::AttemptState;
+use span::OpenSpan;
 
 /// Calls within calls: agents that ask agents, steps that call steps.
 const MAX_DEPTH: u32 = 8;
@@ -36,33 +39,6 @@ const MAX_DEPTH: u32 = 8;
 pub struct Cx {
     state: Arc<AttemptState>,
     branch: Option<Arc<Branch>>,
-}
-
-/// One attempt of a unit.
-pub(crate) struct AttemptState {
-    pub(crate) run: Arc<RunShared>,
-    pub(crate) unit: Unit,
-    pub(crate) attempt: u32,
-    before: Option<Arc<Before>>,
-    /// What expressions of a pipeline file may read.
-    facts: OnceLock<Arc<Facts>>,
-    calls: AtomicU32,
-    aborted: AtomicBool,
-    /// Calls that were sent and have not come back.
-    in_flight: AtomicU32,
-    /// Calls that wait for the end of a halt.
-    held_up: AtomicU32,
-    pub(crate) signal: Signal,
-    /// Made when there is something to keep: an instant step has nothing.
-    kept: OnceLock<Box<Mutex<Kept>>>,
-}
-
-/// What an attempt leaves behind besides its output.
-#[derive(Default)]
-struct Kept {
-    spent: Option<Box<Spent>>,
-    ask: Option<Box<Ask>>,
-    previous: Option<Value>,
 }
 
 /// One of several branches of a step that run side by side: it counts its calls for itself.
@@ -84,118 +60,6 @@ pub struct LastAttempt<'a> {
     pub kind: Option<ErrorKind>,
     /// The output that was refused, when there was one.
     pub previous: Option<&'a Value>,
-}
-
-impl AttemptState {
-    pub(super) fn new(
-        run: Arc<RunShared>,
-        unit: Unit,
-        attempt: u32,
-        before: Option<Arc<Before>>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            run,
-            unit,
-            attempt,
-            before,
-            facts: OnceLock::new(),
-            calls: AtomicU32::new(0),
-            aborted: AtomicBool::new(false),
-            in_flight: AtomicU32::new(0),
-            held_up: AtomicU32::new(0),
-            signal: Signal::default(),
-            kept: OnceLock::new(),
-        })
-    }
-
-    /// What goes in is known.
-    pub(super) fn read(&self, inputs: &Inputs) {
-        if let Inputs::Facts(facts) = inputs {
-            let _ = self.facts.set(facts.clone());
-        }
-    }
-
-    pub(crate) fn path(&self) -> String {
-        self.run.log.path(self.unit)
-    }
-
-    /// Adds what a call spent.
-    pub(super) fn add(&self, spent: &Spent) {
-        if !spent.is_zero() {
-            self.keep().spent.get_or_insert_default().add(spent);
-        }
-    }
-
-    pub(super) fn spent(&self) -> Option<Box<Spent>> {
-        lock(self.kept.get()?).spent.clone()
-    }
-
-    /// The question it waits with, once the calls it makes beside that have come back: they are paid, so they count.
-    pub(super) fn take_ask(&self) -> Option<Box<Ask>> {
-        if self.in_flight.load(Ordering::Acquire) > 0 {
-            return None;
-        }
-        lock(self.kept.get()?).ask.take()
-    }
-
-    /// A call was sent.
-    pub(super) fn sent(&self) {
-        self.in_flight.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// It came back, or was given up.
-    pub(super) fn came_back(&self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// A call waits for the end of a halt, for as long as what this gives is kept.
-    fn held_up(&self) -> HeldUp<'_> {
-        self.held_up.fetch_add(1, Ordering::AcqRel);
-        HeldUp(self)
-    }
-
-    /// Whether a call waits for the end of a halt.
-    pub(super) fn is_held_up(&self) -> bool {
-        self.held_up.load(Ordering::Acquire) > 0
-    }
-
-    pub(super) fn take_previous(&self) -> Option<Value> {
-        lock(self.kept.get()?).previous.take()
-    }
-
-    /// Keeps the output that is being refused for the next attempt.
-    pub(crate) fn keep_previous(&self, output: Value) {
-        self.keep().previous = Some(output);
-    }
-
-    fn keep(&self) -> MutexGuard<'_, Kept> {
-        lock(self.kept.get_or_init(Box::default))
-    }
-
-    pub(super) fn abort(&self) {
-        self.aborted.store(true, Ordering::Release);
-        self.signal.waker.wake();
-    }
-
-    pub(super) fn is_aborted(&self) -> bool {
-        self.aborted.load(Ordering::Acquire)
-    }
-
-    /// The attempt is over. While it only waits for a person its calls are kept for when it goes on.
-    pub(super) fn over(&self, waits: bool) {
-        if !waits && self.calls.load(Ordering::Relaxed) > 0 {
-            self.run.journals.drop(self.unit);
-        }
-    }
-}
-
-/// A call of an attempt that waits for the end of a halt.
-struct HeldUp<'a>(&'a AttemptState);
-
-impl Drop for HeldUp<'_> {
-    fn drop(&mut self) {
-        self.0.held_up.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 impl Cx {
@@ -561,36 +425,5 @@ impl Cx {
         self.state.keep().ask = Some(Box::new(ask));
         self.state.signal.waker.wake();
         std::future::pending().await
-    }
-}
-
-/// A span that is open until it is dropped, however that comes.
-struct OpenSpan<'a> {
-    cx: &'a Cx,
-    span: String,
-    status: &'static str,
-}
-
-impl<'a> OpenSpan<'a> {
-    fn new(cx: &'a Cx, name: &str) -> Self {
-        let span = cx.position();
-        cx.event(EventKind::SpanOpened {
-            span: span.clone(),
-            name: name.to_owned(),
-        });
-        Self {
-            cx,
-            span,
-            status: "cut_off",
-        }
-    }
-}
-
-impl Drop for OpenSpan<'_> {
-    fn drop(&mut self) {
-        self.cx.event(EventKind::SpanClosed {
-            span: std::mem::take(&mut self.span),
-            status: self.status.to_owned(),
-        });
     }
 }

@@ -15,6 +15,7 @@ use super::op::{Done, End, Inputs, OpResult, Phase, StepCall};
 use super::program::{Act, Program};
 use super::shared::RunShared;
 use super::spill;
+use super::state::late_attempt;
 use crate::clock;
 use crate::error::{ErrorKind, Failure, StepError, Why};
 
@@ -127,13 +128,7 @@ impl Running {
                 }
                 let path = self.state.path();
                 let attempt = self.state.attempt;
-                let message = format!(
-                    "step `{path}` did not answer within {}ms in attempt {attempt}",
-                    limit.as_millis()
-                );
-                let failure = Failure::new(ErrorKind::Timeout, message)
-                    .limit("attempt", "ms", limit.as_millis())
-                    .hint("raise the step's `timeout`");
+                let failure = late_attempt(&path, attempt, limit);
                 return Poll::Ready(self.end(End::Failed(Box::new(failure))));
             }
         }

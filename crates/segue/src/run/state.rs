@@ -18,16 +18,20 @@ use crate::value::Value;
 use crate::view::StepStatus;
 
 mod ask;
+mod clocks;
 mod doom;
+mod inputs;
 mod items;
 mod nest;
 mod read;
 mod retry;
 mod reuse;
+mod room;
 mod scope;
 mod settle;
 mod slot;
 
+pub(super) use clocks::late_attempt;
 use doom::Doom;
 use scope::Scope;
 use slot::Slot;
@@ -107,6 +111,8 @@ pub(crate) struct RunState {
     settling: Vec<(u32, u32)>,
     dooms: Vec<Doom>,
     running: u32,
+    /// Whether any scope has room of its own.
+    has_rooms: bool,
     sleeping: u32,
     waiting: u32,
     spent: Option<Box<Spent>>,
@@ -130,6 +136,7 @@ impl RunState {
             settling: Vec::new(),
             dooms: Vec::new(),
             running: 0,
+            has_rooms: false,
             sleeping: 0,
             waiting: 0,
             spent: None,
@@ -155,12 +162,12 @@ impl RunState {
             let Some(Reverse(unit)) = self.ready.pop() else {
                 break;
             };
-            if !std::mem::take(&mut self.slot(unit).queued) {
-                continue; // it was cancelled while it waited for its turn
+            // One that is not queued any more was cancelled while it waited for its turn.
+            if self.slot(unit).queued && !self.waits_for_room(unit) {
+                self.slot(unit).queued = false;
+                ops.extend(self.begin(unit).map(Op::Attempt));
             }
-            if let Some(call) = self.begin(unit) {
-                ops.push(Op::Attempt(call));
-            }
+            self.let_in(unit);
         }
         // What was cancelled in the queue may have hidden that only people can make the run go on.
         self.rest();
@@ -294,7 +301,7 @@ impl RunState {
             slot.attempt += 1;
         }
         let attempt = slot.attempt;
-        self.running += 1;
+        self.goes(unit);
         if first {
             self.started(unit);
         } else if !resumes && !recovers {
@@ -336,7 +343,7 @@ impl RunState {
         slot.status = StepStatus::Running;
         slot.live = true;
         slot.more().asks_when = true;
-        self.running += 1;
+        self.goes(unit);
         let timeout = self.settings(unit).timeout;
         let inputs = self.inputs(unit, &Phase::When);
         StepCall {
@@ -387,7 +394,7 @@ impl RunState {
     }
 
     fn ended(&mut self, unit: Unit, end: End, spent: Option<Box<Spent>>) {
-        self.running -= 1;
+        self.comes_back(unit);
         let slot = self.slot(unit);
         slot.live = false;
         let attempt = slot.attempt;
@@ -422,6 +429,7 @@ impl RunState {
             }
             End::Did(Done::Enter(input)) => {
                 self.attempt_succeeded(unit, attempt, spent);
+                self.time_attempt(unit, None);
                 self.enter(unit, "", input);
             }
             End::Did(Done::Choose(choice)) => {
@@ -483,6 +491,7 @@ impl RunState {
 
     /// The unit has failed for good: what its `on_error` says happens.
     pub(super) fn fail(&mut self, unit: Unit, failure: Arc<Failure>) {
+        self.stop_clock_of_attempt(unit);
         let settings = self.settings(unit).clone();
         self.slot(unit).more().error = Some(failure.clone());
         // What takes its place has deadlines of its own.
@@ -538,6 +547,7 @@ impl RunState {
 
     /// The unit has made its output. Its record is already written where an attempt made it.
     pub(super) fn succeed(&mut self, unit: Unit, output: Value) {
+        self.stop_clock_of_attempt(unit);
         let slot = self.slot(unit);
         slot.status = StepStatus::Succeeded;
         slot.output = Some(output);

@@ -22,13 +22,7 @@ impl RunState {
         let count = more.asked;
         self.waiting += 1;
         self.record(unit, EventKind::StepWaiting { reason: ask.kind });
-        for above in self.around(unit) {
-            let more = self.slot(above).more();
-            more.held += 1;
-            if more.deadline && more.held == 1 {
-                self.ops.push(Op::Hold(above));
-            }
-        }
+        self.hold(unit);
         self.ops.push(Op::Ask { unit, count, ask });
     }
 
@@ -137,29 +131,10 @@ impl RunState {
     /// The unit's question is closed: the deadlines around it go on.
     pub(super) fn no_longer_waits(&mut self, unit: Unit) {
         self.waiting -= 1;
-        for above in self.around(unit) {
-            let more = self.slot(above).more();
-            more.held -= 1;
-            if more.deadline && more.held == 0 {
-                self.ops.push(Op::Resume(above));
-            }
-        }
+        self.go_on(unit);
         if std::mem::take(&mut self.held) {
             self.ops.push(Op::Resume(ROOT));
         }
-    }
-
-    /// The steps whose deadlines stand still while the unit waits for a person: its own and those it runs below.
-    fn around(&self, unit: Unit) -> Vec<Unit> {
-        let mut around = Vec::new();
-        let mut at = Some(unit);
-        while let Some(unit) = at {
-            if unit.step < Unit::SCOPE {
-                around.push(unit.of_step());
-            }
-            at = self.scopes[unit.scope as usize].site.parent();
-        }
-        around
     }
 }
 

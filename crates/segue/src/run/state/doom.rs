@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::clocks::shown;
 use super::scope::Stage;
 use super::{Op, ROOT, RunOutcome, RunState, Unit};
 use crate::error::{ErrorKind, Failure};
@@ -18,9 +19,13 @@ pub(super) struct Doom {
 
 /// What it ends as.
 #[derive(Clone)]
-enum Verdict {
+pub(super) enum Verdict {
     /// The unit fails with this.
     Fail(Arc<Failure>),
+    /// Its attempt fails with this.
+    Attempt(Box<Failure>),
+    /// The nested pipeline fails with this.
+    PipelineFails(Arc<Failure>),
     /// The scope's failed steps decide; the rest was cancelled.
     FailFast,
     /// The run fails with this.
@@ -48,6 +53,12 @@ impl RunState {
                 Verdict::RunFails(Arc::new(failure)),
                 "the run's deadline passed",
             );
+        }
+        if unit.step == Unit::SCOPE {
+            return self.scope_late(unit.scope);
+        }
+        if let Some(unit) = unit.of_attempt() {
+            return self.attempt_late(unit);
         }
         let slot = self.slot(unit);
         let deadline = slot
@@ -131,13 +142,16 @@ impl RunState {
         }
     }
 
-    fn doom(&mut self, unit: Unit, verdict: Verdict, reason: &str) {
+    pub(super) fn doom(&mut self, unit: Unit, verdict: Verdict, reason: &str) {
         let mut pending = self.take_dooms_below(unit);
         if unit.step == Unit::SCOPE {
             self.kill_scope(unit.scope, reason, &mut pending);
         } else {
             self.kill_below(unit, reason, &mut pending);
-            self.stop(unit, &mut pending);
+            match verdict {
+                Verdict::Attempt(_) => self.abort(unit, &mut pending),
+                _ => self.stop(unit, &mut pending),
+            }
             // Not running any more, not settled yet: the doom settles it.
             self.slot(unit).status = StepStatus::Cancelled;
         }
@@ -159,7 +173,7 @@ impl RunState {
                 continue;
             }
             pending.extend(doom.pending);
-            if matches!(doom.verdict, Verdict::Fail(_)) {
+            if matches!(doom.verdict, Verdict::Fail(_) | Verdict::Attempt(_)) {
                 self.slot(doom.unit).status = StepStatus::Running;
             }
         }
@@ -197,6 +211,7 @@ impl RunState {
         while let Some(scope) = open.pop() {
             let stage = &mut self.scopes[scope as usize].stage;
             if std::mem::replace(stage, Stage::Over) != Stage::Over {
+                self.stop_clock_of_scope(scope);
                 self.kill_steps(scope, reason, pending, &mut open);
             }
         }
@@ -262,7 +277,6 @@ impl RunState {
         let slot = self.slot(unit);
         slot.queued = false;
         let waited = slot.status == StepStatus::Waiting;
-        let live = slot.live;
         let more = slot.more.as_mut();
         let (slept, timed) = more.map_or((false, false), |more| {
             (
@@ -277,7 +291,15 @@ impl RunState {
         if waited {
             self.no_longer_waits(unit);
         }
-        if live && !pending.contains(&unit) {
+        self.stop_clock_of_attempt(unit);
+        self.abort(unit, pending);
+    }
+
+    /// Ends the attempt of a unit, if one is under way.
+    fn abort(&mut self, unit: Unit, pending: &mut Vec<Unit>) {
+        let slot = self.slot(unit);
+        slot.queued = false;
+        if slot.live && !pending.contains(&unit) {
             self.ops.push(Op::Abort(unit));
             pending.push(unit);
         }
@@ -318,6 +340,15 @@ impl RunState {
                     self.slot(unit).status = StepStatus::Running;
                     self.fail(unit, failure);
                 }
+                Verdict::Attempt(failure) => {
+                    self.slot(unit).status = StepStatus::Running;
+                    self.attempt_failed(unit, *failure, None);
+                }
+                Verdict::PipelineFails(failure) => {
+                    self.settling.retain(|(settling, _)| *settling != unit.scope);
+                    let failure = self.described(unit.scope, Failure::clone(&failure));
+                    self.conclude(unit.scope, Err(Arc::new(failure)));
+                }
                 Verdict::FailFast => {
                     let scope = &mut self.scopes[unit.scope as usize];
                     if scope.stage == Stage::Steps {
@@ -330,15 +361,5 @@ impl RunState {
                 Verdict::Cancelled(failure) => self.ends(RunOutcome::Cancelled(failure)),
             }
         }
-    }
-}
-
-/// A duration as the format spells it.
-fn shown(limit: std::time::Duration) -> String {
-    let millis = limit.as_millis();
-    if millis.is_multiple_of(1000) {
-        format!("{}s", millis / 1000)
-    } else {
-        format!("{millis}ms")
     }
 }

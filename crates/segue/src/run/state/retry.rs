@@ -12,6 +12,7 @@ use crate::value::Value;
 impl RunState {
     /// An attempt failed: another one if the policy has one left and the error is worth it, else the unit has failed.
     pub(super) fn attempt_failed(&mut self, unit: Unit, mut failure: Failure, spent: Option<Box<Spent>>) {
+        self.stop_clock_of_attempt(unit);
         let policy = self.settings(unit).clone();
         let path = self.path(unit);
         let attempt = self.slot(unit).attempt;
@@ -77,6 +78,7 @@ impl RunState {
         previous: Option<Value>,
         spent: Option<Box<Spent>>,
     ) {
+        self.stop_clock_of_attempt(unit);
         let policy = self.settings(unit).clone();
         let path = self.path(unit);
         let attempt = self.slot(unit).attempt;

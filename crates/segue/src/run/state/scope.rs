@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::facts::Facts;
 use super::super::program::Program;
+use super::room::Room;
 use super::slot::Slot;
 use crate::error::Failure;
 use crate::log::Site;
@@ -23,6 +24,10 @@ pub(super) struct Scope {
     pub(super) stage: Stage,
     /// Why it failed, once its steps are settled.
     pub(super) failure: Option<Arc<Failure>>,
+    /// Where it allows fewer attempts at once than the run.
+    pub(super) room: Option<Box<Room>>,
+    /// Its deadline runs; open questions in and below it, while which it stands still.
+    pub(super) clock: Option<u32>,
 }
 
 /// How far a scope is.
@@ -55,6 +60,8 @@ impl Scope {
             end: None,
             stage: Stage::Steps,
             failure: None,
+            room: None,
+            clock: None,
         }
     }
 

@@ -59,6 +59,8 @@ pub(super) struct More {
     pub(super) deadline: bool,
     /// Open questions at or below it, while which its deadline stands still.
     pub(super) held: u32,
+    /// A deadline is running over what its attempt runs below it; open questions there, while which it stands still.
+    pub(super) clock: Option<u32>,
 }
 
 /// The items of a map, or the rounds of a repeat.
