@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::budget::Budget;
-use crate::plan::{Complete, ModelRef, ModelSettings, PlannedAgent, ToolLimits, ToolUse};
+use crate::plan::{Complete, ModelRef, ModelSettings, Plan, PlannedAgent, ToolLimits, ToolUse};
 use crate::schema::Schema;
 use crate::settings::{OnError, Setting, Settings};
 use crate::tool::Tool;
@@ -100,7 +100,23 @@ impl<Out> Agent<Out> {
         })
     }
 
-    /// A tool of the program.
+    /// A tool of the program: something that implements [`Tool`], a function with `#[tool]`, or a whole
+    /// [`Pipeline`](crate::Pipeline).
+    ///
+    /// A pipeline is the tool `pipeline:NAME` and takes its input. A call of it runs in the run of the agent, below the
+    /// agent's step: it is recorded step by step, what it spends counts there, and its own budget holds as well. The agent's
+    /// attempt goes on when the pipeline is over.
+    ///
+    /// ```
+    /// use segue::{Agent, Cx, Out, Pipeline, Result, from_fn};
+    ///
+    /// let lookup = Pipeline::define("lookup", |p, name: Out<String>| {
+    ///     p.step("find", from_fn(|_cx: Cx, name: String| async move { Ok(name.len()) }), name)
+    /// })?;
+    /// let writer = Agent::<String>::new("writer").model("local/extractive").tool(lookup);
+    /// # let _ = writer;
+    /// # Ok::<(), segue::PlanError>(())
+    /// ```
     #[must_use]
     pub fn tool(self, tool: impl Tool) -> Self {
         self.tool_with(tool, ToolLimits::default())
@@ -110,8 +126,9 @@ impl<Out> Agent<Out> {
     #[must_use]
     pub fn tool_with(mut self, tool: impl Tool, limits: ToolLimits) -> Self {
         let name = tool.spec().name;
+        let pipeline = tool.pipeline().map(|pipeline| pipeline.plan().clone());
         self.tools.push(Arc::new(tool));
-        self.tool_named_with(name, limits)
+        self.uses_tool(name, pipeline, limits)
     }
 
     /// A registered tool by name, several by a glob such as `search.*`, or another agent as `agent:NAME`.
@@ -123,14 +140,7 @@ impl<Out> Agent<Out> {
     /// Tools by name or glob, with limits for this agent.
     #[must_use]
     pub fn tool_named_with(self, name: impl Into<String>, limits: ToolLimits) -> Self {
-        let (name, pipeline) = (name.into(), None);
-        self.edit(|agent| {
-            agent.tools.push(ToolUse {
-                name,
-                pipeline,
-                limits,
-            });
-        })
+        self.uses_tool(name.into(), None, limits)
     }
 
     /// Most model calls of an attempt; 16 where nothing says otherwise.
@@ -214,6 +224,16 @@ impl<Out> Agent<Out> {
 
     pub(crate) fn tools(&self) -> &[Arc<dyn Tool>] {
         &self.tools
+    }
+
+    fn uses_tool(self, name: String, pipeline: Option<Arc<Plan>>, limits: ToolLimits) -> Self {
+        self.edit(|agent| {
+            agent.tools.push(ToolUse {
+                name,
+                pipeline,
+                limits,
+            });
+        })
     }
 
     fn level(self, edit: impl FnOnce(Settings) -> Settings) -> Self {

@@ -83,6 +83,8 @@ pub use pipeline::{
 pub use plan::{FailurePolicy, Plan};
 pub use question::{Question, QuestionKind};
 pub use registry::Registry;
+#[doc(hidden)]
+pub use run::PipelineTool;
 pub use run::{
     ArtifactReader, ArtifactWriter, Artifacts, Asking, Attempt, Calling, Concurrent, Cx, LastAttempt, Reply,
     Retrying,

@@ -27,7 +27,8 @@ pub use map::{IntoMap, Kept, RepeatBuilder};
 pub use route::{Route, RouteBuilder, RouteWith};
 pub use wire::{IntoInput, Out};
 
-use act::{FunctionAct, NestedAct};
+use act::FunctionAct;
+pub(crate) use act::NestedAct;
 use wire::Wires;
 
 /// A pipeline from `In` to `Out`. Cheap to clone; a clone is the same pipeline.
@@ -276,6 +277,7 @@ impl Build {
                         inputs,
                         agent,
                         rounds: None,
+                        asks: definition.asked(),
                     },
                     Arc::new(act),
                 )
@@ -369,7 +371,7 @@ impl Build {
             .collect();
         self.uses
             .extend(definition.uses.iter().map(|used| (name.clone(), *used)));
-        if let Some(agent) = definition.agent {
+        for agent in definition.agent.into_iter().chain(definition.asks) {
             match self
                 .agents
                 .iter()
@@ -467,6 +469,12 @@ impl Build {
             }
             acts.push(drafted.act);
             steps.push(drafted.step);
+        }
+        // What a pipeline uses is used by whoever calls it as a tool, too.
+        for agent in &self.agents {
+            let called = agent.tools.iter().filter_map(|tool| tool.pipeline());
+            self.uses
+                .extend(called.flat_map(|pipeline| pipeline.0.uses.clone()));
         }
         let agents = self
             .agents

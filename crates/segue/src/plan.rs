@@ -16,6 +16,7 @@ use crate::schema::Schema;
 use crate::settings::{Resolved, RetryLayer, Settings};
 
 mod action;
+mod calls;
 pub mod check;
 mod hash;
 mod pinned;
@@ -25,6 +26,7 @@ pub use action::{
     Action, AgentOver, AgentStep, Arm, Artifact, AskStep, Complete, Context, ModelRef, ModelSettings,
     OnFailure, Output, PlannedAgent, RouteBy, Source,
 };
+pub use calls::PIPELINE;
 pub use hash::{PlanHash, hash_of};
 pub(crate) use pinned::Pinned;
 pub use tools::{ToolApproval, ToolLimits, ToolOnError, ToolUse};
@@ -335,8 +337,8 @@ impl Plan {
         PlanHash::of(self)
     }
 
-    /// The plan that runs below a step: of a nested pipeline (`arm` empty), of an inline arm; without a step the
-    /// pipeline's fallback.
+    /// The plan that runs below a step: of a nested pipeline (`arm` empty), of an inline arm, of a call of a pipeline as a
+    /// tool; without a step the pipeline's fallback.
     #[must_use]
     pub fn below(&self, step: Option<StepIndex>, arm: &str) -> Option<Arc<Plan>> {
         let Some(step) = step else {
@@ -344,11 +346,11 @@ impl Plan {
         };
         match &self.steps.get(step as usize)?.action {
             Action::Pipeline { plan, .. } => Some(plan.clone()),
-            Action::Route { arms, .. } => match arms.get(arm)? {
+            Action::Route { arms, .. } if arms.contains_key(arm) => match &arms[arm] {
                 Arm::Inline(inline) => Some(Arc::new(self.alone(inline))),
                 Arm::Nothing | Arm::Steps(_) => None,
             },
-            _ => None,
+            _ => self.call(step, arm).map(Arc::new),
         }
     }
 

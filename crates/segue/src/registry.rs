@@ -9,7 +9,7 @@ use crate::agent::Agent;
 use crate::error::{ErrorKind, Failure, StepError};
 use crate::pattern::{BUILT_IN, Strategy};
 use crate::plan::{PlannedAgent, ToolLimits};
-use crate::run::{Cx, Done};
+use crate::run::{Cx, Done, PipelineTool};
 use crate::schema::Schema;
 use crate::tool::{Limited, Tool, ToolSpec};
 use crate::value::{Data, Value};
@@ -162,6 +162,15 @@ impl Registry {
     /// Every tool.
     pub(crate) fn shared_tools(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
         self.tools.values()
+    }
+
+    /// The pipelines that are registered as tools, and those that registered agents were given.
+    pub(crate) fn pipelines(&self) -> impl Iterator<Item = PipelineTool> + '_ {
+        let given = self.agents.values().flat_map(|agent| agent.tools());
+        self.tools
+            .values()
+            .chain(given)
+            .filter_map(|tool| tool.pipeline())
     }
 
     /// Notes a name that is taken already, by whatever kind of thing.

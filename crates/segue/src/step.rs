@@ -40,6 +40,8 @@ pub struct StepDefinition<In, Out> {
     pub(crate) title: Option<String>,
     pub(crate) agent: Option<DefinedAgent>,
     pub(crate) uses: Vec<Use>,
+    /// Agents that its code asks.
+    pub(crate) asks: Vec<DefinedAgent>,
     pub(crate) max_parallel: Option<u32>,
     pub(crate) nested: Option<crate::pipeline::Nested>,
 }
@@ -52,6 +54,11 @@ pub(crate) struct Use {
 }
 
 impl<In, Out> StepDefinition<In, Out> {
+    /// The names of the agents that its code asks.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asks.iter().map(|agent| agent.spec.name.clone()).collect()
+    }
+
     pub(crate) fn new(body: Body<In, Out>) -> Self {
         Self {
             body,
@@ -60,6 +67,7 @@ impl<In, Out> StepDefinition<In, Out> {
             title: None,
             agent: None,
             uses: Vec::new(),
+            asks: Vec::new(),
             max_parallel: None,
             nested: None,
         }
@@ -130,6 +138,12 @@ pub trait IntoStep<M>: Sized {
         Configured::of(self).uses::<T>()
     }
 
+    /// Declares that the step's code asks this agent: its models and tools are found before the run starts, and it may have
+    /// pipelines as tools.
+    fn asks<T>(self, agent: &Agent<T>) -> Configured<Self, M> {
+        Configured::of(self).asks(agent)
+    }
+
     /// For a map: most items at once; 8 where nothing says otherwise.
     fn max_parallel(self, items: u32) -> Configured<Self, M> {
         Configured::of(self).max_parallel(items)
@@ -150,6 +164,7 @@ pub struct Configured<S, M> {
     settings: Settings,
     title: Option<String>,
     uses: Vec<Use>,
+    asks: Vec<DefinedAgent>,
     max_parallel: Option<u32>,
     marker: PhantomData<fn() -> M>,
 }
@@ -173,6 +188,7 @@ impl<S, M> Configured<S, M> {
             settings: Settings::default(),
             title: None,
             uses: Vec::new(),
+            asks: Vec::new(),
             max_parallel: None,
             marker: PhantomData,
         }
@@ -193,6 +209,7 @@ impl<S: IntoStep<M>, M> IntoStep<ViaConfigured<M>> for Configured<S, M> {
         definition.settings.lay(&self.settings);
         definition.title = self.title.or(definition.title);
         definition.uses.extend(self.uses);
+        definition.asks.extend(self.asks);
         definition.max_parallel = self.max_parallel.or(definition.max_parallel);
         definition
     }
@@ -258,6 +275,15 @@ impl<S, M> Configured<S, M> {
             id: TypeId::of::<T>(),
             name: std::any::type_name::<T>(),
         });
+        self
+    }
+
+    /// Declares that the step's code asks this agent: its models and tools are found before the run starts, and it may have
+    /// pipelines as tools.
+    #[must_use]
+    pub fn asks<T>(mut self, agent: &Agent<T>) -> Self {
+        let defined = DefinedAgent::of_plan(None, agent.planned(), agent.tools().to_vec());
+        self.asks.push(defined);
         self
     }
 

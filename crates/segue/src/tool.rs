@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::error::{Failure, StepError};
 use crate::plan::ToolLimits;
-use crate::run::Cx;
+use crate::run::{Cx, PipelineTool};
 
 /// The context of a tool call: the same as that of the step it is made in.
 pub type ToolCx = Cx;
@@ -28,6 +28,12 @@ pub trait Tool: Send + Sync + 'static {
     /// Why it cannot be called, and the way out.
     fn available(&self) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// The pipeline that a call of it runs, where it is one: that runs in the run of whoever calls it. For pipelines only.
+    #[doc(hidden)]
+    fn pipeline(&self) -> Option<PipelineTool> {
+        None
     }
 
     /// Whether it can be reached now. Asked before a run that has begun goes on in another process and may still call it: a
@@ -117,6 +123,10 @@ impl<T: Tool> Tool for Limited<T> {
 
     fn available(&self) -> Result<(), Failure> {
         self.tool.available()
+    }
+
+    fn pipeline(&self) -> Option<PipelineTool> {
+        self.tool.pipeline()
     }
 
     fn reachable(&self) -> BoxFuture<'_, Result<(), Failure>> {

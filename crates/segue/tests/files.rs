@@ -370,22 +370,6 @@ async fn a_model_is_told_of_a_refused_answer_and_not_of_a_lost_connection() {
     }
 }
 
-#[test]
-fn a_pipeline_as_a_tool_is_a_fault_of_the_check_and_not_of_the_run() {
-    let text = "
-version: 1
-name: test
-agents: { a: { model: local/extractive, instructions: x, tools: ['pipeline:other.yaml'] } }
-steps: { s: { agent: a, prompt: hi } }
-";
-    let rejected = load_text(text, "test.yaml", &Registry::new()).expect_err("no such tool can be called");
-    let shown = rejected.to_string();
-    assert!(
-        shown.contains("error[unknown_tool]") && shown.contains("run it as a step of its own"),
-        "{shown}"
-    );
-}
-
 #[tokio::test(start_paused = true)]
 async fn inputs_of_a_nested_pipeline_are_completed_and_checked_like_those_of_a_run() {
     let inner = "version: 1\nname: inner\ninputs: { n: { type: integer, default: 7, maximum: 9 }, note: string|null }\n\

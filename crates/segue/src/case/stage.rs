@@ -194,6 +194,7 @@ impl Suite {
                     arms.into_iter()
                         .filter_map(|arm| plan.below(Some(at as u32), arm)),
                 );
+                open.extend(plan.callable(at as u32).map(|(_, plan)| plan.clone()));
             }
             open.extend(plan.below(None, ""));
         }

@@ -1,12 +1,14 @@
 //! Tools as files name them: limits, and which tools an agent may call.
 
+use std::sync::Arc;
+
 use super::keys;
 use super::reader::{Reader, Section};
 use super::scalar;
 use super::text::{Owner, place};
 use super::yaml::Node;
 use crate::fault::{Code, Span, quote};
-use crate::plan::{ToolApproval, ToolLimits, ToolOnError, ToolUse};
+use crate::plan::{PIPELINE, Plan, ToolApproval, ToolLimits, ToolOnError, ToolUse};
 
 /// The most tools of a file or an agent.
 const MAX_TOOLS: usize = 1000;
@@ -28,7 +30,12 @@ impl<'d> Reader<'_, '_, 'd> {
             self.report(Code::TooLarge, key.span, message);
         }
         for (name, value) in entries.iter().take(MAX_TOOLS) {
-            self.known_tool(&name.name, name.span);
+            match name.name.strip_prefix(PIPELINE) {
+                Some(reference) if !self.loader.known.is_tool(&name.name) => {
+                    self.tool_pipeline(reference, name.span);
+                }
+                _ => self.known_tool(&name.name, name.span),
+            }
             let subject = format!("tool {}", quote(&name.name));
             let Some(section) = self.section(value, &keys::TOOL, name.span, subject) else {
                 continue;
@@ -63,19 +70,14 @@ impl<'d> Reader<'_, '_, 'd> {
             }
         };
         let text = self.value(name, "a tool", scalar::text)?;
+        let mut pipeline = None;
         match text.split_once(':') {
             Some(("agent", agent)) => {
                 self.use_agent(agent, name.span);
             }
-            Some(("pipeline", path)) => {
-                // Refused here, since a plan that exists has to be one that runs.
-                let message = format!("an agent cannot call pipeline {} as a tool yet", quote(path));
-                self.report_with(
-                    Code::UnknownTool,
-                    name.span,
-                    message,
-                    "run it as a step of its own",
-                );
+            // One that the program registers is found by its name, as any tool of the program is.
+            Some(("pipeline", reference)) if !self.loader.known.is_tool(text) => {
+                pipeline = Some(self.tool_pipeline(reference, name.span)?);
             }
             _ => {
                 self.known_tool(text, name.span);
@@ -83,9 +85,24 @@ impl<'d> Reader<'_, '_, 'd> {
         }
         Some(ToolUse {
             name: text.to_owned(),
-            pipeline: None,
+            pipeline,
             limits,
         })
+    }
+
+    /// The plan of a pipeline that is a tool.
+    fn tool_pipeline(&mut self, reference: &str, span: Span) -> Option<Arc<Plan>> {
+        if let Some(pattern) = reference.strip_prefix('#') {
+            // The patterns of a file put its agents to work: they are read after the agents.
+            let message = format!(
+                "an agent cannot have pattern {} of its own file as a tool",
+                quote(pattern)
+            );
+            let hint = "put the pattern into a file of its own, and name that: `pipeline:other.yaml#NAME`";
+            self.report_with(Code::UnknownTool, span, message, hint);
+            return None;
+        }
+        self.nested(reference, span)
     }
 
     /// Limits of a tool, in a section that can have them.

@@ -198,6 +198,8 @@ impl Begun {
 pub(crate) struct ScopeInfo {
     pub(crate) plan: Arc<Plan>,
     pub(crate) site: Site,
+    /// Whether its plan is in no plan around it, so that it is written down with it: what code calls by itself.
+    pub(crate) is_apart: bool,
 }
 
 impl ScopeInfo {

@@ -294,6 +294,8 @@ enum StoredWhat<'a> {
         prefix: Box<str>,
         parent: Option<Unit>,
         arm: Box<str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<Arc<Plan>>,
     },
     #[serde(rename = "kept")]
     Kept(KeptCall),
@@ -478,6 +480,7 @@ impl<'a> StoredRecord<'a> {
                 prefix: scope.site.prefix().into(),
                 parent: scope.site.parent(),
                 arm: scope.site.arm().into(),
+                plan: scope.is_apart.then(|| scope.plan.clone()),
             },
             What::Kept(kept) => StoredWhat::Kept(KeptCall::clone(kept)),
             What::Reuse(reuse) => StoredWhat::Reuse(Box::new(StoredReuse::of(reuse, values))),
@@ -530,17 +533,20 @@ impl<'a> StoredRecord<'a> {
                 prefix,
                 parent,
                 arm,
+                plan,
             } => {
                 if number as usize != scopes.len() {
                     return Err(Unreadable(format!("scope {number} is not the next one")));
                 }
-                let plan = plan_of(&pinned.plan, scopes, parent, &arm)
+                let is_apart = plan.is_some();
+                let plan = plan
+                    .or_else(|| plan_of(&pinned.plan, scopes, parent, &arm))
                     .ok_or_else(|| Unreadable(format!("nothing in the plan runs below `{prefix}`")))?;
                 let site = match parent {
                     None => Site::default(),
                     Some(unit) => Site::below(unit, prefix, arm),
                 };
-                let scope = ScopeInfo { plan, site };
+                let scope = ScopeInfo { plan, site, is_apart };
                 scopes.push(scope.clone());
                 What::Scope(number, Box::new(scope))
             }
@@ -562,42 +568,4 @@ fn plan_of(own: &Arc<Plan>, scopes: &[ScopeInfo], parent: Option<Unit>, arm: &st
     };
     let around = &scopes.get(parent.scope as usize)?.plan;
     around.below((parent.step < Unit::SCOPE).then_some(parent.step), arm)
-}
-
-impl Serialize for Unit {
-    /// `[scope, step]`, or `[scope, step, item]`; the end of a scope is step -2, the scope as a whole -1, the attempt of a
-    /// step item -1.
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let step = match self.step {
-            Unit::SCOPE => -1,
-            Unit::FINISH => -2,
-            step => i64::from(step),
-        };
-        if self.is_item() {
-            (self.scope, step, self.item).serialize(to)
-        } else if self.of_attempt().is_some() {
-            (self.scope, step, -1).serialize(to)
-        } else {
-            (self.scope, step).serialize(to)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Unit {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let parts = Vec::<i64>::deserialize(from)?;
-        let number = |part: i64| u32::try_from(part).map_err(serde::de::Error::custom);
-        let (scope, step, item) = match parts.as_slice() {
-            [scope, step] => (number(*scope)?, *step, Unit::WHOLE),
-            [scope, step, -1] => (number(*scope)?, *step, Unit::whole(0, 0).attempt().item),
-            [scope, step, item] => (number(*scope)?, *step, number(*item)?),
-            _ => return Err(serde::de::Error::custom("a unit has two or three numbers")),
-        };
-        let step = match step {
-            -1 => Unit::SCOPE,
-            -2 => Unit::FINISH,
-            step => number(step)?,
-        };
-        Ok(Unit { scope, step, item })
-    }
 }

@@ -1,5 +1,7 @@
 //! Units: what gets one recorded outcome — a step, one item of a map, one round of a repeat.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::plan::Plan;
 
 /// Names a unit inside a run by dense indices. The same after a replay, in another process, on another engine: scopes
@@ -94,5 +96,43 @@ pub(crate) fn unit_path(prefix: &str, plan: &Plan, unit: Unit) -> String {
         format!("{prefix}{}[{}]", step.name, unit.item)
     } else {
         format!("{prefix}{}", step.name)
+    }
+}
+
+impl Serialize for Unit {
+    /// `[scope, step]`, or `[scope, step, item]`; the end of a scope is step -2, the scope as a whole -1, the attempt of a
+    /// step item -1.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let step = match self.step {
+            Unit::SCOPE => -1,
+            Unit::FINISH => -2,
+            step => i64::from(step),
+        };
+        if self.is_item() {
+            (self.scope, step, self.item).serialize(to)
+        } else if self.of_attempt().is_some() {
+            (self.scope, step, -1).serialize(to)
+        } else {
+            (self.scope, step).serialize(to)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Unit {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let parts = Vec::<i64>::deserialize(from)?;
+        let number = |part: i64| u32::try_from(part).map_err(serde::de::Error::custom);
+        let (scope, step, item) = match parts.as_slice() {
+            [scope, step] => (number(*scope)?, *step, Unit::WHOLE),
+            [scope, step, -1] => (number(*scope)?, *step, Unit::ATTEMPT),
+            [scope, step, item] => (number(*scope)?, *step, number(*item)?),
+            _ => return Err(serde::de::Error::custom("a unit has two or three numbers")),
+        };
+        let step = match step {
+            -1 => Unit::SCOPE,
+            -2 => Unit::FINISH,
+            step => number(step)?,
+        };
+        Ok(Unit { scope, step, item })
     }
 }

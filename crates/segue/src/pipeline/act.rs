@@ -27,7 +27,7 @@ impl<In: Send + 'static, Out: Data> Act for FunctionAct<In, Out> {
 }
 
 /// A pipeline inside another: what goes in goes in.
-pub(super) struct NestedAct;
+pub(crate) struct NestedAct;
 
 impl Act for NestedAct {
     fn act(&self, _cx: Cx, inputs: Inputs, _phase: Phase) -> BoxFuture<'static, Result<Done, StepError>> {

@@ -139,6 +139,7 @@ impl Build {
                 inputs,
                 agent,
                 rounds: None,
+                asks: definition.asked(),
             },
         };
         let act: Arc<dyn Act> = Arc::new(MapAct::<S, M> {
@@ -238,6 +239,7 @@ impl<T: Data> RepeatBuilder<'_, T> {
             inputs,
             agent,
             rounds: Some(rounds.max(1)),
+            asks: definition.asked(),
         };
         let act: Arc<dyn Act> = Arc::new(RoundAct {
             body: definition.body.clone(),

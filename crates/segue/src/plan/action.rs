@@ -25,6 +25,9 @@ pub enum Action {
         /// For a repeat: most rounds.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         rounds: Option<u32>,
+        /// Agents that its code asks, as far as it says so.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        asks: Vec<String>,
     },
     /// An agent is asked.
     Agent(AgentStep),

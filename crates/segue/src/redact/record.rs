@@ -74,6 +74,12 @@ impl Redactor {
                 self.ask(&mut ask);
                 End::Waits(ask)
             }
+            End::Calls(mut called) => {
+                for call in &mut called.calls {
+                    call.input = self.value(call.input.clone());
+                }
+                End::Calls(called)
+            }
             End::Aborted => End::Aborted,
         }
     }

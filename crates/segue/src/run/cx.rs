@@ -14,6 +14,7 @@ use super::asking::Asking;
 use super::calling::Calling;
 use super::concurrent::Concurrent;
 use super::facts::Facts;
+use super::op::{Called, PipelineCall};
 use super::recorder::Batch;
 use super::retrying::Retrying;
 use super::shared::RunShared;
@@ -26,9 +27,11 @@ use crate::question::Ask;
 use crate::value::{Data, Value};
 
 mod attempt;
+mod flight;
 mod span;
 
 pub(crate) use attempt::AttemptState;
+use flight::InFlight;
 use span::OpenSpan;
 
 /// Calls within calls: agents that ask agents, steps that call steps.
@@ -48,6 +51,8 @@ pub(super) struct Branch {
     depth: u32,
     /// The idempotency key of the tool call it is inside of.
     key: Option<String>,
+    /// That call.
+    flight: Option<Arc<InFlight>>,
     calls: AtomicU32,
 }
 
@@ -297,18 +302,21 @@ impl Cx {
                 prefix,
                 depth,
                 key: None,
+                flight: self.flight().cloned(),
                 calls: AtomicU32::new(0),
             })),
         }
     }
 
-    /// The context of a tool call that has this idempotency key.
-    pub(super) fn with_key(self, key: String) -> Cx {
+    /// The context of a tool call that has this idempotency key and is in flight from now on.
+    pub(super) fn in_flight(self, key: String) -> Cx {
+        let flight = InFlight::new(self.state.clone(), self.flight().cloned());
         let Cx { state, branch } = self;
         let branch = branch.map(|branch| Branch {
             prefix: branch.prefix.clone(),
             depth: branch.depth,
             key: Some(key),
+            flight: Some(flight),
             calls: AtomicU32::new(branch.calls.load(Ordering::Relaxed)),
         });
         Cx {
@@ -320,6 +328,20 @@ impl Cx {
     /// How many answers were refused before this attempt.
     pub(super) fn rejected(&self) -> u32 {
         self.state.before.as_ref().map_or(0, |before| before.rejected)
+    }
+
+    /// The tool call it is inside of.
+    fn flight(&self) -> Option<&Arc<InFlight>> {
+        self.branch.as_ref()?.flight.as_ref()
+    }
+
+    /// Stops here until the attempt is dropped.
+    async fn waits<T>(&self) -> T {
+        if let Some(flight) = self.flight() {
+            flight.waits();
+        }
+        self.state.signal.waker.wake();
+        std::future::pending().await
     }
 
     fn depth(&self) -> u32 {
@@ -342,7 +364,10 @@ impl Cx {
         key: &str,
     ) -> Result<Option<Result<Json, Failure>>, Failure> {
         let recorded = self.state.run.journals.look(self.state.unit, position, key)?;
-        if recorded.is_some() {
+        // An attempt that goes on with what it has called is no replay that anybody has to know of.
+        let goes_on = self.state.before.as_ref();
+        let goes_on = goes_on.is_some_and(|before| !before.called.is_empty());
+        if recorded.is_some() && !goes_on {
             self.event(EventKind::CallReplayed {
                 position: position.to_owned(),
                 source: "log".into(),
@@ -420,10 +445,20 @@ impl Cx {
         self.state.before.as_ref()?.answers.get(position).cloned()
     }
 
+    /// What the pipeline gave that was called at this position, once it is over.
+    pub(super) fn called(&self, position: &str) -> Option<Called> {
+        self.state.before.as_ref()?.called.get(position).cloned()
+    }
+
+    /// Calls a pipeline and stops here: the attempt is dropped, and begins again when the pipeline is over.
+    pub(super) async fn wait_for<T>(&self, call: PipelineCall) -> T {
+        self.state.keep().calls.push(call);
+        self.waits().await
+    }
+
     /// Puts a question and stops here: the attempt is dropped and begins again when there is an answer.
     pub(crate) async fn suspend<T>(&self, ask: Ask) -> T {
         self.state.keep().ask = Some(Box::new(ask));
-        self.state.signal.waker.wake();
-        std::future::pending().await
+        self.waits().await
     }
 }

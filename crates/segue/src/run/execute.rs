@@ -11,7 +11,7 @@ use futures_util::task::AtomicWaker;
 use tokio::time::Sleep;
 
 use super::cx::{AttemptState, Cx};
-use super::op::{Done, End, Inputs, OpResult, Phase, StepCall};
+use super::op::{Calls, Done, End, Inputs, OpResult, Phase, StepCall};
 use super::program::{Act, Program};
 use super::shared::RunShared;
 use super::spill;
@@ -114,6 +114,10 @@ impl Running {
         if let Some(ask) = self.state.take_ask() {
             return Poll::Ready(self.end(End::Waits(ask)));
         }
+        if let Some(calls) = self.state.take_calls() {
+            let left = self.left();
+            return Poll::Ready(self.end(End::Calls(Box::new(Calls { calls, left }))));
+        }
         if self.state.is_aborted() {
             return Poll::Ready(self.end(End::Aborted));
         }
@@ -135,6 +139,13 @@ impl Running {
         Poll::Pending
     }
 
+    /// What is left of its deadline.
+    fn left(&self) -> Option<Duration> {
+        let (limit, sleep) = self.limit.as_ref()?;
+        let left = |sleep: &Pin<Box<Sleep>>| sleep.deadline().saturating_duration_since(clock::now());
+        Some(sleep.as_ref().map_or(*limit, left))
+    }
+
     /// Drops the body first, so that everything it holds is let go and its calls in flight are settled.
     fn end(&mut self, end: End) -> OpResult {
         let body = self.body.take();
@@ -143,7 +154,7 @@ impl Running {
             Ok(()) => end,
             Err(payload) => ended(panicked(payload), &self.state),
         };
-        self.state.over(matches!(end, End::Waits(_)));
+        self.state.over(matches!(end, End::Waits(_) | End::Calls(_)));
         let end = self.state.run.env.redactor.end(end);
         let spent = self.state.spent();
         OpResult::Attempt {

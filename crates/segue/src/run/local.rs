@@ -22,6 +22,7 @@ use super::state::{Opened, RunState};
 use crate::clock::{self, Time};
 use crate::error::Spent;
 use crate::log::{ScopeInfo, Unit, What};
+use crate::plan::Plan;
 
 mod inbox;
 mod keeping;
@@ -242,6 +243,17 @@ impl LocalRun {
     }
 }
 
+impl LocalRun {
+    /// Whether the plan around a call has the pipeline that is called.
+    fn has(&self, parent: Option<Unit>, call: &str, plan: &Plan) -> bool {
+        let Some(parent) = parent else { return false };
+        let around = self.shared.log.scope(parent.scope);
+        let known = around.and_then(|around| around.plan.below(Some(parent.step), call));
+        let called = |plan: &Plan| plan.below(Some(0), "");
+        known.is_some_and(|known| called(&known) == called(plan))
+    }
+}
+
 impl DurableRun for LocalRun {
     fn start(&mut self, op: Op) {
         match op {
@@ -402,10 +414,12 @@ impl DurableRun for LocalRun {
     fn opened(&mut self, number: u32, scope: Opened) {
         let Opened { program, site } = scope;
         let plan = program.plan.clone();
+        let is_apart = program.is_call && !self.has(site.parent(), site.arm(), &plan);
         if number > 0 {
             self.shared.opened(program);
         }
-        self.shared.log.open_scope(number, ScopeInfo { plan, site });
+        let scope = ScopeInfo { plan, site, is_apart };
+        self.shared.log.open_scope(number, scope);
     }
 }
 

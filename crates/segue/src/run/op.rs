@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
+use crate::clock::Time;
 use crate::error::{ErrorKind, Failure, Spent};
 use crate::log::Unit;
 use crate::question::Ask;
@@ -81,6 +82,45 @@ pub(crate) struct Before {
     pub rejected: u32,
     /// Answers to the questions the step asked, by where it asked them.
     pub answers: IndexMap<String, Value>,
+    /// What the pipelines gave that it called as tools, by where it called them.
+    pub called: IndexMap<String, Called>,
+}
+
+/// Pipelines that an attempt has called as tools. It goes on when all of them are over.
+#[derive(Debug, Clone)]
+pub(crate) struct Calls {
+    /// In the order in which it called them.
+    pub calls: Vec<PipelineCall>,
+    /// What is left of its deadline, where it has one.
+    pub left: Option<Duration>,
+}
+
+/// A pipeline called as a tool.
+#[derive(Debug, Clone)]
+pub(crate) struct PipelineCall {
+    /// Where in the attempt.
+    pub position: String,
+    /// The tool, as its agent knows it.
+    pub tool: String,
+    /// What its program is found by: the hash of its plan.
+    pub pipeline: String,
+    /// What goes in.
+    pub input: Value,
+    /// Its deadline as a tool: of one try.
+    pub timeout: Option<Duration>,
+    /// More tries after a failure.
+    pub retries: u32,
+    /// When it was called.
+    pub began: Time,
+}
+
+/// What a pipeline gave that was called as a tool.
+#[derive(Debug, Clone)]
+pub(crate) struct Called {
+    /// When it was called.
+    pub began: Time,
+    /// Its output, or why there is none.
+    pub result: Result<Value, Arc<Failure>>,
 }
 
 /// Which part of a unit is to run.
@@ -167,6 +207,8 @@ pub(crate) enum End {
     },
     /// It waits for a person.
     Waits(Box<Ask>),
+    /// It waits for pipelines that it has called.
+    Calls(Box<Calls>),
     /// It was aborted.
     Aborted,
 }

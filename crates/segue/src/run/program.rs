@@ -46,6 +46,8 @@ pub(crate) struct Program {
     pub(crate) reads_facts: bool,
     /// Whether it lends its parent's facts: inline arms and written-out fallbacks do.
     pub(crate) borrows: bool,
+    /// Whether it is one call of a pipeline as a tool.
+    pub(crate) is_call: bool,
 }
 
 /// The parts of a program that linking makes.
@@ -108,6 +110,7 @@ impl Program {
             waits,
             reads_facts,
             borrows,
+            is_call: false,
         }
     }
 

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+use super::callable::PipelineTool;
 use super::shared::Environment;
-use super::tool::{AgentTool, BUILT_IN, built_in};
+use super::tool::{AgentTool, BUILT_IN, Referred, built_in};
 use crate::error::{ErrorKind, Failure};
 use crate::log::ChosenModel;
 use crate::model::{Chosen, Memory};
-use crate::pipeline::DefinedAgent;
-use crate::plan::{ModelRef, Plan, PlannedAgent, ToolApproval, ToolLimits, ToolOnError, hash_of};
+use crate::pipeline::{DefinedAgent, Pipeline};
+use crate::plan::{ModelRef, Plan, PlannedAgent, ToolApproval, ToolLimits, ToolOnError, ToolUse, hash_of};
 use crate::schema::Schema;
 use crate::settings::OnInterrupt;
 use crate::tool::{Tool, ToolClass, ToolSpec};
@@ -45,9 +46,16 @@ pub(crate) struct ReadyTool {
     pub(crate) max_per_run: Option<u32>,
     /// Whether it does the work of an agent, which has limits of its own.
     pub(crate) is_agent: bool,
+    /// The pipeline that a call of it runs, where it is one.
+    pub(crate) pipeline: Option<PipelineTool>,
 }
 
 impl ReadyAgent {
+    /// The pipelines it may call as tools.
+    pub(crate) fn pipelines(&self) -> impl Iterator<Item = &PipelineTool> {
+        self.tools.iter().filter_map(|tool| tool.pipeline.as_ref())
+    }
+
     /// What its models remember of runs.
     pub(super) fn memories(&self) -> impl Iterator<Item = &dyn Memory> {
         self.models.iter().filter_map(|chosen| chosen.model.memory())
@@ -99,6 +107,11 @@ pub(crate) fn prepare_all(
             open.push(asked(env, agent.plan.as_ref(), name)?);
         }
         let found = prepare(env, over, &agent, pinned)?;
+        open.extend(
+            found
+                .pipelines()
+                .flat_map(|pipeline| pipeline.0.agents.iter().cloned()),
+        );
         ready.insert(agent.key, Arc::new(found));
     }
     Ok(ready)
@@ -170,7 +183,7 @@ pub(super) fn asked(
 fn bind(env: &Environment, agent: &DefinedAgent) -> Result<Vec<ReadyTool>, Failure> {
     let mut bound: Vec<ReadyTool> = Vec::new();
     for wanted in &agent.spec.tools {
-        for tool in find(env, agent, &wanted.name)? {
+        for tool in find(env, agent, wanted)? {
             let spec = tool.spec();
             if let Some(known) = bound.iter_mut().find(|known| known.spec.name == spec.name) {
                 if !Arc::ptr_eq(&known.tool, &tool) {
@@ -194,7 +207,7 @@ fn bind(env: &Environment, agent: &DefinedAgent) -> Result<Vec<ReadyTool>, Failu
     Ok(bound)
 }
 
-/// The tools that agents may call, and those of the agents they may ask. What cannot be found is said by whoever prepares
+/// The tools that agents may call, and those of the agents they may ask and of the pipelines they may call. What cannot be found is said by whoever prepares
 /// them.
 pub(super) fn tools_of(env: &Environment, agents: &[DefinedAgent]) -> Vec<Arc<dyn Tool>> {
     let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
@@ -207,7 +220,13 @@ pub(super) fn tools_of(env: &Environment, agents: &[DefinedAgent]) -> Vec<Arc<dy
         for wanted in &agent.spec.tools {
             match wanted.name.strip_prefix(AGENT) {
                 Some(name) => open.extend(asked(env, agent.plan.as_ref(), name)),
-                None => tools.extend(find(env, &agent, &wanted.name).into_iter().flatten()),
+                None => {
+                    for tool in find(env, &agent, wanted).into_iter().flatten() {
+                        let called = tool.pipeline();
+                        open.extend(called.iter().flat_map(|called| called.0.agents.iter().cloned()));
+                        tools.push(tool);
+                    }
+                }
             }
         }
     }
@@ -215,7 +234,8 @@ pub(super) fn tools_of(env: &Environment, agents: &[DefinedAgent]) -> Vec<Arc<dy
 }
 
 /// The tools that a name or glob means.
-fn find(env: &Environment, agent: &DefinedAgent, name: &str) -> Result<Vec<Arc<dyn Tool>>, Failure> {
+fn find(env: &Environment, agent: &DefinedAgent, wanted: &ToolUse) -> Result<Vec<Arc<dyn Tool>>, Failure> {
+    let name = wanted.name.as_str();
     if let Some(name) = name.strip_prefix(AGENT) {
         let asked = asked(env, agent.plan.as_ref(), name)?;
         return Ok(vec![Arc::new(AgentTool::new(&asked))]);
@@ -224,6 +244,13 @@ fn find(env: &Environment, agent: &DefinedAgent, name: &str) -> Result<Vec<Arc<d
     let mut found: Vec<Arc<dyn Tool>> = agent.tools.iter().filter(fits).cloned().collect();
     if name.starts_with(BUILT_IN) {
         found.extend(built_in().iter().filter(fits).cloned());
+    }
+    if found.is_empty()
+        && let Some(plan) = &wanted.pipeline
+    {
+        let linked = Pipeline::from_plan(plan, &env.registry);
+        let linked = linked.map_err(|error| error.failure().clone())?;
+        return Ok(vec![Arc::new(Referred::new(name.to_owned(), &linked))]);
     }
     if found.is_empty() || name.contains('*') {
         match env.registry.find_tools(name) {
@@ -263,6 +290,7 @@ impl ReadyTool {
             limits,
             spec,
             takes,
+            pipeline: tool.pipeline(),
             tool,
             is_agent: false,
         };

@@ -86,11 +86,14 @@ fn called(plan: &Plan) -> Vec<String> {
     called_by(plan, plan.steps.iter().collect())
 }
 
-/// The same for some of the steps, and for the fallback.
+/// The same for some of the steps, and for the fallback. What agents call as tools is called by them.
 fn called_by<'a>(plan: &'a Plan, mut open: Vec<&'a Step>) -> Vec<String> {
     let mut names = Vec::new();
     let fallback = plan.on_failure.iter().flat_map(|fallback| &fallback.plan.steps);
     open.extend(fallback);
+    for step in open.clone() {
+        open.extend(of_tools(plan, step));
+    }
     while let Some(step) = open.pop() {
         match &step.action {
             Action::Tool { tool, .. } => names.push(tool.clone()),
@@ -103,13 +106,29 @@ fn called_by<'a>(plan: &'a Plan, mut open: Vec<&'a Step>) -> Vec<String> {
                     Arm::Nothing | Arm::Steps(_) => None,
                 }));
             }
-            Action::Pipeline { plan, .. } => open.extend(&plan.steps),
+            Action::Pipeline { plan, .. } => {
+                open.extend(&plan.steps);
+                open.extend(plan.steps.iter().flat_map(|step| of_tools(plan, step)));
+            }
             _ => {}
         }
     }
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// The steps of the pipelines that the agent of a step has as tools.
+fn of_tools<'a>(plan: &'a Plan, step: &'a Step) -> Vec<&'a Step> {
+    let mut steps = Vec::new();
+    let mut open = plan.callable_by(step);
+    while let Some((_, called)) = open.pop() {
+        for step in &called.steps {
+            steps.push(step);
+            open.extend(called.callable_by(step));
+        }
+    }
+    steps
 }
 
 /// Why a plan that was made for one description of a step or a tool cannot use another; none when it may be able to. What

@@ -1,8 +1,11 @@
 //! Results at rest: what the decision was told, so that another process can tell it again.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::op::{Choice, Done, End, OpResult};
+use super::op::{Calls, Choice, Done, End, OpResult, PipelineCall};
+use crate::clock::Time;
 use crate::error::{Failure, Spent};
 use crate::log::Unit;
 use crate::log::stored::{Place, Unreadable, Values};
@@ -53,8 +56,55 @@ pub(crate) enum StoredEnd {
     Again { reason: String, previous: Option<Place> },
     #[serde(rename = "waits")]
     Waits(Box<Ask>),
+    #[serde(rename = "calls")]
+    Calls {
+        calls: Vec<StoredCall>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<Duration>,
+    },
     #[serde(rename = "aborted")]
     Aborted,
+}
+
+/// A pipeline called as a tool.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredCall {
+    position: String,
+    tool: String,
+    pipeline: String,
+    input: Place,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timeout: Option<Duration>,
+    #[serde(default)]
+    retries: u32,
+    /// Microseconds.
+    began: i64,
+}
+
+impl StoredCall {
+    fn of(call: &PipelineCall, values: &mut Values) -> Self {
+        Self {
+            position: call.position.clone(),
+            tool: call.tool.clone(),
+            pipeline: call.pipeline.clone(),
+            input: values.put(&call.input),
+            timeout: call.timeout,
+            retries: call.retries,
+            began: call.began.micros(),
+        }
+    }
+
+    fn into_call(self, values: &Values) -> Result<PipelineCall, Unreadable> {
+        Ok(PipelineCall {
+            position: self.position,
+            tool: self.tool,
+            pipeline: self.pipeline,
+            input: values.get(self.input)?,
+            timeout: self.timeout,
+            retries: self.retries,
+            began: Time::from_micros(self.began),
+        })
+    }
 }
 
 impl StoredResult {
@@ -123,6 +173,14 @@ impl StoredEnd {
                 previous: previous.as_ref().map(|previous| values.put(previous)),
             },
             End::Waits(ask) => StoredEnd::Waits(ask.clone()),
+            End::Calls(called) => StoredEnd::Calls {
+                calls: called
+                    .calls
+                    .iter()
+                    .map(|call| StoredCall::of(call, values))
+                    .collect(),
+                left: called.left,
+            },
             End::Aborted => StoredEnd::Aborted,
         }
     }
@@ -145,6 +203,11 @@ impl StoredEnd {
                 previous: previous.map(|at| values.get(at)).transpose()?,
             },
             StoredEnd::Waits(ask) => End::Waits(ask),
+            StoredEnd::Calls { calls, left } => {
+                let calls = calls.into_iter().map(|call| call.into_call(values));
+                let calls = calls.collect::<Result<_, _>>()?;
+                End::Calls(Box::new(Calls { calls, left }))
+            }
             StoredEnd::Aborted => End::Aborted,
         })
     }

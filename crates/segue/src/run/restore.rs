@@ -15,12 +15,39 @@ use crate::id::CallId;
 use crate::log::{CallKind, EventKind, Record, Unit, What};
 use crate::model::{From, Listener, Message, Request};
 use crate::money::{Cost, Nanousd};
-use crate::plan::ModelSettings;
+use crate::plan::{ModelSettings, PIPELINE};
 use crate::store::{Hold, HoldState, Settlement};
 use crate::usage::Usage;
 
 /// Recoveries of a unit without progress after which it is given up: one that kills its process would do so for ever.
 const RECOVERIES: u32 = 5;
+
+/// What ended with an entry.
+#[derive(Default)]
+pub(crate) struct Ends {
+    /// Attempts, by their units, and whether they only wait.
+    pub(crate) attempts: Vec<(Unit, bool)>,
+    /// The tools that they have called and wait for.
+    pub(crate) called: Vec<String>,
+}
+
+impl Ends {
+    pub(crate) fn of(results: &[OpResult]) -> Self {
+        let mut ends = Self::default();
+        for result in results {
+            let OpResult::Attempt { unit, end, .. } = result else {
+                continue;
+            };
+            ends.attempts
+                .push((*unit, matches!(end, End::Waits(_) | End::Calls(_))));
+            if let End::Calls(calls) = end {
+                ends.called
+                    .extend(calls.calls.iter().map(|call| call.tool.clone()));
+            }
+        }
+        ends
+    }
+}
 
 /// What is being found out from the records of a run.
 pub(crate) struct Restoring<'a> {
@@ -103,15 +130,18 @@ impl<'a> Restoring<'a> {
         }
     }
 
-    /// Takes the records of one entry, and then the units whose attempts had ended with it, and whether they only wait.
+    /// Takes the records of one entry, and what ended with it.
     ///
     /// # Errors
     /// Only by a fault of our own.
-    pub(crate) fn entry(&mut self, records: &[Record], ends: &[(Unit, bool)]) -> Result<(), Failure> {
+    pub(crate) fn entry(&mut self, records: &[Record], ends: &Ends) -> Result<(), Failure> {
+        for tool in &ends.called {
+            self.shared.count_tool_call(tool);
+        }
         for record in records {
             self.record(record.unit, &record.what)?;
         }
-        for (unit, waits) in ends {
+        for (unit, waits) in &ends.attempts {
             self.spent.remove(unit);
             if !waits {
                 self.shared.journals.drop(*unit);
@@ -199,7 +229,8 @@ impl<'a> Restoring<'a> {
             EventKind::CallStarted { call, request, .. } => {
                 if let Some(open) = self.calls.get_mut(call) {
                     open.sent = Some(request.clone());
-                    if let Some(tool) = &open.tool {
+                    // That a pipeline was called is known from when it was.
+                    if let Some(tool) = open.tool.as_ref().filter(|tool| !tool.starts_with(PIPELINE)) {
                         self.shared.count_tool_call(tool);
                     }
                 }

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use tokio::sync::watch;
 
 use super::artifacts::{Saved, Shelf};
+use super::callable::Callable;
 use super::journal::Journals;
 use super::program::Program;
 use super::ready::{self, ReadyAgent};
@@ -139,6 +140,8 @@ pub(crate) struct RunShared {
     pub(crate) nested: Lazily<Mutex<Vec<Arc<Program>>>>,
     /// The agents of the plan by their keys, found before the start.
     pub(crate) agents: Lazily<IndexMap<String, Arc<ReadyAgent>>>,
+    /// The pipelines that agents may call as tools.
+    pub(crate) callable: Callable,
     /// What the call said about it.
     pub(crate) call: Arc<Call>,
     /// The run's budget, where the call gave one instead of the plan's.

@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use super::callable::Callable;
 use super::op::{Done, End, Op, OpResult, Phase, StepCall};
 use super::program::Program;
 use crate::error::{ErrorKind, Failure, Spent};
@@ -18,6 +19,7 @@ use crate::value::Value;
 use crate::view::StepStatus;
 
 mod ask;
+mod calls;
 mod clocks;
 mod doom;
 mod inputs;
@@ -97,6 +99,8 @@ pub(crate) struct Start {
     pub(crate) seed: u128,
     /// What it takes over from earlier runs.
     pub(crate) reuse: Option<Arc<Reuse>>,
+    /// The pipelines that agents may call as tools.
+    pub(crate) callable: Callable,
 }
 
 /// Where a run stands and what it does next.
@@ -291,8 +295,10 @@ impl RunState {
         let mut before = None;
         let mut phase = Phase::Body;
         let mut resumes = false;
+        let mut is_timed = false;
         if let Some(more) = &mut slot.more {
             before = more.before.clone();
+            is_timed = more.clock.is_some();
             resumes = std::mem::take(&mut more.resumes);
             phase = more.phase.clone();
         }
@@ -317,6 +323,8 @@ impl RunState {
             self.ops.push(Op::Deadline { unit, limit });
         }
         let inputs = self.inputs(unit, &phase);
+        // One that goes on with what it has called is watched over already.
+        let timeout = timeout.filter(|_| !is_timed);
         // The deadline of one attempt is over one item of a map, not over opening it.
         Some(StepCall {
             unit,
@@ -443,6 +451,7 @@ impl RunState {
             End::Failed(failure) => self.attempt_failed(unit, *failure, spent),
             End::Again { reason, previous } => self.again(unit, reason, previous, spent),
             End::Waits(ask) => self.ask(unit, ask),
+            End::Calls(calls) => self.call(unit, *calls),
             End::Aborted => {
                 let failure = Failure::new(ErrorKind::Interrupted, "the attempt was aborted by the engine");
                 self.attempt_failed(unit, failure, spent);

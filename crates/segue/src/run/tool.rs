@@ -22,10 +22,13 @@ mod agent;
 mod approval;
 mod built_in;
 mod interrupted;
+mod pipeline;
 mod turns;
 
 pub(super) use agent::AgentTool;
 pub(super) use built_in::{PREFIX as BUILT_IN, all as built_in};
+pub(super) use pipeline::Referred;
+
 pub(super) use turns::ToolTurns;
 
 /// Deadline of a tool call where nothing says otherwise. Agents have limits of their own.
@@ -100,6 +103,9 @@ impl Call<'_> {
         if let Some(recorded) = self.recorded()? {
             return Ok(recorded);
         }
+        if let Some(pipeline) = &self.tool.pipeline {
+            return self.through(pipeline).await;
+        }
         let result = match self.after_interruption().await? {
             Some(result) => result,
             None => match self.fits_the_run() {
@@ -160,7 +166,7 @@ impl Call<'_> {
             request: self.arguments.clone(),
         });
         self.cx.written().await;
-        let inner = self.cx.within(&self.position)?.with_key(self.idempotency_key());
+        let inner = self.cx.within(&self.position)?.in_flight(self.idempotency_key());
         let result = clock::within(limit, self.tool.tool.call(inner, self.arguments.clone())).await;
         crate::fail::point("K7");
         let mut result = match result {
@@ -227,6 +233,7 @@ impl Call<'_> {
             id,
             name: self.name(),
             began: clock::now(),
+            took: None,
             landed: false,
         }
     }
@@ -238,6 +245,8 @@ struct Flight<'a> {
     id: CallId,
     name: &'a str,
     began: Instant,
+    /// How long it was under way, where that is not since it began here.
+    took: Option<Duration>,
     landed: bool,
 }
 
@@ -246,7 +255,10 @@ impl Flight<'_> {
         self.landed = true;
         let usage = Usage {
             tool_calls: 1,
-            tool_ms: clock::millis_since(self.began),
+            tool_ms: match self.took {
+                Some(took) => u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                None => clock::millis_since(self.began),
+            },
             ..Usage::default()
         };
         let cost = Cost::default();

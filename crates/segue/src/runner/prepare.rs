@@ -15,8 +15,8 @@ use crate::log::{Begun, ChosenModel, More, ROOT, Reuse, RunLog, What};
 use crate::pipeline::{DefinedAgent, Inner};
 use crate::plan::{Action, Arm, Input, Step, hash_of};
 use crate::run::{
-    Environment, Recorder, Relied, RunShared, RunStart, RunState, available, chosen, is_empty, prepare_all,
-    relied,
+    Callable, Environment, PipelineTool, Recorder, Relied, RunShared, RunStart, RunState, available, chosen,
+    is_empty, prepare_all, relied,
 };
 use crate::settings::{Call, Overrides};
 use crate::store::{Document, Entry, Head, KeptArtifact, NewRun, Parent, Request, Standing, StoredPlan};
@@ -202,6 +202,11 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
     }
     let agents = needed(inner, reuse.as_deref());
     let agents = prepare_all(env, &call.models, &agents, models).map_err(refuse)?;
+    // What registered agents and tools may call is known from the beginning as well.
+    let registered = env.registry.pipelines();
+    let registered: Vec<PipelineTool> = registered.collect();
+    let callable = agents.values().flat_map(|agent| agent.pipelines());
+    let callable = Callable::new(callable.chain(&registered));
     let agents = if agents.is_empty() {
         Lazily::default()
     } else {
@@ -218,6 +223,7 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
         overrides: overrides.clone(),
         seed: id.bits(),
         reuse: reuse.clone(),
+        callable: callable.clone(),
     };
     let shared = RunShared {
         id,
@@ -230,6 +236,7 @@ pub(crate) fn shared(env: &Arc<Environment>, parts: Parts<'_>) -> Result<(RunSha
         call,
         overrides,
         agents,
+        callable,
         journals: Default::default(),
         tool_calls: Default::default(),
         questions: Default::default(),

@@ -19,7 +19,7 @@ use crate::log::{EventKind, ROOT, Record, Reuse, RunLog, Unit, What};
 use crate::pipeline::{self, DefinedAgent, Pipeline};
 use crate::plan::{Action, Arm, Plan, Step};
 use crate::run::{
-    Batch, Decided, Done, End, LocalRun, OpResult, Recorder, Replayed, Restoring, RunState, Told, load,
+    Batch, Decided, Done, End, Ends, LocalRun, OpResult, Recorder, Replayed, Restoring, RunState, Told, load,
     reachable, relied, replay,
 };
 use crate::store::{Claim, OwnerId, SignalKind, StoreError, StoreErrorKind};
@@ -217,7 +217,7 @@ async fn ready(
     };
     shared.started.get_or_init(|| started);
 
-    let ends: Vec<Vec<_>> = entries.iter().map(|entry| ends(&entry.results)).collect();
+    let ends: Vec<Ends> = entries.iter().map(|entry| Ends::of(&entry.results)).collect();
     let told = entries.iter_mut().filter(|entry| !entry.results.is_empty());
     let told: Vec<Told> = told
         .map(|entry| Told {
@@ -389,15 +389,6 @@ fn kept(records: &[Record]) -> Vec<(Unit, Value)> {
     kept.filter(|(_, output)| output.stored_at().is_some()).collect()
 }
 
-/// The units whose attempts ended with these results, and whether they only wait.
-fn ends(results: &[OpResult]) -> Vec<(Unit, bool)> {
-    let end = |result: &OpResult| match result {
-        OpResult::Attempt { unit, end, .. } => Some((*unit, matches!(end, End::Waits(_)))),
-        _ => None,
-    };
-    results.iter().filter_map(end).collect()
-}
-
 /// What a stored run runs: a pipeline of the program by its name, or the plan of a file, linked anew.
 ///
 /// # Errors
@@ -431,6 +422,11 @@ pub(crate) fn program_of(desk: &Desk, stored: &Stored) -> Result<Arc<pipeline::I
 
 /// Whether a plan has steps of Rust, which only the program has that defined them.
 fn has_functions(plan: &Plan) -> bool {
+    let over = plan.steps.iter().flat_map(|step| step.tools(plan));
+    let mut tools = plan.agents.values().flat_map(|agent| &agent.tools).chain(over);
+    if tools.any(|tool| tool.pipeline.as_deref().is_some_and(has_functions)) {
+        return true;
+    }
     plan.steps.iter().any(|step| match &step.action {
         Action::Function { .. } => true,
         Action::Pipeline { plan, .. } => has_functions(plan),

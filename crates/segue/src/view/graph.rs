@@ -154,8 +154,23 @@ struct Sketch<'a> {
     exits: HashMap<String, Vec<String>>,
 }
 
+/// What is about to be drawn.
+enum Open<'a> {
+    Step(Planned<'a>),
+    Call(Callable<'a>),
+}
+
+/// A pipeline that the agent of a step may call as a tool.
+struct Callable<'a> {
+    tool: &'a str,
+    plan: &'a Plan,
+    path: String,
+    by: String,
+}
+
 /// A step that is about to be drawn.
 struct Planned<'a> {
+    plan: &'a Plan,
     step: &'a Step,
     path: String,
     group: Option<String>,
@@ -167,38 +182,54 @@ impl<'a> Sketch<'a> {
     /// Boxes depth first, so that a group is in one piece; then the edges of each plan.
     fn draw(&mut self, plan: &'a Plan) {
         let mut plans = vec![(plan, String::new())];
-        let mut open: Vec<Planned<'a>> = inside(plan, "").collect();
+        let mut open: Vec<Open<'a>> = inside(plan, "").collect();
         open.reverse();
-        while let Some(planned) = open.pop() {
+        while let Some(next) = open.pop() {
+            let planned = match next {
+                Open::Step(planned) => planned,
+                Open::Call(call) => {
+                    self.steps.push(self.callable(&call));
+                    self.edge(call.by, call.path.clone(), EdgeKind::Order);
+                    self.label("may call", None);
+                    self.open(&mut open, call.plan, &call.path);
+                    plans.push((call.plan, call.path));
+                    continue;
+                }
+            };
             self.steps.push(self.drawn(&planned));
-            let Planned { step, path, .. } = planned;
+            let Planned {
+                plan: own,
+                step,
+                path,
+                ..
+            } = planned;
             if !self.expand {
                 continue;
             }
+            for (tool, plan) in own.callable_by(step).into_iter().rev() {
+                open.push(Open::Call(Callable {
+                    tool: &tool.name,
+                    plan,
+                    path: below(&path, plan.called_as()),
+                    by: path.clone(),
+                }));
+            }
             match &step.action {
                 Action::Pipeline { plan, .. } => {
-                    let begin = open.len();
-                    open.extend(inside(plan, &path));
-                    open[begin..].reverse();
-                    for entry in plan
-                        .steps
-                        .iter()
-                        .filter(|step| step.needs.is_empty() && step.arm.is_none())
-                    {
-                        self.edge(path.clone(), format!("{path}/{}", entry.name), EdgeKind::Order);
-                    }
+                    self.open(&mut open, plan, &path);
                     plans.push((plan, path));
                 }
                 Action::Route { arms, .. } => {
                     for (arm, inline) in inline_arms(arms).rev() {
                         let taken = self.taken(&path, arm);
                         let to = format!("{path}/{arm}");
-                        open.push(Planned {
+                        open.push(Open::Step(Planned {
+                            plan: own,
                             step: inline,
                             path: to,
                             group: Some(path.clone()),
                             taken,
-                        });
+                        }));
                     }
                     for (arm, _) in inline_arms(arms) {
                         self.edge(path.clone(), format!("{path}/{arm}"), EdgeKind::Arm);
@@ -213,8 +244,36 @@ impl<'a> Sketch<'a> {
         }
     }
 
+    /// What is inside of a pipeline is drawn next, and comes after it.
+    fn open(&mut self, open: &mut Vec<Open<'a>>, plan: &'a Plan, path: &str) {
+        let begin = open.len();
+        open.extend(inside(plan, path));
+        open[begin..].reverse();
+        let first = |step: &&Step| step.needs.is_empty() && step.arm.is_none();
+        for entry in plan.steps.iter().filter(first) {
+            self.edge(path.to_owned(), below(path, &entry.name), EdgeKind::Order);
+        }
+    }
+
+    /// The box of a pipeline that may be called; it stands for its first call.
+    fn callable(&self, call: &Callable<'_>) -> GraphStep {
+        let view = self.run.and_then(|run| run.step(&call.path));
+        GraphStep {
+            path: call.path.clone(),
+            title: call.plan.title.clone(),
+            kind: Kind::Pipeline,
+            detail: Some(call.tool.to_owned()),
+            group: Some(call.by.clone()),
+            status: view.map(|view| view.status),
+            note: view.and_then(note),
+            stale: false,
+            reused: false,
+        }
+    }
+
     fn drawn(&self, planned: &Planned<'_>) -> GraphStep {
         let Planned {
+            plan: _,
             step,
             path,
             group,
@@ -326,13 +385,16 @@ impl<'a> Sketch<'a> {
     }
 }
 
-fn inside<'a>(plan: &'a Plan, around: &str) -> impl Iterator<Item = Planned<'a>> {
+fn inside<'a>(plan: &'a Plan, around: &str) -> impl Iterator<Item = Open<'a>> {
     let group = (!around.is_empty()).then(|| around.to_owned());
-    plan.steps.iter().map(move |step| Planned {
-        step,
-        path: below(group.as_deref().unwrap_or_default(), &step.name),
-        group: group.clone(),
-        taken: None,
+    plan.steps.iter().map(move |step| {
+        Open::Step(Planned {
+            plan,
+            step,
+            path: below(group.as_deref().unwrap_or_default(), &step.name),
+            group: group.clone(),
+            taken: None,
+        })
     })
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn step(name: &str, needs: &[u32]) -> Step {
             inputs: Vec::new(),
             agent: None,
             rounds: None,
+            asks: Vec::new(),
         },
         needs: needs
             .iter()

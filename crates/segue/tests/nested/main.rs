@@ -1,14 +1,16 @@
 //! Pipelines inside others: what they say of time and of attempts at once holds within another run too.
 
+mod files;
 mod room;
 mod time;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use segue::file::{LoadOptions, load_from};
-use segue::{Cx, Pipeline, Registry, Result, Step, from_fn, millis};
+use segue::{Cx, Pipeline, Registry, Result, RunView, Scripted, Step, StepStatus, from_fn, millis};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -49,6 +51,20 @@ fn file(registry: &Registry, files: &[(&str, String)]) -> Pipeline<Json, Json> {
     let loaded = load_from(&files, first, first, registry, LoadOptions::default())
         .unwrap_or_else(|rejected| panic!("{rejected}"));
     Pipeline::from_plan(&loaded.plan, registry).expect("everything it names is there")
+}
+
+/// What the tools of a request told the model.
+fn told(model: &Scripted, request: usize) -> Vec<String> {
+    let requests = model.requests();
+    let tools = requests[request]
+        .messages
+        .iter()
+        .filter(|message| message.call.is_some());
+    tools.map(|message| message.text.clone()).collect()
+}
+
+fn status(view: &RunView, path: &str) -> Option<StepStatus> {
+    view.step(path).map(|step| step.status)
 }
 
 /// Virtual time: what a test measures is exact.

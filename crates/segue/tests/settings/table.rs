@@ -3,9 +3,11 @@
 
 mod operator;
 mod patterns;
+mod proofs;
 
 use operator::OPERATOR;
 use patterns::PATTERNS;
+use proofs::PROOFS;
 
 /// Type, setter, file of the proof, test.
 type Row = (&'static str, &'static str, &'static str, &'static str);
@@ -67,6 +69,12 @@ const TABLE: &[Row] = &[
         "uses",
         "settings/run",
         "what_a_step_uses_has_to_be_provided_before_the_run_starts",
+    ),
+    (
+        "Configured",
+        "asks",
+        "nested/tools",
+        "what_code_asks_is_declared_so_that_it_is_known_before_the_run",
     ),
     (
         "Configured",
@@ -501,27 +509,6 @@ const SOURCES: &[&str] = &[
     include_str!("../../src/run/concurrent.rs"),
     include_str!("../../src/run/retrying.rs"),
     include_str!("../../src/run/calling.rs"),
-];
-
-const PROOFS: &[(&str, &str)] = &[
-    ("settings/levels", include_str!("levels.rs")),
-    ("settings/run", include_str!("run.rs")),
-    ("settings/waits", include_str!("waits.rs")),
-    ("agents/answers", include_str!("../agents/answers.rs")),
-    ("agents/approvals", include_str!("../agents/approvals.rs")),
-    ("agents/completion", include_str!("../agents/completion.rs")),
-    ("agents/models", include_str!("../agents/models.rs")),
-    ("agents/nested", include_str!("../agents/nested.rs")),
-    ("agents/tools", include_str!("../agents/tools.rs")),
-    ("imperative", include_str!("../imperative.rs")),
-    ("patterns", include_str!("../patterns.rs")),
-    ("durable/basics", include_str!("../durable/basics.rs")),
-    ("durable/interrupt", include_str!("../durable/interrupt.rs")),
-    ("durable/rerun", include_str!("../durable/rerun.rs")),
-    ("durable/runners", include_str!("../durable/runners.rs")),
-    ("durable/standing", include_str!("../durable/standing.rs")),
-    ("durable/workspace", include_str!("../durable/workspace.rs")),
-    ("tools", include_str!("../tools.rs")),
 ];
 
 /// The public methods of a source that take a value and give it back changed, each with its type.

@@ -139,7 +139,7 @@ pub(in crate::file) static TOOL_USE: Table = table(
         &[required(
             "name",
             Takes::Text,
-            "Name or glob, `agent:NAME` or `pipeline:FILE`.",
+            "Name or glob, `agent:NAME`, or a pipeline: `pipeline:FILE`, `pipeline:FILE#PATTERN`, `pipeline:NAME` of the program.",
         )],
         TOOL_LIMITS,
     ],

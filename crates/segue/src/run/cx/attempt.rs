@@ -8,7 +8,7 @@ use crate::log::Unit;
 use crate::question::Ask;
 use crate::run::execute::Signal;
 use crate::run::facts::Facts;
-use crate::run::op::{Before, Inputs};
+use crate::run::op::{Before, Inputs, PipelineCall};
 use crate::run::shared::{RunShared, lock};
 use crate::value::Value;
 
@@ -36,6 +36,8 @@ pub(crate) struct AttemptState {
 pub(super) struct Kept {
     spent: Option<Box<Spent>>,
     pub(super) ask: Option<Box<Ask>>,
+    /// The pipelines it has called and waits for.
+    pub(super) calls: Vec<PipelineCall>,
     previous: Option<Value>,
 }
 
@@ -89,6 +91,15 @@ impl AttemptState {
             return None;
         }
         lock(self.kept.get()?).ask.take()
+    }
+
+    /// The pipelines it has called and waits for, once the calls it makes beside them have come back.
+    pub(in crate::run) fn take_calls(&self) -> Option<Vec<PipelineCall>> {
+        if self.in_flight.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let calls = std::mem::take(&mut lock(self.kept.get()?).calls);
+        (!calls.is_empty()).then_some(calls)
     }
 
     /// A call was sent.

@@ -232,22 +232,18 @@ impl RunState {
         self.stop(end, pending);
         let end = self.slot(end);
         end.status = StepStatus::Cancelled;
-        open.extend(end.more.as_ref().and_then(|more| more.child));
+        open.extend(end.more.iter().flat_map(|more| more.scopes()));
     }
 
     /// Cancels the items of a unit; adds the scopes right below it and them to `open`.
     fn kill_items(&mut self, unit: Unit, reason: &str, pending: &mut Vec<Unit>, open: &mut Vec<u32>) {
         let Some(more) = &self.slot(unit).more else { return };
-        open.extend(more.child);
+        open.extend(more.scopes());
         let started = more.items.as_ref().map_or(0, |items| items.next);
         for item in (0..started).filter(|_| !unit.is_item()) {
             self.kill(unit.item(item), reason, pending);
-            open.extend(
-                self.slot(unit.item(item))
-                    .more
-                    .as_ref()
-                    .and_then(|more| more.child),
-            );
+            let more = self.slot(unit.item(item)).more.iter();
+            open.extend(more.flat_map(|more| more.scopes()));
         }
     }
 

@@ -289,6 +289,9 @@ impl RunState {
         if self.slot(parent).status != StepStatus::Running {
             return; // ended meanwhile by a deadline or a cancel
         }
+        if self.scopes[scope as usize].program.is_call {
+            return self.call_over(parent, scope, result);
+        }
         match result {
             Ok(output) => self.succeed_as(parent, output),
             Err(failure) => match self.next_arm(parent, &failure) {

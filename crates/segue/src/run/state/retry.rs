@@ -13,6 +13,9 @@ impl RunState {
     /// An attempt failed: another one if the policy has one left and the error is worth it, else the unit has failed.
     pub(super) fn attempt_failed(&mut self, unit: Unit, mut failure: Failure, spent: Option<Box<Spent>>) {
         self.stop_clock_of_attempt(unit);
+        if let Some(below) = &mut self.slot(unit).more().below {
+            below.forget();
+        }
         let policy = self.settings(unit).clone();
         let path = self.path(unit);
         let attempt = self.slot(unit).attempt;
@@ -58,6 +61,7 @@ impl RunState {
                 before.kind = Some(failure.kind);
                 before.rejected += u32::from(rejects_an_answer(failure.kind));
                 before.answers.clear();
+                before.called.clear();
                 self.retry_in(unit, delay);
             }
             None => {
@@ -114,6 +118,7 @@ impl RunState {
         before.rejected += 1;
         before.previous = previous;
         before.answers.clear();
+        before.called.clear();
         match delay {
             Some(delay) => self.retry_in(unit, delay),
             None => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::facts::Facts;
 use super::super::op::{Before, Choice, Phase};
+use super::calls::Below;
 use crate::error::{Cause, Failure, Spent};
 use crate::question::Ask;
 use crate::value::Value;
@@ -38,6 +39,8 @@ pub(super) struct More {
     pub(super) items: Option<Box<Items>>,
     /// The scope that runs below it.
     pub(super) child: Option<u32>,
+    /// The pipelines it has called as tools.
+    pub(super) below: Option<Box<Below>>,
     /// The open question, and how many were asked.
     pub(super) ask: Option<Box<Ask>>,
     pub(super) asked: u32,
@@ -80,6 +83,14 @@ pub(super) struct Items {
     pub(super) facts: Option<Arc<Facts>>,
     /// A failed item ends the map; no further one starts.
     pub(super) failed: Option<Arc<Failure>>,
+}
+
+impl More {
+    /// The scopes that run right below it.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = u32> + '_ {
+        let called = self.below.iter().flat_map(|below| below.scopes());
+        self.child.into_iter().chain(called)
+    }
 }
 
 impl Slot {

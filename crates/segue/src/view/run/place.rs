@@ -47,12 +47,31 @@ impl Place {
         }
     }
 
-    /// The action in an arm of this route.
+    /// The action in an arm of this route, or a call of a pipeline that the agent of this step has as a tool.
     pub(super) fn arm(&self, name: &str) -> Option<Self> {
         let mut arm = self.clone();
         arm.is_item = false;
         arm.arms.push(name.to_owned());
-        arm.step().is_some().then_some(arm)
+        if arm.step().is_some() {
+            return Some(arm);
+        }
+        // In an arm, the step of the arm may call.
+        let plan = match self.arms.last() {
+            None => self.plan.clone(),
+            Some(arm) => self.plan.below(Some(self.step), arm)?,
+        };
+        let step = if self.arms.is_empty() { self.step } else { 0 };
+        Some(Self {
+            plan: plan.below(Some(step), name)?,
+            step: 0,
+            arms: Vec::new(),
+            is_item: false,
+        })
+    }
+
+    /// Whether what runs right below this step was called by it, rather than being a part of it.
+    pub(super) fn calls(&self) -> bool {
+        matches!(self.kind(), Some(Kind::Agent | Kind::Function))
     }
 
     /// The pipeline that runs below this step. Below a map it runs below each item.

@@ -214,6 +214,10 @@ impl Steps {
             if !std::mem::take(&mut self.slots[at].is_touched) {
                 continue;
             }
+            // What an attempt has called stays as it was: the next one makes calls of its own.
+            if self.slots[at].place.as_ref().is_some_and(Place::calls) {
+                continue;
+            }
             let below = self
                 .below
                 .get(&self.slots[at].view.path)

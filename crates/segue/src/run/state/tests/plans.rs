@@ -440,6 +440,7 @@ fn planned(specs: &[Spec], children: &[Vec<(String, Arc<Program>)>]) -> Vec<Step
             inputs: vec![Source::Input],
             agent: None,
             rounds,
+            asks: Vec::new(),
         };
         let mut each = None;
         let (kind, action) = match &spec.body {

@@ -96,6 +96,7 @@ pub(super) fn function(name: &str, settings: Settings, needs: &[u32]) -> Step {
         inputs: vec![Source::Input],
         agent: None,
         rounds: None,
+        asks: Vec::new(),
     };
     Step {
         settings,
