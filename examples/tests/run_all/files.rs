@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::{FOLDER, stems};
 
 /// All pipeline files; the tests below run each of them.
-const FILES: [&str; 9] = [
+const FILES: [&str; 11] = [
     "budget",
     "documents/complex",
     "documents/document_processor",
@@ -17,6 +17,8 @@ const FILES: [&str; 9] = [
     "documents/simple",
     "early_stop",
     "fallback_router",
+    "letters/facts",
+    "letters/reply",
     "on_failure",
     "parallel",
 ];
@@ -64,7 +66,7 @@ async fn of_both(file: &str, input: &str) -> [Json; 2] {
 #[test]
 fn every_file_is_here() {
     let mut found = Vec::new();
-    for folder in ["", "content/", "documents/", "research/", "tools/"] {
+    for folder in ["", "content/", "documents/", "letters/", "research/", "tools/"] {
         let names = stems(&Path::new(FOLDER).join(folder), ".yaml");
         let beside = [".test", ".script", ".cassette"];
         let pipelines = names
@@ -212,4 +214,36 @@ async fn the_fallback_makes_the_output_when_the_run_would_fail() {
         .expect("it runs");
     assert!(!tea.fallback);
     of_both("on_failure", "text").await;
+}
+
+#[tokio::test]
+async fn the_writer_looks_up_what_it_does_not_know_with_a_pipeline() {
+    let known = run("letters/facts", json!({"place": "Jena"}))
+        .await
+        .expect("it runs");
+    assert_eq!(known.output, "The repair centre in Jena is closed until spring.");
+    let done = run("letters/reply", json!({})).await.expect("it runs");
+    let reply = done.output.as_str().expect("it is a text");
+    assert!(
+        reply.starts_with("The repair centre in Leipzig opens on Monday."),
+        "{reply}"
+    );
+    let view = done.view();
+    for (step, output) in [
+        (
+            "reply/facts/find",
+            "The repair centre in Leipzig opens on Monday.",
+        ),
+        (
+            "reply/facts_2/find",
+            "The repair centre in Jena is closed until spring.",
+        ),
+    ] {
+        let found = view
+            .step(step)
+            .and_then(|step| step.output.clone())
+            .expect("it was called");
+        assert_eq!(*found.to_json().expect("it is a text"), output, "{step}");
+    }
+    assert_eq!((done.usage.requests, done.usage.tool_calls), (4, 2));
 }
