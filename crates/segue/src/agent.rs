@@ -131,7 +131,8 @@ impl<Out> Agent<Out> {
         self.uses_tool(name, pipeline, limits)
     }
 
-    /// A registered tool by name, several by a glob such as `search.*`, or another agent as `agent:NAME`.
+    /// A registered tool by name, several by a glob such as `search.*`, another agent as `agent:NAME`, or a registered
+    /// pipeline as `pipeline:NAME`.
     #[must_use]
     pub fn tool_named(self, name: impl Into<String>) -> Self {
         self.tool_named_with(name, ToolLimits::default())

@@ -98,7 +98,7 @@ impl Registry {
         self
     }
 
-    /// Registers a tool under its name.
+    /// Registers a tool under its name; a [`Pipeline`](crate::Pipeline) is the tool `pipeline:NAME`.
     #[must_use]
     pub fn tool(mut self, tool: impl Tool) -> Self {
         let name = self.claim(tool.spec().name);
