@@ -1,5 +1,7 @@
 //! Bounds: what a run can cost at most, as far as its plan says. Nothing is guessed: what cannot be known is named.
 
+use std::collections::BTreeSet;
+
 use segue::Plan;
 use segue::model::{Chosen, tokens_of};
 use segue::money::Nanousd;
@@ -136,6 +138,7 @@ fn paid<'s, 'p: 's>(
         return Bounds::unknown("its agent is registered in the program");
     };
     let mut times = 1_u64;
+    let mut callers = BTreeSet::new();
     for site in around.chain([site]) {
         match site.step.kind {
             _ if site.step.each.is_some() => return Bounds::unknown("the number of items"),
@@ -143,6 +146,17 @@ fn paid<'s, 'p: 's>(
             // Whatever is around it begins it again with each of its own attempts.
             _ => times = times.saturating_mul(u64::from(site.settings().retry.max_attempts)),
         }
+        let Some(called) = &site.called else { continue };
+        // The steps of one pipeline are in it side by side: what calls it counts once.
+        if !callers.insert((called.by, called.tool.name.as_str())) {
+            continue;
+        }
+        let limits = &called.tool.limits;
+        let Some(most) = limits.max_calls else {
+            return Bounds::unknown(format!("how often `{}` will be called", called.tool.name));
+        };
+        let tries = u64::from(limits.retries.unwrap_or(0)) + 1;
+        times = times.saturating_mul(u64::from(most)).saturating_mul(tries);
     }
     if !agent.tools.is_empty() {
         return Bounds::unknown("what its tools will tell it");

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use segue::plan::Kind;
 use segue::price::PriceBook;
 use segue::store::RunQuery;
 use segue::view::{CallStatus, SkipWhy};
@@ -104,6 +105,8 @@ impl Past {
     /// Nothing of a run that took results over or ran in part: it says less than a whole one costs.
     fn of(view: &RunView) -> Option<Self> {
         let mut past = Self::default();
+        let numbered = numbered(view);
+        let plain = |path: &str| plain(&unnumbered(path, &numbered));
         for step in view.all_steps() {
             let not_selected = step
                 .skipped
@@ -127,6 +130,39 @@ impl Past {
         }
         Some(past)
     }
+}
+
+/// Further calls of pipelines that agents have as tools, each by the path of its first: `ask/find_2` by `ask/find`.
+fn numbered(view: &RunView) -> BTreeMap<String, String> {
+    let mut numbered = BTreeMap::new();
+    for step in view.all_steps().filter(|step| step.kind == Some(Kind::Pipeline)) {
+        let Some((around, _)) = step.path.rsplit_once('/') else {
+            continue;
+        };
+        let calls = view.step(around).and_then(|around| around.kind);
+        let Some((first, number)) = step.path.rsplit_once('_') else {
+            continue;
+        };
+        let is_call = matches!(calls, Some(Kind::Agent | Kind::Function | Kind::Route));
+        if is_call && number.bytes().all(|byte| byte.is_ascii_digit()) && view.step(first).is_some() {
+            numbered.insert(step.path.clone(), first.to_owned());
+        }
+    }
+    numbered
+}
+
+/// A path in which further calls of a pipeline are the first.
+fn unnumbered(path: &str, numbered: &BTreeMap<String, String>) -> String {
+    let mut path = path.to_owned();
+    // The innermost first: what is around it is renamed with the rest.
+    for (call, first) in numbered.iter().rev() {
+        if let Some(rest) = path.strip_prefix(call.as_str())
+            && (rest.is_empty() || rest.starts_with(['/', '[']))
+        {
+            path = format!("{first}{rest}");
+        }
+    }
+    path
 }
 
 /// A path without the numbers of items and rounds.

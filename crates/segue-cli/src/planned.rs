@@ -331,6 +331,10 @@ fn will(site: &Site<'_>, around: Option<&PlannedStep>) -> (&'static str, Option<
             Some(format!("only when `{}` takes `{}`", route.name, member.arm)),
         );
     }
+    if let Some(called) = &site.called {
+        let why = format!("only when `{}` calls `{}`", called.by, called.tool.name);
+        return ("maybe", Some(why));
+    }
     if step.standby {
         return ("maybe", Some("only in place of a step that fails".to_owned()));
     }

@@ -3,7 +3,7 @@
 use segue::ErrorKind;
 use segue::Plan;
 use segue::model::{Chosen, Models};
-use segue::plan::{Action, AgentStep, Arm, ModelRef, ModelSettings, RouteBy, Step};
+use segue::plan::{Action, AgentStep, Arm, ModelRef, ModelSettings, RouteBy, Step, ToolUse};
 use segue::price::PriceBook;
 use segue::settings::Resolved;
 
@@ -18,16 +18,27 @@ pub(crate) struct Site<'a> {
     pub(crate) step: &'a Step,
     /// The route and the arm that it is the action of.
     pub(crate) arm: Option<(String, String)>,
+    /// The tool that its pipeline is, where an agent may call it.
+    pub(crate) called: Option<Called<'a>>,
+}
+
+/// A pipeline that an agent may call as a tool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Called<'a> {
+    /// The agent's step by its name.
+    pub(crate) by: &'a str,
+    /// The tool, with its limits.
+    pub(crate) tool: &'a ToolUse,
 }
 
 /// Every step of a plan, what is nested right behind what it is nested in.
 pub(crate) fn of(plan: &Plan) -> Vec<Site<'_>> {
     let mut sites = Vec::new();
-    let mut open = inside(plan, "");
+    let mut open = inside(plan, "", None);
     open.reverse();
     while let Some(site) = open.pop() {
         let mut nested = match &site.step.action {
-            Action::Pipeline { plan, .. } => inside(plan, &site.path),
+            Action::Pipeline { plan, .. } => inside(plan, &site.path, None),
             Action::Route { arms, .. } => arms
                 .iter()
                 .filter_map(|(name, arm)| match arm {
@@ -36,12 +47,18 @@ pub(crate) fn of(plan: &Plan) -> Vec<Site<'_>> {
                         plan: site.plan,
                         step,
                         arm: Some((site.path.clone(), name.clone())),
+                        called: None,
                     }),
                     Arm::Nothing | Arm::Steps(_) => None,
                 })
                 .collect(),
             _ => Vec::new(),
         };
+        for (tool, plan) in site.plan.callable_by(site.step) {
+            let by = site.step.name.as_str();
+            let path = format!("{}/{}", site.path, plan.called_as());
+            nested.extend(inside(plan, &path, Some(Called { by, tool })));
+        }
         nested.reverse();
         open.extend(nested);
         sites.push(site);
@@ -49,7 +66,7 @@ pub(crate) fn of(plan: &Plan) -> Vec<Site<'_>> {
     sites
 }
 
-fn inside<'a>(plan: &'a Plan, around: &str) -> Vec<Site<'a>> {
+fn inside<'a>(plan: &'a Plan, around: &str, called: Option<Called<'a>>) -> Vec<Site<'a>> {
     let path = |name: &str| match around {
         "" => name.to_owned(),
         around => format!("{around}/{name}"),
@@ -61,6 +78,7 @@ fn inside<'a>(plan: &'a Plan, around: &str) -> Vec<Site<'a>> {
             plan,
             step,
             arm: None,
+            called,
         })
         .collect()
 }

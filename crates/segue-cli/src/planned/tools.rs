@@ -14,6 +14,17 @@ pub(super) fn of(plan: &Plan, wanted: &[ToolUse], registry: &Registry) -> Vec<Js
 }
 
 fn meant(plan: &Plan, wanted: &ToolUse, registry: &Registry) -> Vec<Json> {
+    if wanted.pipeline.is_some() {
+        let limits = [limits_of(plan, &wanted.name), Some(&wanted.limits)];
+        // Each tool in it asks for itself.
+        let class = Some(ToolClass::Idempotent);
+        return vec![described(
+            &wanted.name,
+            class,
+            &limits,
+            Some(&ToolApproval::Allow),
+        )];
+    }
     let found: Vec<Json> = registry
         .tools()
         .filter(|tool| means_tool(&wanted.name, &tool.spec().name))

@@ -17,6 +17,7 @@ mod mcp;
 mod models;
 mod operator;
 mod patterns;
+mod pipeline_tool;
 mod plan;
 mod program;
 mod project;
