@@ -23,6 +23,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use stream::LiveText;
 pub use stream::RedactingStream;
 
 use known::Known;
@@ -176,6 +177,11 @@ impl Redactor {
         RedactingStream::new(self.clone(), false)
     }
 
+    /// Redacts text that somebody reads while it is written: see [`LiveText`].
+    pub(crate) fn live(&self) -> LiveText {
+        LiveText::new(self.clone())
+    }
+
     /// Takes secrets out of a text; whether there were any.
     fn string(&self, text: &mut String) -> bool {
         match self.clean(text.as_bytes(), true) {
@@ -232,9 +238,34 @@ impl Redactor {
         };
         let mut spans = inner.known().find(bytes);
         if with_patterns {
-            spans.extend(pattern::find(bytes));
+            spans.extend(pattern::find(bytes, 0).into_iter().map(|(_, span)| span));
         }
         merged(spans)
+    }
+
+    /// The same from a place on, which is in none of them; and as much of it, up to a place, as nothing can change any more:
+    /// no secret, and nothing that tells of one, lies over its end.
+    fn decided(&self, bytes: &[u8], from: usize, mut until: usize) -> (Vec<Span>, usize) {
+        let Some(inner) = &self.0 else {
+            return (Vec::new(), until);
+        };
+        let mut spans = inner.known().find(&bytes[from..]);
+        for span in &mut spans {
+            (span.start, span.end) = (span.start + from, span.end + from);
+        }
+        let looks = pattern::find(bytes, from);
+        let known = spans.iter().map(|span| (span.start, span.end));
+        let looking = looks.iter().map(|(begins, span)| (*begins, span.end));
+        let whole: Vec<(usize, usize)> = known.chain(looking).collect();
+        // One that reaches the end of what has come may go on in what comes.
+        let all = bytes.len();
+        let is_cut = |until: usize, end: usize| until < all && (end > until || end == all);
+        let over = |until: usize| move |(start, end): &&(usize, usize)| *start < until && is_cut(until, *end);
+        while let Some((start, _)) = whole.iter().find(over(until)) {
+            until = *start;
+        }
+        spans.extend(looks.into_iter().map(|(_, span)| span));
+        (merged(spans), until)
     }
 
     /// The most bytes that a known value can take in any form, for whoever sees only a part.

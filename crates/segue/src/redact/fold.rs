@@ -54,7 +54,64 @@ pub(super) fn fold(text: &[u8]) -> impl Iterator<Item = Folded> {
     once.into_iter().chain(twice)
 }
 
+/// A text that goes on, folded once and twice as far as it is decided what it stands for; and how far that is.
+pub(super) fn fold_begun(text: &[u8]) -> ([Folded; 2], usize) {
+    let decided = whole(text);
+    let once = fold_once(&text[..decided]).unwrap_or_else(|| Folded::same(&text[..decided]));
+    let decided_twice = whole(&once.bytes);
+    let origin = match decided_twice < once.bytes.len() {
+        true => once.place(decided_twice).0,
+        false => decided,
+    };
+    let twice = &once.bytes[..decided_twice];
+    let twice = fold_once(twice).unwrap_or_else(|| Folded::same(twice)).of(&once);
+    ([once, twice], origin)
+}
+
+/// How much of a text is whole pieces, whatever follows it.
+fn whole(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(next) = encoded(&text[at..]) {
+        at += next;
+        if is_begun(&text[at..]) {
+            return at;
+        }
+        at += unit(&text[at..]).0;
+    }
+    text.len()
+}
+
+/// Whether this is all of the text that there is of a piece, and more of it may follow.
+fn is_begun(text: &[u8]) -> bool {
+    let is_hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+    match text {
+        [b'%' | b'\\'] => true,
+        [b'%', high] => is_hex(&[*high]),
+        [b'\\', b'u', rest @ ..] if rest.len() < 4 => is_hex(rest),
+        [b'\\', b'u', rest @ ..] => {
+            let is_first = four(rest).is_some_and(|unit| (0xD800..0xDC00).contains(&unit));
+            match &rest[4..] {
+                [] | [b'\\'] => is_first,
+                [b'\\', b'u', second @ ..] => is_first && second.len() < 4 && is_hex(second),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
 impl Folded {
+    /// A text that stands for itself.
+    fn same(text: &[u8]) -> Self {
+        let mut same = Self {
+            bytes: Vec::new(),
+            pieces: Vec::new(),
+        };
+        same.piece(0, None);
+        same.bytes.extend_from_slice(text);
+        same
+    }
+
     /// The same with its origins in the text that `once` was folded from.
     fn of(mut self, once: &Folded) -> Self {
         // What was one run may have been several pieces.
@@ -126,11 +183,13 @@ fn wrapped(value: &[u8]) -> Vec<Vec<u8>> {
     wrapped
 }
 
+/// Where the first piece begins that may stand for something else.
+fn encoded(text: &[u8]) -> Option<usize> {
+    text.iter()
+        .position(|byte| matches!(byte, b'%' | b'\\' | b'\r' | b'\n'))
+}
+
 fn fold_once(text: &[u8]) -> Option<Folded> {
-    let encoded = |text: &[u8]| {
-        text.iter()
-            .position(|byte| matches!(byte, b'%' | b'\\' | b'\r' | b'\n'))
-    };
     let mut at = encoded(text)?;
     let mut folded = Folded {
         bytes: Vec::with_capacity(text.len()),

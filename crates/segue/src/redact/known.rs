@@ -30,8 +30,11 @@ pub(super) struct Known {
 /// Forms of several secrets.
 struct Forms {
     search: AhoCorasick,
-    /// Of each form, whose it is and whether its neighbours belong to it.
-    whose: Vec<(usize, bool)>,
+    /// The forms, in order.
+    needles: Vec<Needle>,
+    /// Of each form, whose it is.
+    whose: Vec<usize>,
+    longest: usize,
 }
 
 impl Known {
@@ -104,6 +107,24 @@ impl Known {
         }
     }
 
+    /// Where the first part of a text begins that may be a part of a value once more follows it: what stands before is
+    /// decided.
+    pub(super) fn open(&self, text: &[u8]) -> usize {
+        let (Some(plain), Some(behind)) = (&self.plain, &self.behind) else {
+            return text.len();
+        };
+        let first = plain.open(text).min(behind.open(text));
+        let (levels, decided) = fold::fold_begun(text);
+        let levels = levels.iter().map(|folded| {
+            let open = behind.open(&folded.bytes);
+            match open < folded.bytes.len() {
+                true => folded.origin(open, open + 1).0,
+                false => text.len(),
+            }
+        });
+        levels.fold(first.min(decided), usize::min)
+    }
+
     fn span(&self, start: usize, end: usize, whose: usize) -> Span {
         let label = self.labels[whose].clone();
         Span { start, end, label }
@@ -113,34 +134,63 @@ impl Known {
 impl Forms {
     /// None where nothing is long enough to be looked for.
     fn of(secrets: impl Iterator<Item = impl IntoIterator<Item = Needle>>) -> Option<Self> {
-        let (mut needles, mut whose) = (Vec::new(), Vec::new());
-        for (at, forms) in secrets.enumerate() {
-            for form in forms.into_iter().filter(|form| form.bytes.len() >= SHORTEST) {
-                needles.push(form.bytes);
-                whose.push((at, form.is_base64));
-            }
-        }
+        let all = secrets.enumerate().flat_map(|(at, forms)| {
+            let long = forms.into_iter().filter(|form| form.bytes.len() >= SHORTEST);
+            long.map(move |form| (form, at))
+        });
+        let mut all: Vec<(Needle, usize)> = all.collect();
+        // Of two that are alike the one of the first secret is found.
+        all.sort_by(|(a, _), (b, _)| a.bytes.cmp(&b.bytes));
+        let (needles, whose): (Vec<Needle>, Vec<usize>) = all.into_iter().unzip();
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             // What is chosen for few patterns takes longer to make than a whole command does.
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             // The forms begin with so many letters that skipping to one of them takes four times as long as reading on.
             .prefilter(false)
-            .build(&needles)
+            .build(needles.iter().map(|needle| &needle.bytes))
             .ok()?;
-        Some(Self { search, whose })
+        let longest = needles.iter().map(|needle| needle.bytes.len()).max();
+        Some(Self {
+            search,
+            needles,
+            whose,
+            longest: longest.unwrap_or_default(),
+        })
+    }
+
+    /// Where the first part of a text begins that is the beginning of a form, or a form that may have a neighbour.
+    fn open(&self, text: &[u8]) -> usize {
+        let from = text.len().saturating_sub(self.longest);
+        let open = (from..text.len()).find(|at| self.begins_one(&text[*at..]));
+        let open = open.unwrap_or(text.len());
+        // What stands before base64 may have some of its bits.
+        match open.checked_sub(1) {
+            Some(before) if is_base64(text[before]) => before,
+            _ => open,
+        }
+    }
+
+    fn begins_one(&self, part: &[u8]) -> bool {
+        let first = self
+            .needles
+            .partition_point(|needle| needle.bytes.as_slice() < part);
+        let mut those = self.needles[first..]
+            .iter()
+            .take_while(|needle| needle.bytes.starts_with(part));
+        those.any(|needle| needle.is_base64 || needle.bytes.len() > part.len())
     }
 
     /// Tells of every place, also of those that overlap.
     fn find(&self, text: &[u8], mut tell: impl FnMut(usize, usize, usize)) {
         let mut at = 0;
         while let Some(found) = self.search.find(Input::new(text).range(at..)) {
-            let (whose, is_base64) = self.whose[found.pattern().as_usize()];
-            let (start, end) = match is_base64 {
+            let form = found.pattern().as_usize();
+            let (start, end) = match self.needles[form].is_base64 {
                 true => with_neighbours(text, found.start(), found.end()),
                 false => (found.start(), found.end()),
             };
-            tell(start, end, whose);
+            tell(start, end, self.whose[form]);
             at = found.start() + 1;
         }
     }
@@ -148,8 +198,11 @@ impl Forms {
 
 /// The characters around base64 that have bits of the secret in them.
 fn with_neighbours(text: &[u8], start: usize, end: usize) -> (usize, usize) {
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
-    let before = start.checked_sub(1).filter(|before| is_base64(&text[*before]));
-    let after = text.get(end).filter(|after| is_base64(after));
+    let before = start.checked_sub(1).filter(|before| is_base64(text[*before]));
+    let after = text.get(end).filter(|after| is_base64(**after));
     (before.unwrap_or(start), end + usize::from(after.is_some()))
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte)
 }

@@ -31,6 +31,13 @@ enum Kind {
     Password,
 }
 
+impl Pattern {
+    /// Whether a character that follows its beginning is a part of it.
+    fn has(&self, byte: u8) -> bool {
+        is_key_byte(byte) || self.more.contains(&byte)
+    }
+}
+
 const fn key(begins: &'static str, least: usize) -> Pattern {
     Pattern {
         begins,
@@ -122,6 +129,9 @@ const MOST_PRIVATE: usize = 32 << 10;
 /// The longest name and password before the host of an address.
 const MOST_USER: usize = 512;
 
+/// No beginning is longer than this.
+const LONGEST_BEGINNING: usize = 24;
+
 static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostLongest)
@@ -129,29 +139,65 @@ static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .ok()
 });
 
-/// Where something stands that looks like a key.
-pub(super) fn find(text: &[u8]) -> Vec<Span> {
-    ranges(text, |_| true)
-        .into_iter()
-        .map(|Range { start, end }| Span {
-            start,
-            end,
-            label: Cow::Borrowed("[redacted key]"),
+/// Where something stands that looks like a key, and where what tells so begins: at a place or later.
+pub(super) fn find(text: &[u8], from: usize) -> Vec<(usize, Span)> {
+    let span = |Range { start, end }| Span {
+        start,
+        end,
+        label: Cow::Borrowed("[redacted key]"),
+    };
+    let found = ranges(text, from, |_| true).into_iter();
+    found.map(|(begins, range)| (begins, span(range))).collect()
+}
+
+/// Where the first part of a text, from a place on, begins that may become a key once more follows it: what stands before
+/// is decided.
+pub(super) fn open(text: &[u8], from: usize) -> usize {
+    // What there is may be the beginning of a beginning.
+    let begins_one = |at: &usize| {
+        let part = &text[*at..];
+        PATTERNS.iter().any(|pattern| {
+            let begins = pattern.begins.as_bytes();
+            begins.len() > part.len() && begins.starts_with(part)
         })
-        .collect()
+    };
+    let longest = text.len().saturating_sub(LONGEST_BEGINNING).max(from);
+    let open = (longest..text.len()).find(begins_one).unwrap_or(text.len());
+    let Some(search) = &*SEARCH else {
+        return open;
+    };
+    let mut at = from;
+    while let Some(begin) = search.find(Input::new(text).range(at..)) {
+        let pattern = &PATTERNS[begin.pattern().as_usize()];
+        let rest = &text[begin.end()..];
+        let is_open = match pattern.kind {
+            Kind::Key | Kind::After => {
+                rest.iter().all(|byte| pattern.has(*byte)) && begins_a_word(&text[..begin.start()])
+            }
+            Kind::Private => is_private_open(rest),
+            Kind::Password => rest.len() < MOST_USER && !rest.iter().any(ends_authority),
+        };
+        if is_open {
+            return open.min(begin.start());
+        }
+        at = begin.start() + 1;
+    }
+    open
 }
 
 /// Keys of providers and private keys, of which none may stand in a file.
 pub(crate) fn keys(text: &str) -> Vec<Range<usize>> {
-    ranges(text.as_bytes(), |kind| matches!(kind, Kind::Key | Kind::Private))
+    let is_wanted = |kind| matches!(kind, Kind::Key | Kind::Private);
+    let found = ranges(text.as_bytes(), 0, is_wanted).into_iter();
+    found.map(|(_, range)| range).collect()
 }
 
-fn ranges(text: &[u8], wanted: impl Fn(Kind) -> bool) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = Vec::new();
+fn ranges(text: &[u8], from: usize, wanted: impl Fn(Kind) -> bool) -> Vec<(usize, Range<usize>)> {
+    let mut found = Vec::new();
     let Some(search) = &*SEARCH else {
         return found;
     };
-    let mut at = 0;
+    let mut at = from;
     while let Some(begin) = search.find(Input::new(text).range(at..)) {
         let pattern = &PATTERNS[begin.pattern().as_usize()];
         let range = match pattern.kind {
@@ -161,16 +207,16 @@ fn ranges(text: &[u8], wanted: impl Fn(Kind) -> bool) -> Vec<Range<usize>> {
             Kind::Password => password(text, begin.end()),
         };
         at = range.as_ref().map_or(begin.start() + 1, |range| range.end);
-        found.extend(range);
+        found.extend(range.map(|range| (begin.start(), range)));
     }
     found
 }
 
 /// Words joined by hyphens are no key: those have digits among their letters.
 fn token(text: &[u8], pattern: &Pattern, start: usize, begun: usize) -> Option<Range<usize>> {
-    let is_of_it = |byte: &u8| is_key_byte(*byte) || pattern.more.contains(byte);
     let rest = &text[begun..];
-    let length = rest.iter().position(|byte| !is_of_it(byte)).unwrap_or(rest.len());
+    let length = rest.iter().position(|byte| !pattern.has(*byte));
+    let length = length.unwrap_or(rest.len());
     let key = &rest[..length];
     let is_random = key.iter().any(u8::is_ascii_digit) && key.iter().any(u8::is_ascii_alphabetic);
     if length < pattern.least || !is_random || !begins_a_word(&text[..start]) {
@@ -205,10 +251,7 @@ fn private(text: &[u8], begun: usize) -> Option<Range<usize>> {
     let rest = &text[begun..];
     let label = &rest[..rest.len().min(LABEL + PRIVATE.len())];
     let at = position(label, PRIVATE)?;
-    let is_label = label[..at]
-        .iter()
-        .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'0'..=b'9'));
-    if !is_label {
+    if !label[..at].iter().all(is_of_label) {
         return None;
     }
     let start = begun + at + PRIVATE.len();
@@ -220,6 +263,27 @@ fn private(text: &[u8], begun: usize) -> Option<Range<usize>> {
         None => rest.iter().position(|byte| !is_of_it(byte)).unwrap_or(rest.len()),
     };
     is_begun(&rest[..end]).then_some(start..start + end)
+}
+
+/// Whether a private key may stand here whose end has not come.
+fn is_private_open(rest: &[u8]) -> bool {
+    let label = &rest[..rest.len().min(LABEL + PRIVATE.len())];
+    match position(label, PRIVATE) {
+        Some(at) => {
+            let body = &rest[at + PRIVATE.len()..];
+            label[..at].iter().all(is_of_label)
+                && body.len() < MOST_PRIVATE
+                && position(body, PRIVATE_ENDS).is_none()
+        }
+        None => {
+            let is_of_line = |byte: &u8| is_of_label(byte) || *byte == b'-';
+            rest.len() == label.len() && label.iter().all(is_of_line)
+        }
+    }
+}
+
+fn is_of_label(byte: &u8) -> bool {
+    byte.is_ascii_uppercase() || matches!(byte, b' ' | b'0'..=b'9')
 }
 
 /// Whether a key follows its first line, and not more of a sentence that only speaks of one.
@@ -241,12 +305,17 @@ fn is_begun(body: &[u8]) -> bool {
 fn password(text: &[u8], begun: usize) -> Option<Range<usize>> {
     let rest = &text[begun..];
     let rest = &rest[..rest.len().min(MOST_USER)];
-    let ends = |byte: &u8| byte.is_ascii_whitespace() || b"/?#\"'<>\\`{}".contains(byte);
-    let authority = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
+    let length = rest.iter().position(ends_authority);
+    let authority = &rest[..length.unwrap_or(rest.len())];
     let host = authority.iter().rposition(|byte| *byte == b'@')?;
     let colon = authority[..host].iter().position(|byte| *byte == b':')?;
     let is_redacted = authority[colon + 1..host].starts_with(GONE);
     (colon + 1 < host && !is_redacted).then_some(begun + colon + 1..begun + host)
+}
+
+/// Whether the part of an address that may have a password ends here.
+fn ends_authority(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || b"/?#\"'<>\\`{}".contains(byte)
 }
 
 fn position(text: &[u8], part: &[u8]) -> Option<usize> {

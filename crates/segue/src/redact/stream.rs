@@ -1,7 +1,7 @@
 //! Streams: what comes in pieces, such as an artifact that is being written. A secret may lie over the pieces, so the end of
-//! what has come is held back until it can be no part of one.
+//! what has come is held back until it can be no part of one. Where somebody reads along, no more is held back than that.
 
-use super::{Redactor, replaced};
+use super::{Redactor, Span, replaced};
 
 /// What is held back for keys that are known only by their looks.
 const HELD: usize = 4096;
@@ -54,32 +54,40 @@ impl RedactingStream {
         if self.held.len() - self.context < 2 * held {
             return Vec::new();
         }
-        self.give(self.held.len() - held)
+        let spans = self.spans();
+        self.give(self.held.len() - held, spans)
     }
 
     /// The rest.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
-        self.give(self.held.len())
+        let spans = self.spans();
+        self.give(self.held.len(), spans)
     }
 
     /// Whether there was a secret in what has come; ends it.
     pub(super) fn has_found(mut self) -> bool {
-        self.give(self.held.len());
+        let spans = self.spans();
+        self.give(self.held.len(), spans);
         self.has_found
     }
 
-    /// Gives what stands before a place, or before the secret that it lies in.
-    fn give(&mut self, until: usize) -> Vec<u8> {
-        let all = self.held.len();
+    /// Where secrets stand in what was not given on.
+    fn spans(&self) -> Vec<Span> {
         let mut spans = self.redactor.spans(&self.held, self.with_patterns);
         spans.retain(|span| span.end > self.context);
         for span in &mut spans {
             span.start = span.start.max(self.context);
         }
+        spans
+    }
+
+    /// Gives what stands before a place, or before the secret that it lies in.
+    fn give(&mut self, until: usize, mut spans: Vec<Span>) -> Vec<u8> {
+        let all = self.held.len();
         // One that reaches the end of what has come may go on in what comes.
         let is_cut =
-            |span: &&super::Span| span.start < until && until < all && (span.end > until || span.end == all);
+            |span: &&Span| span.start < until && until < all && (span.end > until || span.end == all);
         let cut = spans.iter().find(is_cut).map_or(until, |span| span.start);
         let cut = if all - cut < MOST { cut } else { all };
         spans.retain(|span| span.end <= cut);
@@ -92,4 +100,106 @@ impl RedactingStream {
         self.held.drain(..kept);
         clean
     }
+}
+
+/// The longest word that is kept together.
+const WORD: usize = 64;
+
+/// Redacts text that somebody reads while it is written: whatever can be no part of a secret any more is given at once.
+pub(crate) struct LiveText {
+    stream: RedactingStream,
+    /// Where what has come may begin a known value, and where what looks like a key.
+    known: usize,
+    looks: usize,
+    /// What had to be held back was too much: the rest is never given.
+    is_silent: bool,
+}
+
+impl LiveText {
+    pub(super) fn new(redactor: Redactor) -> Self {
+        Self {
+            stream: RedactingStream::new(redactor, true),
+            known: 0,
+            looks: 0,
+            is_silent: false,
+        }
+    }
+
+    /// Takes a piece; gives what is decided of the text so far and was not given yet.
+    pub(crate) fn push(&mut self, piece: &str) -> String {
+        if !self.stream.redactor.is_on() {
+            return piece.to_owned();
+        }
+        text(self.take(piece.as_bytes()))
+    }
+
+    /// The rest.
+    pub(crate) fn finish(&mut self) -> String {
+        text(self.rest())
+    }
+
+    /// Whether text had to be kept back that is never given.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
+    pub(super) fn take(&mut self, piece: &[u8]) -> Vec<u8> {
+        if self.is_silent {
+            return Vec::new();
+        }
+        self.stream.held.extend_from_slice(piece);
+        if self.stream.held.len() - self.stream.context >= MOST {
+            self.is_silent = true;
+            self.stream.held.clear();
+            return Vec::new();
+        }
+        let until = self.open();
+        let (spans, until) = match until > self.stream.context {
+            true => self.decided(until),
+            false => return Vec::new(),
+        };
+        let before = self.stream.held.len();
+        let clean = self.stream.give(until, spans);
+        let gone = before - self.stream.held.len();
+        self.known = self.known.saturating_sub(gone).max(self.stream.context);
+        self.looks = self.looks.saturating_sub(gone).max(self.stream.context);
+        clean
+    }
+
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        match self.is_silent {
+            true => Vec::new(),
+            false => {
+                let (spans, until) = self.decided(self.stream.held.len());
+                self.stream.give(until, spans)
+            }
+        }
+    }
+
+    /// Where secrets stand in what was not given on, and how much of it, up to a place, is decided.
+    fn decided(&self, until: usize) -> (Vec<Span>, usize) {
+        let stream = &self.stream;
+        stream.redactor.decided(&stream.held, stream.context, until)
+    }
+
+    /// Where the first part begins that may become a secret, in whole words where they are short.
+    fn open(&mut self) -> usize {
+        let (held, context) = (&self.stream.held, self.stream.context);
+        if let Some(inner) = &self.stream.redactor.0 {
+            self.known += inner.known().open(&held[self.known..]);
+        }
+        self.looks = super::pattern::open(held, self.looks);
+        let until = self.known.min(self.looks);
+        let is_word = |at: usize| held.get(at).is_some_and(u8::is_ascii_alphanumeric);
+        let word = held[context..until].iter().rev();
+        let word = word.take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        match is_word(until) && word < WORD {
+            true => until - word,
+            false => until,
+        }
+    }
+}
+
+fn text(clean: Vec<u8>) -> String {
+    super::lossless(clean)
 }

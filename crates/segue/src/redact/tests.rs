@@ -4,7 +4,7 @@ use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_assert
 use serde_json::json;
 
 use super::needle::{self, Needle};
-use super::{RedactingStream, Redactor, SHORTEST};
+use super::{LiveText, RedactingStream, Redactor, SHORTEST};
 use crate::secret::Secret;
 
 fn knows(secret: &str) -> Redactor {
@@ -60,6 +60,20 @@ fn in_pieces(mut stream: RedactingStream, text: &[u8], lengths: &[usize]) -> Vec
     clean
 }
 
+fn read_along(mut live: LiveText, text: &[u8], lengths: &[usize]) -> Vec<u8> {
+    let (mut clean, mut rest) = (Vec::new(), text);
+    for length in lengths.iter().cycle() {
+        let (piece, after) = rest.split_at((*length).min(rest.len()));
+        clean.extend(live.take(piece));
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    clean.extend(live.rest());
+    clean
+}
+
 proptest! {
     #[test]
     fn a_secret_is_found_in_every_form_wherever_it_stands(
@@ -108,7 +122,7 @@ proptest! {
         let secrets = super::fold::folded(secret.as_bytes());
         let is_in_it = |text: &Vec<u8>| forms(&secret).iter().chain(&secrets).any(|form| has(text, form));
         let texts = super::fold::folded(text.as_bytes());
-        if !texts.iter().any(is_in_it) && super::pattern::find(text.as_bytes()).is_empty() {
+        if !texts.iter().any(is_in_it) && super::pattern::find(text.as_bytes(), 0).is_empty() {
             let clean = knows(&secret).text(&text).into_owned();
             prop_assert_eq!(clean, text);
         }
@@ -152,6 +166,60 @@ proptest! {
         );
         prop_assert!(!has(&pieces, secret.as_bytes()));
     }
+}
+
+proptest! {
+    // What is given cannot be taken back: if all of it is what the whole gives, so was each part.
+    #[test]
+    fn text_that_is_read_along_is_what_the_whole_gives(
+        secret in secret(),
+        which in 0..64usize,
+        around in prop::collection::vec("[ -~\n]{0,60}|(sk-[a-z0-9]{5,30}|Bearer [a-z0-9.]{5,30}|https?://[a-z:@]{0,20}| ){0,4}", 2..5),
+        key in prop::option::of("-----BEGIN (RSA )?PRIVATE KEY-----[A-Za-z0-9\n]{0,60}(-----END RSA|\"[a-z ]{0,9})?"),
+        lengths in prop::collection::vec(1..12usize, 1..6),
+    ) {
+        let forms = forms(&secret);
+        let form = String::from_utf8_lossy(&forms[which % forms.len()]).into_owned();
+        let text = around.join(&form) + &key.unwrap_or_default();
+        let redactor = knows(&secret);
+        let live = read_along(redactor.live(), text.as_bytes(), &lengths);
+        let spans = redactor.spans(text.as_bytes(), true);
+        prop_assert_eq!(
+            String::from_utf8_lossy(&live).into_owned(),
+            String::from_utf8_lossy(&super::replaced(text.as_bytes(), &spans)).into_owned()
+        );
+    }
+}
+
+#[test]
+fn what_tells_of_a_key_is_given_together_with_it() {
+    let redactor = Redactor::new();
+    for text in [
+        "http://Bearer 0...aa-----BEGIN PRIVATE KEY-----",
+        "sk-00a0aaa0Bearer .aa0aaaaa0aaa0.a and more",
+        "see postgres://ann:sk-12345678901234567890abc@host/x",
+    ] {
+        let live = read_along(redactor.live(), text.as_bytes(), &[1]);
+        assert_eq!(String::from_utf8_lossy(&live), redactor.text(text), "{text}");
+    }
+}
+
+#[test]
+fn no_more_is_held_back_than_may_be_a_secret() {
+    let mut live = knows("correct horse").live();
+    let mut said = |piece: &str| live.push(piece);
+    assert_eq!(said("Hello wor"), "Hello ");
+    assert_eq!(said("ld, it is corr"), "world, it is ");
+    assert_eq!(said("ect ho"), "");
+    assert_eq!(said("rse, and sk-"), "[redacted HOUSE], and ");
+    assert_eq!(said("abcdefgh0123456789xyz"), "");
+    assert_eq!(said("AB. See https://example.org"), "[redacted key]. See https");
+    assert_eq!(said("/a. A corr"), "://example.org/a. A ");
+    assert_eq!(said("idor. A hors"), "corridor. A ");
+    assert_eq!(live.finish(), "hors");
+    // With nobody's values and nothing that looks like a key all of it goes on as it comes.
+    assert_eq!(Redactor::new().live().push("Hello all"), "Hello all");
+    assert_eq!(Redactor::none().live().push("sk-"), "sk-");
 }
 
 #[test]
