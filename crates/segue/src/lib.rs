@@ -73,7 +73,7 @@ pub use budget::{Budget, OnExceed};
 pub use clock::{Time, millis, mins, secs};
 pub use error::{Cause, Error, ErrorKind, FailedStep, Failure, Limit, PlanError, Result, Spent, StepError};
 pub use id::{ArtifactId, BadId, CallId, CountingIds, Ids, QuestionId, RandomIds, RunId};
-pub use log::{Event, EventKind, Events, RunLog};
+pub use log::{Delta, Event, EventKind, Events, Heard, Live, RunLog};
 pub use model::{Extractive, Model, Models, Rule, Sampled, Scripted};
 pub use money::{Cost, Nanousd, cents, usd};
 pub use pattern::{Arrangement, Pattern, Strategy, Turn};
@@ -90,8 +90,8 @@ pub use run::{
     Retrying,
 };
 pub use runner::{
-    CallBudget, DocumentValue, Done, Launch, Outcome, Recovered, Rerun, RerunPreview, RunHandle, Runner,
-    RunnerBuilder, Start, Workspace,
+    CallBudget, DocumentValue, Done, Launch, Listen, Outcome, Recovered, Rerun, RerunPreview, RunHandle,
+    Runner, RunnerBuilder, Start, Workspace,
 };
 pub use secret::Secret;
 pub use segue_macros::{Route, tool};

@@ -3,8 +3,10 @@
 //! A run writes compact records; whoever reads gets [`Event`]s in one vocabulary, live and replayed alike. Nothing here
 //! knows how a run works, and no view is made here.
 
+mod audience;
 pub mod event;
 mod events;
+mod live;
 mod memory;
 mod record;
 mod records;
@@ -12,9 +14,12 @@ mod reuse;
 pub(crate) mod stored;
 mod unit;
 
+pub use audience::Delta;
+pub(crate) use audience::{Audience, Listening, Telling};
 pub use event::{CallKind, ChosenModel, Event, EventKind, Resolution, Reused};
 pub use events::Events;
 pub(crate) use events::unreadable;
+pub use live::{Heard, Live};
 pub use memory::RunLog;
 pub(crate) use memory::expand;
 pub(crate) use record::{Begun, KeptCall, More, Record, ScopeInfo, Site, What};

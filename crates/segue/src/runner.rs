@@ -25,6 +25,7 @@ mod drift;
 mod handle;
 mod keyed;
 mod launch;
+mod listen;
 mod people;
 mod prepare;
 mod read;
@@ -40,6 +41,7 @@ mod workspace;
 use desk::{Desk, DeskSettings};
 pub use done::Done;
 pub use handle::{Outcome, RunHandle};
+pub use listen::Listen;
 pub(crate) use read::log_of;
 pub use recover::Recovered;
 pub use rerun::{Rerun, RerunPreview};
@@ -126,6 +128,13 @@ impl Runner {
     /// Kind `usage` for a key that cannot be one, or without a store.
     pub fn workspace<In, Out>(&self, pipeline: &Pipeline<In, Out>, key: &str) -> Result<Workspace, Error> {
         Workspace::new(self.desk()?.clone(), pipeline.inner.clone(), key)
+    }
+
+    /// Listens to models from now on, for a run that is started or goes on after that: none of its pieces is missed.
+    /// Where that does not matter, [`RunHandle::live`] is shorter.
+    #[must_use]
+    pub fn listen(&self) -> Listen {
+        Listen(self.env.audience.listen())
     }
 
     /// A run of the store, whichever process works on it, its output as JSON.

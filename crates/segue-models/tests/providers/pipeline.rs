@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use segue::plan::ModelSettings;
 use segue::price::{Price, PriceBook};
 use segue::{
-    Agent, Backoff, Done, Error, IntoStep, Model, Models, Out, Pipeline, Result, RetryLayer, Runner,
+    Agent, Backoff, Done, Error, Heard, IntoStep, Model, Models, Out, Pipeline, Result, RetryLayer, Runner,
     Settings, StepStatus, ToolCx, tool, usd,
 };
 use segue_models::{Api, Limited, Limiter, Limits};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::say::{Said, events, pieces, text};
-use crate::server::{Server, Turn};
+use crate::server::{Act, Server, Turn};
 
 /// What the pipeline gives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -194,4 +194,41 @@ async fn a_setting_that_a_model_has_no_place_for_is_noted_in_the_run_once() {
         notes[0].contains("`openai/m-1`: `seed` is left out: OpenAI's responses have none"),
         "{notes:?}"
     );
+}
+
+#[tokio::test]
+async fn what_a_provider_writes_is_heard_before_it_is_over() {
+    for api in Api::ALL {
+        let said = pieces(api, &events(api, &text("Dear Ada, hello.")));
+        let first = said.iter().position(|piece| piece.contains("Dear"));
+        let first = first.expect("it begins with that");
+        // It says half of it, and then nothing more.
+        let server = Server::new([Turn::cut(api, &said[..=first]).then(Act::Stall)]);
+        let models = Models::offline().with("m", server.model(api));
+        let runner = Runner::builder().models(models).build().expect("it is right");
+        let writer = Agent::<String>::new("writer").model("m");
+        let letter = Pipeline::define("letter", |p, task: Out<String>| {
+            p.step("write", writer.as_step(|task: String| task), task)
+        })
+        .expect("one step is a pipeline");
+        let listen = runner.listen();
+        let run = runner
+            .start(&letter, "Write.".to_owned())
+            .await
+            .expect("it starts");
+        let mut live = listen.follow(&run);
+        let delta = loop {
+            match live.next().await {
+                Some(Heard::Delta(delta)) => break delta,
+                Some(Heard::Event(event)) => assert!(!event.is_terminal(), "{api}: {event:?}"),
+                None => panic!("{api}: nothing was heard"),
+            }
+        };
+        assert_eq!(
+            (delta.text.as_str(), delta.step.as_str()),
+            ("Dear Ada", "write"),
+            "{api}"
+        );
+        run.cancel("test", None).await.expect("it can be cancelled");
+    }
 }

@@ -10,12 +10,12 @@ use crate::model::{Answered, Chosen, Request, Response};
 use crate::plan::hash_of;
 use crate::price::Priced;
 
-mod first;
 mod gate;
 mod held;
+mod pieces;
 mod reserve;
 
-use first::FirstPiece;
+use pieces::Pieces;
 use reserve::Wish;
 
 /// Makes one call for an agent, at a position of the step.
@@ -82,9 +82,9 @@ pub(super) async fn call(
     });
     cx.written().await;
     crate::fail::point("K4");
-    let first_piece = FirstPiece::default();
-    request.listener = first_piece.listener();
-    let mut flight = reserved.sent(priced, &request, first_piece);
+    let pieces = Pieces::of(state, id);
+    request.listener = pieces.listener();
+    let mut flight = reserved.sent(priced, &request, pieces);
     let Answered { mut result, recorded } = model.model.answered(&request).await;
     // Before anybody sees it: a key that comes back in an answer or an error goes no further.
     state.run.env.redactor.answer(&mut result);

@@ -249,7 +249,7 @@ impl Cx {
         self.state.run.call.trigger()
     }
 
-    pub(crate) fn state(&self) -> &AttemptState {
+    pub(crate) fn state(&self) -> &Arc<AttemptState> {
         &self.state
     }
 

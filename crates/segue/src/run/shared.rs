@@ -20,7 +20,7 @@ use crate::error::Failure;
 use crate::id::{Ids, RandomIds, RunId};
 use crate::lazily::Lazily;
 use crate::log::Unit;
-use crate::log::{Reuse, RunLog};
+use crate::log::{Audience, Reuse, RunLog};
 use crate::model::Models;
 use crate::pipeline::DefinedAgent;
 use crate::plan::PlannedAgent;
@@ -79,6 +79,8 @@ pub(crate) struct Environment {
     pub(crate) redactor: Redactor,
     /// Whether the operator has stopped all new calls: set by what the store tells.
     pub(crate) halted: watch::Sender<bool>,
+    /// Who hears answers while they are written.
+    pub(crate) audience: Arc<Audience>,
     /// What a test makes go wrong.
     pub(crate) watch: Option<Arc<Watch>>,
     clock: Clock,
@@ -100,6 +102,7 @@ impl Environment {
             shelf: Shelf::default(),
             redactor: Redactor::none(),
             halted: watch::Sender::new(false),
+            audience: Arc::default(),
             watch: None,
             clock: Clock::start(clock::wall()),
             apart: false,

@@ -14,7 +14,7 @@ use crate::budget::limit::BudgetState;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::id::{QuestionId, RunId};
-use crate::log::{Events, RunLog};
+use crate::log::{Audience, Events, Live, RunLog};
 use crate::question::Question;
 use crate::run::lock;
 use crate::store::StoreErrorKind;
@@ -102,6 +102,26 @@ impl<Out> RunHandle<Out> {
         match &self.desk {
             Some(desk) => Events::of_store(desk.store().clone(), self.id, desk.changed().clone()),
             None => self.log().follow(),
+        }
+    }
+
+    /// The same events, with pieces of answers while models write them in this process, as far as those come from now on:
+    /// see [`Live`]. Whoever wants the very first as well listens before the run starts, with
+    /// [`Runner::listen`](crate::Runner::listen).
+    #[must_use]
+    pub fn live(&self) -> Live {
+        match self.audience() {
+            Some(audience) => Live::of(self.id, self.events(), &audience),
+            None => Live::of(self.id, self.events(), &Arc::default()),
+        }
+    }
+
+    /// Who hears what is written here.
+    fn audience(&self) -> Option<Arc<Audience>> {
+        match (&self.desk, &*lock(&self.known)) {
+            (Some(desk), _) => Some(desk.env.audience.clone()),
+            (None, Known::Session(session)) => Some(session.shared.env.audience.clone()),
+            (None, Known::Log(_)) => None,
         }
     }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod approvals;
 mod completion;
+mod deltas;
 mod gates;
 mod hosted;
 mod models;

@@ -4,8 +4,8 @@
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::first::FirstPiece;
 use super::never_sent;
+use super::pieces::Pieces;
 use crate::clock;
 use crate::error::{ErrorKind, Failure, Spent};
 use crate::id::CallId;
@@ -63,7 +63,7 @@ impl<'a> Reserved<'a> {
     }
 
     /// It is sent now.
-    pub(super) fn sent<'b>(mut self, priced: Priced, request: &'b Request, first: FirstPiece) -> Flight<'b>
+    pub(super) fn sent<'b>(mut self, priced: Priced, request: &'b Request, pieces: Pieces) -> Flight<'b>
     where
         'a: 'b,
     {
@@ -76,7 +76,7 @@ impl<'a> Reserved<'a> {
             began: clock::now(),
             priced,
             request,
-            first,
+            pieces,
         }
     }
 }
@@ -99,7 +99,7 @@ pub(super) struct Flight<'a> {
     began: Instant,
     priced: Priced,
     request: &'a Request,
-    first: FirstPiece,
+    pieces: Pieces,
 }
 
 impl Flight<'_> {
@@ -117,6 +117,8 @@ impl Flight<'_> {
         let Some(held) = self.held.take() else {
             return;
         };
+        // Before its end is told.
+        self.pieces.over(result);
         let (mut usage, estimated) = match result {
             Ok(response) => self.usage(response),
             // A failed call is counted with what was sent, unless it never got there.
@@ -151,7 +153,7 @@ impl Flight<'_> {
                 finish_reason: Some(response.finish.to_string()),
                 response: json!({"text": response.text, "tool_calls": response.tool_calls}),
                 estimated,
-                first_token_ms: self.first.after_ms(),
+                first_token_ms: self.pieces.first_after_ms(),
             },
             Err(failure) => EventKind::CallFailed {
                 call: self.id,

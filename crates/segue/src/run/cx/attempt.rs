@@ -74,6 +74,10 @@ impl AttemptState {
         self.run.log.path(self.unit)
     }
 
+    pub(in crate::run) fn now(&self) -> crate::clock::Time {
+        self.run.log.clock().time()
+    }
+
     /// Adds what a call spent.
     pub(in crate::run) fn add(&self, spent: &Spent) {
         if !spent.is_zero() {
