@@ -16,17 +16,19 @@ use crate::fault::{Code, Fault, Faults, quote};
 use crate::file::scalar::show_duration;
 use crate::file::suggest::Nearest;
 use crate::pipeline::Pipeline;
-use crate::plan::{Complete, Input, OnFailure, Plan, PlannedPattern, RunSettings, StartMode};
+use crate::plan::{Input, OnFailure, Plan, PlannedPattern, RunSettings, StartMode};
 use crate::registry::Registry;
 use crate::schema::Schema;
 use crate::settings::Settings;
 
 mod arrangement;
 mod expand;
+mod guest;
 
 pub(crate) use arrangement::BUILT_IN;
 pub use arrangement::{Arrangement, Strategy, Turn};
 pub(crate) use expand::{Cast, expand};
+use guest::Guest;
 
 /// The input of a pattern: what all its agents are asked.
 pub(crate) const PROMPT: &str = "prompt";
@@ -59,11 +61,12 @@ pub(crate) const MAX_CONCURRENCY: u32 = 20;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Pattern {
     name: String,
     strategy: String,
     agents: Vec<String>,
+    guests: Vec<Guest>,
     description: Option<String>,
     timeout: Duration,
     retries: Option<u32>,
@@ -99,6 +102,7 @@ impl Pattern {
             name: name.into(),
             strategy: strategy.into(),
             agents: agents.into_iter().map(Into::into).collect(),
+            guests: Vec::new(),
             description: None,
             timeout: TIMEOUT,
             retries: None,
@@ -111,6 +115,37 @@ impl Pattern {
     #[must_use]
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.description = Some(text.into());
+        self
+    }
+
+    /// Knows an agent of a pipeline by this name, beside those that are registered: with the settings, retry policies and
+    /// limits of tools that hold for it there, and the agents that it may ask. All of it becomes a part of the plan. The
+    /// agent's instructions can read no input of its pipeline that has no default.
+    ///
+    /// ```
+    /// use segue::{Pattern, Registry};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let text = "
+    /// version: 1
+    /// name: letters
+    /// agents: { writer: { model: local/extractive, instructions: Summarize. } }
+    /// steps: { write: { agent: writer, prompt: Go. } }
+    /// ";
+    /// let registry = Registry::new();
+    /// let letters = segue::file::load_text(text, "letters.yaml", &registry)?.plan;
+    /// let twice = Pattern::sequential("twice", ["author", "author"]).agent("author", &letters, "writer");
+    /// assert_eq!(twice.plan(&registry)?.steps.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn agent(mut self, name: impl Into<String>, of: &Arc<Plan>, agent: impl Into<String>) -> Self {
+        self.guests.push(Guest {
+            name: name.into(),
+            plan: of.clone(),
+            agent: agent.into(),
+        });
         self
     }
 
@@ -186,6 +221,7 @@ impl Pattern {
     }
 
     fn expanded(&self, registry: &Registry, faults: &mut Faults) -> Plan {
+        let brought = guest::bring(&self.guests, faults);
         self.check(registry, faults);
         let arrangement = match arrangement(&self.strategy, self.agents.len(), |name| {
             registry.strategy_of(name)
@@ -199,7 +235,8 @@ impl Pattern {
             _ => Arrangement::new(),
         };
         let answer = |agent: &str| {
-            let agent = registry.agent_of(agent)?.planned();
+            let guest = brought.agents.get(agent).cloned();
+            let agent = guest.or_else(|| Some(registry.agent_of(agent)?.planned()))?;
             Some(agent.output.clone().unwrap_or_else(Schema::string))
         };
         let cast = Cast {
@@ -207,16 +244,21 @@ impl Pattern {
             prompt: "{{ inputs.prompt }}",
             retries: self.retries,
             answer: &answer,
-            complete: &|_| Complete::default(),
+            complete: &|agent| {
+                let guest = brought.agents.get(agent);
+                guest.map(|guest| guest.complete.clone()).unwrap_or_default()
+            },
         };
         let expanded = expand(&arrangement, &cast);
+        let mut inputs = IndexMap::from([(PROMPT.to_owned(), Schema::string())]);
+        inputs.extend(brought.inputs);
         let plan = Plan {
             version: 1,
             name: self.name.clone(),
             title: None,
             description: self.description.clone(),
             labels: IndexMap::new(),
-            input: Input::Named(IndexMap::from([(PROMPT.to_owned(), Schema::string())])),
+            input: Input::Named(inputs),
             key: None,
             start: StartMode::Auto,
             steps: expanded.steps,
@@ -228,10 +270,10 @@ impl Pattern {
                 ..RunSettings::default()
             },
             defaults: Settings::default(),
-            policies: IndexMap::new(),
-            models: IndexMap::new(),
-            agents: IndexMap::new(),
-            tools: IndexMap::new(),
+            policies: brought.policies,
+            models: brought.models,
+            agents: brought.agents,
+            tools: brought.tools,
             artifacts: Vec::new(),
             on_failure: None,
             pattern: Some(PlannedPattern {
@@ -251,7 +293,8 @@ impl Pattern {
         }
         let mut seen = HashSet::new();
         for agent in self.agents.iter().filter(|agent| seen.insert(*agent)) {
-            if registry.agent_of(agent).is_none() {
+            let is_guest = self.guests.iter().any(|guest| guest.name == *agent);
+            if !is_guest && registry.agent_of(agent).is_none() {
                 let message = format!("pattern {name}: agent {} does not exist", quote(agent));
                 let nearest = Nearest::of(agent, registry.agent_names(), "agents");
                 faults.push(nearest.advise(Fault::new(Code::UnknownAgent, message)));

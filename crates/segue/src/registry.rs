@@ -230,6 +230,11 @@ impl Registry {
         self.agents.get(name)
     }
 
+    /// The names of all strategies, those that are always there first.
+    pub fn strategies(&self) -> impl Iterator<Item = &str> {
+        BUILT_IN.into_iter().chain(self.strategy_names())
+    }
+
     pub(crate) fn strategy_names(&self) -> impl Iterator<Item = &str> + Clone {
         self.strategies.keys().map(String::as_str)
     }

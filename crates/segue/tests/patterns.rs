@@ -532,3 +532,68 @@ async fn decisions_of_a_strategy_and_what_they_leave_out() {
         assert_eq!(done.output, output, "{strategy}");
     }
 }
+
+fn plan_of(text: &str) -> Arc<segue::Plan> {
+    let text = format!("version: 1\n{text}\nsteps: {{ s: {{ agent: a, prompt: Go. }} }}\n");
+    let loaded = load_text(&text, "test.yaml", &Registry::new());
+    loaded.unwrap_or_else(|rejected| panic!("{rejected}")).plan
+}
+
+#[tokio::test(start_paused = true)]
+async fn agents_of_pipelines_bring_all_that_holds_for_them() {
+    let first = plan_of(
+        "name: one\ninputs: { tone: { type: string, default: dry } }\ndefaults: { retries: 2, timeout: 7s }\n\
+         models: { m: openai/test }\ntools: { segue.save_artifact: { max_calls: 1 } }\n\
+         agents:\n  a: { model: m, instructions: 'I am a, {{ inputs.tone }}.', tools: ['agent:b'] }\n\
+         \x20 b: { model: m, instructions: I am b., timeout: 9s }",
+    );
+    let second = plan_of(
+        "name: two\nretries: { default: { max_attempts: 5, delay: 1s } }\nmodels: { m: openai/other }\n\
+         agents: { a: { model: m, instructions: I am another. } }",
+    );
+    let pattern = Pattern::sequential("all", ["a", "b", "x"])
+        .agent("a", &first, "a")
+        .agent("b", &second, "a");
+    let plan = pattern.plan(&registry()).expect("it is right");
+    let settings = |step| {
+        let settings = plan.resolve(step, None);
+        (settings.retry.max_attempts, settings.timeout)
+    };
+    assert_eq!(
+        [settings(0), settings(1), settings(2)],
+        [(3, Some(secs(7))), (5, None), (1, None)]
+    );
+    let agents: Vec<&str> = plan.agents.keys().map(String::as_str).collect();
+    assert_eq!(
+        agents,
+        ["a", "b", "b_2"],
+        "the one that may be asked is another `b`"
+    );
+    assert_eq!(plan.agents["a"].tools[0].name, "agent:b_2");
+    assert_eq!(plan.agents["b_2"].instructions, "I am b.");
+    let aliases = |agent: &str| plan.agents[agent].alias.as_deref();
+    assert_eq!(
+        [aliases("a"), aliases("b"), aliases("b_2")],
+        [Some("m"), None, Some("m")]
+    );
+    assert_eq!(plan.tools["segue.save_artifact"].max_calls, Some(1));
+
+    // The plan alone is enough, and what has a default is not asked for.
+    let script = Scripted::new()
+        .rule(Rule::reply("said by b").agent("b"))
+        .rule(Rule::reply("said"));
+    let other = script.clone();
+    let models = Models::offline()
+        .with("openai/test", script.clone())
+        .with("openai/other", other);
+    let alone = Pattern::sequential("two", ["a", "b"])
+        .agent("a", &first, "a")
+        .agent("b", &second, "a");
+    let alone = alone.plan(&Registry::new()).expect("it is right");
+    let stored = serde_json::from_value(serde_json::to_value(&*alone).expect("it is JSON"));
+    let stored = Arc::new(stored.expect("it can be read"));
+    let pipeline = Pipeline::from_plan(&stored, &Registry::new()).expect("it needs nothing");
+    let done = pipeline.run(json!({"prompt": "Well?"})).models(models).await;
+    assert_eq!(done.expect("it runs").output, "said by b");
+    assert_eq!(script.requests()[0].messages[0].text, "I am a, dry.");
+}

@@ -6,6 +6,12 @@ pub(super) const PATTERNS: &[Row] = &[
     ("Registry", "strategy", "patterns", "a_strategy_of_the_program"),
     (
         "Pattern",
+        "agent",
+        "patterns",
+        "agents_of_pipelines_bring_all_that_holds_for_them",
+    ),
+    (
+        "Pattern",
         "description",
         "patterns",
         "each_setter_of_a_pattern_has_its_effect",
