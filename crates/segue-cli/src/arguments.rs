@@ -219,20 +219,23 @@ pub(crate) struct PlanArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) start: StartArgs,
+    #[command(flatten)]
+    pub(crate) marks: MarkArgs,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
+    #[command(flatten)]
+    pub(crate) part: PartArgs,
+}
+
+/// What stays with a run.
+#[derive(Debug, Default, Args)]
+pub(crate) struct MarkArgs {
     /// A label for filters; may be given more than once
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(crate) labels: Vec<String>,
     /// A note that stays with the run
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
-    /// What to write to stdout: the output of the run, or each of its events as one line of JSON
-    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
-    pub(crate) output: Form,
-    /// Never ask at the terminal
-    #[arg(long)]
-    pub(crate) no_input: bool,
-    #[command(flatten)]
-    pub(crate) part: PartArgs,
     /// The key of the request: the same key with the same inputs is the same run
     #[arg(long, value_name = "KEY")]
     pub(crate) request_key: Option<String>,
@@ -261,12 +264,8 @@ pub(crate) struct ResumeArgs {
     /// Wait until the lease of an owner that says nothing is over, and take the run
     #[arg(long)]
     pub(crate) take_over: bool,
-    /// What to write to stdout: the output of the run, or each further event as one line of JSON
-    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
-    pub(crate) output: Form,
-    /// Never ask at the terminal
-    #[arg(long)]
-    pub(crate) no_input: bool,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
 }
 
 /// Arguments of `answer`.
@@ -287,12 +286,8 @@ pub(crate) struct AnswerArgs {
     /// What becomes of a call that was interrupted: repeat, skip or fail
     #[arg(long, value_name = "WHAT")]
     pub(crate) decide: Option<String>,
-    /// What to write to stdout: the output of the run, or each further event as one line of JSON
-    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
-    pub(crate) output: Form,
-    /// Never ask at the terminal
-    #[arg(long)]
-    pub(crate) no_input: bool,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
 }
 
 /// Arguments of `approve`.
@@ -313,12 +308,8 @@ pub(crate) struct ApproveArgs {
     /// Only if this is the hash of the arguments, or its first 12 digits or more
     #[arg(long, value_name = "HASH")]
     pub(crate) hash: Option<String>,
-    /// What to write to stdout: the output of the run, or each further event as one line of JSON
-    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
-    pub(crate) output: Form,
-    /// Never ask at the terminal
-    #[arg(long)]
-    pub(crate) no_input: bool,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
 }
 
 /// Arguments of `cancel`.
@@ -373,12 +364,8 @@ pub(crate) struct RerunArgs {
     /// Do not ask before what is dear
     #[arg(long)]
     pub(crate) yes: bool,
-    /// What to write to stdout: the output of the run, or each of its events as one line of JSON
-    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
-    pub(crate) output: Form,
-    /// Never ask at the terminal
-    #[arg(long)]
-    pub(crate) no_input: bool,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
 }
 
 /// What runs again; the whole run where nothing is said.
@@ -409,7 +396,21 @@ pub(crate) enum Definition {
     New,
 }
 
-/// What `run` writes to stdout.
+/// How a run is followed.
+#[derive(Debug, Default, Args)]
+pub(crate) struct FollowArgs {
+    /// What to write to stdout: the output of the run, or each of its further events as one line of JSON
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    pub(crate) output: Form,
+    /// Show what models write while they write it; with --output ndjson as lines of type `call.delta`
+    #[arg(long)]
+    pub(crate) deltas: bool,
+    /// Never ask at the terminal
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+/// What is written to stdout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
     /// The output of the run
@@ -428,6 +429,13 @@ pub(crate) struct StartArgs {
     /// An input: k=v, k=@FILE, k=@- for stdin, @FILE.json or - for an object of them; `@@` begins a literal `@`
     #[arg(long = "input", short = 'i', value_name = "INPUT", action = ArgAction::Append)]
     pub(crate) inputs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
+}
+
+/// With which models a run is made, and within which limits.
+#[derive(Debug, Default, Args)]
+pub(crate) struct TermsArgs {
     /// The model of all agents, or of one alias or agent
     #[arg(long = "model", short = 'm', value_name = "MODEL|ALIAS=MODEL")]
     pub(crate) models: Vec<String>,

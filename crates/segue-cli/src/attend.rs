@@ -1,9 +1,10 @@
 //! Attending: a run that this program started or goes on with is followed until it rests, and written out.
 
 use segue::view::RunRecord;
-use segue::{Budget, ErrorKind, RunHandle, RunStatus, RunView};
+use segue::{Budget, ErrorKind, Listen, RunHandle, RunStatus, RunView};
 use serde_json::Value as Json;
 
+use crate::arguments::{FollowArgs, Form};
 use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::follow::{Followed, Following};
@@ -12,14 +13,17 @@ use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::Place;
 use crate::retain;
+use crate::verb::run::is_somebody_there;
 
 /// How a run is attended.
-#[derive(Debug, Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Attend {
     /// Whether a person may be asked.
     pub(crate) may_ask: bool,
     /// Whether stdout gets events instead of the output.
     pub(crate) events: bool,
+    /// Who has heard what models write since before the run was there, where that is shown.
+    pub(crate) deltas: Option<Listen>,
     /// The run's total.
     pub(crate) total: Option<Budget>,
     /// Whether what has happened so far is history: known, and not shown.
@@ -29,6 +33,16 @@ pub(crate) struct Attend {
 }
 
 impl Attend {
+    /// As flags say. Models are listened to from here on.
+    pub(crate) fn as_said(follow: &FollowArgs, desk: &Desk) -> Self {
+        Self {
+            may_ask: !follow.no_input && is_somebody_there(),
+            events: follow.output == Form::Ndjson,
+            deltas: follow.deltas.then(|| desk.runner.listen()),
+            ..Self::default()
+        }
+    }
+
     /// Follows a run until it rests; meanwhile this process takes up what others have left, and it does not leave that
     /// before it rests too. Writes what the run came to.
     ///
@@ -103,6 +117,7 @@ impl Attend {
             },
             screen: program.screen,
             events: self.events.then_some(&mut program.output),
+            deltas: self.deltas,
             may_ask: self.may_ask,
             is_waiting: self.from_here,
             from: if self.from_here {

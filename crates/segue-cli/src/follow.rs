@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use segue::log::Events;
-use segue::{Budget, Event, EventKind, Plan, RunHandle, RunStatus, RunView};
+use segue::{
+    Budget, Event, EventKind, Events, Heard, Listen, Live as Told, Plan, RunHandle, RunStatus, RunView,
+};
 use serde_json::Value as Json;
 
 use crate::clock;
@@ -16,6 +17,7 @@ use crate::output::Output;
 use crate::signals::Signals;
 use crate::terminal::ask::{self, Keyboard};
 use crate::terminal::live::Live;
+use crate::terminal::writing::Writing;
 use crate::terminal::{Screen, lines, report, tree};
 
 /// Time between two frames: smooth to the eye, and nothing beside the work of a run.
@@ -33,6 +35,8 @@ pub(crate) struct Following<'a> {
     pub(crate) screen: Screen,
     /// Where each event goes, one line each.
     pub(crate) events: Option<&'a mut Output>,
+    /// Who has heard what models write, where that is shown too.
+    pub(crate) deltas: Option<Listen>,
     /// Whether a person is there who can be asked.
     pub(crate) may_ask: bool,
     /// Events up to this one are history: known, and not shown.
@@ -67,20 +71,24 @@ impl Following<'_> {
     /// When the process cannot listen for signals.
     pub(crate) async fn follow(mut self) -> std::io::Result<Followed> {
         let mut view = RunView::new(self.plan.clone());
-        let mut events = self.run.events();
+        let mut stream = match self.deltas.take() {
+            Some(listen) => Stream::Live(Box::new(listen.follow(&self.run))),
+            None => Stream::Events(self.run.events()),
+        };
         let mut signals = Signals::listen()?;
         let mut interrupted = false;
         let mut keys = Keyboard::default();
         let mut picture = Picture {
             live: self.screen.is_live().then(Live::default),
             tick: 0,
+            writing: Writing::default(),
         };
         let mut frames = tokio::time::interval(FRAME);
         let mut waits = false;
         // A run that has waited once may have been answered long ago.
         let history = self.run.view().last_seq();
         if self.from > 0 {
-            self.open(&mut view, &mut events).await;
+            self.open(&mut view, &mut stream).await;
             waits = self.is_waiting && view.status() == RunStatus::Waiting;
         }
         loop {
@@ -91,7 +99,7 @@ impl Following<'_> {
                 }
                 picture.leave();
                 match self
-                    .ask(&mut view, &mut events, &mut signals, &mut keys, &mut picture)
+                    .ask(&mut view, &mut stream, &mut signals, &mut keys, &mut picture)
                     .await
                 {
                     Asked::Answered => {}
@@ -103,9 +111,10 @@ impl Following<'_> {
                 }
             }
             tokio::select! {
-                event = events.next() => {
-                    let Some(event) = event else { break };
-                    self.take(&event, &mut view, &mut picture);
+                heard = stream.next() => {
+                    let Some(heard) = heard else { break };
+                    self.take(&heard, &mut view, &mut picture);
+                    let Heard::Event(event) = heard else { continue };
                     waits = match event.seq == history {
                         true => view.status() == RunStatus::Waiting,
                         false => event.seq > history && matches!(event.kind, EventKind::RunWaiting { .. }),
@@ -122,6 +131,8 @@ impl Following<'_> {
                 _ = frames.tick(), if picture.live.is_some() => picture.draw(&view, self.screen),
             }
         }
+        picture.writing.end();
+        self.write(&mut picture);
         picture.draw(&view, self.screen);
         picture.leave();
         let exit = Exit::of_run(&view);
@@ -133,8 +144,38 @@ impl Following<'_> {
         })
     }
 
+    /// Takes what was heard and shows it.
+    fn take(&mut self, heard: &Heard, view: &mut RunView, picture: &mut Picture) {
+        match heard {
+            Heard::Event(event) => {
+                picture.writing.happened(&event.kind);
+                // What was written before comes before.
+                self.write(picture);
+                self.happened(event, view, picture);
+            }
+            Heard::Delta(delta) => match &mut self.events {
+                Some(events) => events.line(delta),
+                None => {
+                    picture
+                        .writing
+                        .hear(delta, Screen::size().map(|(_, columns)| columns));
+                    self.write(picture);
+                }
+            },
+        }
+    }
+
+    /// Prints lines of models that are full; a live tree has them above itself when it is drawn.
+    fn write(&self, picture: &mut Picture) {
+        if picture.live.is_none() {
+            for line in picture.writing.take(self.screen.style()) {
+                self.screen.line(&line);
+            }
+        }
+    }
+
     /// Takes an event into the view and shows it.
-    fn take(&mut self, event: &Event, view: &mut RunView, picture: &mut Picture) {
+    fn happened(&mut self, event: &Event, view: &mut RunView, picture: &mut Picture) {
         view.apply(event);
         if event.seq <= self.from {
             return;
@@ -161,7 +202,7 @@ impl Following<'_> {
     async fn ask(
         &mut self,
         view: &mut RunView,
-        events: &mut Events,
+        stream: &mut Stream,
         signals: &mut Signals,
         keys: &mut Keyboard,
         picture: &mut Picture,
@@ -177,9 +218,9 @@ impl Following<'_> {
                 loop {
                     tokio::select! {
                         given = &mut answer => break given,
-                        event = events.next() => {
-                            let Some(event) = event else { return Asked::Answered };
-                            self.take(&event, view, picture);
+                        heard = stream.next() => {
+                            let Some(heard) = heard else { return Asked::Answered };
+                            self.take(&heard, view, picture);
                             if view.open_questions().all(|open| open.id != question.id) {
                                 screen.line("");
                                 return Asked::Answered;
@@ -196,10 +237,10 @@ impl Following<'_> {
             }
             // The answer is in the log now; the view learns it from there.
             while view.open_questions().any(|open| open.id == question.id) {
-                let Some(event) = events.next().await else {
+                let Some(heard) = stream.next().await else {
                     return Asked::Answered;
                 };
-                self.take(&event, view, picture);
+                self.take(&heard, view, picture);
             }
         }
         screen.line("");
@@ -207,11 +248,11 @@ impl Following<'_> {
     }
 
     /// What is known already of a run that is followed from the middle.
-    async fn open(&mut self, view: &mut RunView, events: &mut Events) {
-        let mut picture = Picture { live: None, tick: 0 };
+    async fn open(&mut self, view: &mut RunView, stream: &mut Stream) {
+        let mut picture = Picture::default();
         while view.last_seq() < self.from {
-            let Some(event) = events.next().await else { break };
-            self.take(&event, view, &mut picture);
+            let Some(heard) = stream.next().await else { break };
+            self.take(&heard, view, &mut picture);
         }
         let style = self.screen.style();
         self.screen
@@ -270,10 +311,28 @@ impl Following<'_> {
     }
 }
 
-/// The live tree, where there is one.
+/// What a run tells.
+enum Stream {
+    Events(Events),
+    /// With what models write.
+    Live(Box<Told>),
+}
+
+impl Stream {
+    async fn next(&mut self) -> Option<Heard> {
+        match self {
+            Stream::Events(events) => events.next().await.map(Heard::Event),
+            Stream::Live(live) => live.next().await,
+        }
+    }
+}
+
+/// The live tree, where there is one, and what models write.
+#[derive(Default)]
 struct Picture {
     live: Option<Live>,
     tick: usize,
+    writing: Writing,
 }
 
 impl Picture {
@@ -283,13 +342,16 @@ impl Picture {
             return;
         };
         self.tick = self.tick.wrapping_add(1);
+        let style = screen.style();
+        let mut lines = self.writing.open(rows / 3, columns, style);
         let frame = tree::Frame {
             now: clock::now(),
             tick: self.tick,
-            rows,
+            rows: rows - lines.len(),
             columns,
         };
-        live.draw(&tree::draw(view, frame, screen.style()), columns);
+        lines.extend(tree::draw(view, frame, style));
+        live.draw(&self.writing.take(style), &lines, columns);
     }
 
     fn clear(&mut self) {

@@ -12,7 +12,7 @@ use segue::file::suggest::Nearest;
 use segue::{Budget, Launch, Plan};
 use serde_json::{Map, Value as Json};
 
-use crate::arguments::{Exceed, StartArgs};
+use crate::arguments::{Exceed, MarkArgs, StartArgs, TermsArgs};
 use crate::operator::Operator;
 use crate::problem::Problem;
 use crate::{flags, inputs, pipelines};
@@ -50,19 +50,31 @@ impl Start {
         arguments: StartArgs,
         matches: &ArgMatches,
     ) -> Result<Self, Problem> {
-        let plan = loaded.plan;
         let places = matches.indices_of("inputs").into_iter().flatten();
         Ok(Self {
-            models: arguments
-                .models
-                .iter()
-                .map(|text| model(text, &plan))
-                .collect::<Result<_, _>>()?,
-            budget: total(arguments.budget.as_deref(), arguments.on_exceed, &plan)?,
-            timeout: arguments.timeout.as_deref().map(timeout).transpose()?,
-            max_parallel: arguments.max_parallel,
             inputs: places.zip(arguments.inputs).collect(),
-            own: flags::given(matches, &plan),
+            own: flags::given(matches, &loaded.plan),
+            ..Self::of((path, loaded), &arguments.terms)?
+        })
+    }
+
+    /// The same for a pipeline that takes no inputs from flags.
+    ///
+    /// # Errors
+    /// A flag that does not fit the pipeline.
+    pub(crate) fn of(
+        (path, loaded): (PathBuf, segue::file::Loaded),
+        terms: &TermsArgs,
+    ) -> Result<Self, Problem> {
+        let plan = loaded.plan;
+        let models = terms.models.iter().map(|text| model(text, &plan));
+        Ok(Self {
+            models: models.collect::<Result<_, _>>()?,
+            budget: total(terms.budget.as_deref(), terms.on_exceed, &plan)?,
+            timeout: terms.timeout.as_deref().map(timeout).transpose()?,
+            max_parallel: terms.max_parallel,
+            inputs: Vec::new(),
+            own: Vec::new(),
             warnings: loaded.warnings,
             path,
             plan,
@@ -130,6 +142,42 @@ impl Start {
             launch = launch.max_parallel(attempts);
         }
         launch.trigger("cli")
+    }
+}
+
+/// What stays with a run, as flags say.
+pub(crate) struct Marks {
+    labels: Vec<(String, String)>,
+    note: Option<String>,
+    request_key: Option<String>,
+}
+
+impl Marks {
+    /// Reads what flags say.
+    ///
+    /// # Errors
+    /// A label that is none.
+    pub(crate) fn read(marks: &MarkArgs) -> Result<Self, Problem> {
+        let labels = marks.labels.iter().map(|text| label(text));
+        Ok(Self {
+            labels: labels.collect::<Result<_, _>>()?,
+            note: marks.note.clone(),
+            request_key: marks.request_key.clone(),
+        })
+    }
+
+    /// Says it to a run about to start.
+    pub(crate) fn apply(self, mut launch: Launch<Json, Json>) -> Launch<Json, Json> {
+        for (name, value) in self.labels {
+            launch = launch.label(name, value);
+        }
+        if let Some(note) = &self.note {
+            launch = launch.note(note);
+        }
+        if let Some(key) = &self.request_key {
+            launch = launch.request_key(key);
+        }
+        launch
     }
 }
 

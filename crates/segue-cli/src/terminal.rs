@@ -22,6 +22,7 @@ pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod tree;
 pub(crate) mod words;
+pub(crate) mod writing;
 
 use style::Style;
 

@@ -17,15 +17,15 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Replaces what was drawn before.
-    pub(crate) fn draw(&mut self, lines: &[String], columns: usize) {
+    /// Replaces what was drawn before, below lines that stay where they are from now on.
+    pub(crate) fn draw(&mut self, above: &[String], lines: &[String], columns: usize) {
         let mut frame = String::from(BEGIN);
         if !self.is_hidden {
             frame.push_str("\u{1b}[?25l");
             self.is_hidden = true;
         }
         self.rewind(&mut frame, columns);
-        for line in lines {
+        for line in above.iter().chain(lines) {
             frame.push_str("\u{1b}[2K");
             frame.push_str(line);
             frame.push('\n');

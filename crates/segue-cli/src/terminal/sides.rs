@@ -107,7 +107,7 @@ impl Sides {
 }
 
 /// A line in pieces of at most so many cells, broken at blanks where there are some.
-fn wrapped(line: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(line: &str, width: usize) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut piece = String::new();
     let mut cells = 0;

@@ -7,7 +7,7 @@ use segue::store::{SignalKind, Store};
 use segue::{Error, ErrorKind, QuestionId};
 use serde_json::{Value as Json, json};
 
-use crate::arguments::{AnswerArgs, Form};
+use crate::arguments::{AnswerArgs, FollowArgs};
 use crate::attend::Attend;
 use crate::desk::{self, Desk};
 use crate::exit::Exit;
@@ -30,22 +30,10 @@ pub(crate) fn answer(arguments: &AnswerArgs, program: &mut Program) -> Result<Ex
             Some(given) => given,
             None => typed(&question, program).await?,
         };
-        let heard = Heard {
-            may_ask: !arguments.no_input && is_somebody_there(),
-            events: arguments.output == Form::Ndjson,
-        };
-        give(desk, &question, given, heard, program).await
+        give(desk, &question, given, &arguments.follow, program).await
     });
     runtime.shutdown_background();
     exit
-}
-
-/// How a run is followed that goes on with an answer.
-pub(super) struct Heard {
-    /// Whether a person may be asked what it asks next.
-    pub(super) may_ask: bool,
-    /// Whether stdout gets events instead of the output.
-    pub(super) events: bool,
 }
 
 /// Gives an answer to a question, and follows the run.
@@ -56,20 +44,23 @@ pub(super) async fn give(
     desk: Desk,
     question: &Question,
     given: Json,
-    heard: Heard,
+    follow: &FollowArgs,
     program: &mut Program,
 ) -> Result<Exit, Problem> {
     secrets::warn_of("the answer", &given, program.screen);
     let before = desk.runner.attach(question.run).await?;
     let seen = before.view().last_seq();
+    let attend = Attend::as_said(follow, &desk);
     let answered = desk.runner.answer_as(question.id, given, &who(), "cli").await;
-    let desk = goes_on(desk, question, answered, program).await?;
+    let (desk, attend) = goes_on((desk, attend), follow, question, answered, program).await?;
     let run = desk.runner.attach(question.run).await?;
     if program.common.json {
         let answered = desk.store.question(question.id).await.map_err(naming::unread)?;
         let attend = Attend {
+            may_ask: false,
+            events: false,
             from: seen,
-            ..Attend::default()
+            ..attend
         };
         let (exit, record) = attend.quietly(&desk, run, program).await?;
         program.output.object(&json!({
@@ -77,40 +68,38 @@ pub(super) async fn give(
         }));
         return Ok(exit);
     }
-    let attend = Attend {
-        may_ask: heard.may_ask,
-        events: heard.events,
-        from: seen,
-        ..Attend::default()
-    };
+    let attend = Attend { from: seen, ..attend };
     attend.follow(&desk, run, program).await
 }
 
-/// The desk at which a run goes on that was just answered, here or where somebody works on it.
+/// The desk at which a run goes on that was just answered, here or where somebody works on it, and how it is attended.
 ///
 /// # Errors
 /// When the answer was not accepted; when it was, and this process cannot go on with the run: the answer is kept.
 async fn goes_on(
-    desk: Desk,
+    (desk, attend): (Desk, Attend),
+    follow: &FollowArgs,
     question: &Question,
     answered: Result<(), Error>,
     program: &Program,
-) -> Result<Desk, Problem> {
+) -> Result<(Desk, Attend), Problem> {
     let refused = |kind: ErrorKind| matches!(kind, ErrorKind::InvalidInput | ErrorKind::Conflict);
     let is_kept = answered.as_ref().err().is_none_or(|error| !refused(error.kind()));
     let unheard = desk.unheard(question.run).await?;
     let is_it = |kind: &SignalKind| matches!(kind, SignalKind::Answer { question: asked, .. } if *asked == question.id);
     if !is_kept || !unheard.iter().any(is_it) {
         answered?;
-        return Ok(desk);
+        return Ok((desk, attend));
     }
     let kept = |problem: Problem| problem.hint("the answer is kept, and is not asked for again");
     let plan = desk.runner.attach(question.run).await?.view().plan().cloned();
     let desk = desk.knowing(plan.as_deref(), program).await.map_err(kept)?;
+    // It may be another desk by now, and nothing has been said there yet.
+    let attend = Attend::as_said(follow, &desk);
     match desk.take_up(question.run).await {
-        Ok(_) => Ok(desk),
+        Ok(_) => Ok((desk, attend)),
         // Somebody works on it, and hears of the answer there.
-        Err(problem) if problem.failure().kind == ErrorKind::Conflict => Ok(desk),
+        Err(problem) if problem.failure().kind == ErrorKind::Conflict => Ok((desk, attend)),
         Err(problem) => Err(kept(problem)),
     }
 }

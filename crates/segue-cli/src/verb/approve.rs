@@ -4,8 +4,8 @@ use segue::question::{Approval, Question, QuestionKind, QuestionStatus};
 use segue::{ErrorKind, fault};
 use serde_json::{Value as Json, json};
 
-use super::answer::{self, Heard};
-use crate::arguments::{ApproveArgs, Form};
+use super::answer;
+use crate::arguments::ApproveArgs;
 use crate::desk::{self, Desk};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -33,11 +33,7 @@ pub(crate) fn approve(arguments: &ApproveArgs, program: &mut Program) -> Result<
             Some(given) => given,
             None => asked(&question, program).await?,
         };
-        let heard = Heard {
-            may_ask: !arguments.no_input && is_somebody_there(),
-            events: arguments.output == Form::Ndjson,
-        };
-        answer::give(desk, &question, given, heard, program).await
+        answer::give(desk, &question, given, &arguments.follow, program).await
     });
     runtime.shutdown_background();
     exit

@@ -6,7 +6,7 @@ use segue::money::cents;
 use segue::{ErrorKind, Pipeline, Rerun, RerunPreview, RunId};
 use serde_json::Value as Json;
 
-use crate::arguments::{Definition, Form, RerunArgs};
+use crate::arguments::{Definition, RerunArgs};
 use crate::attend::Attend;
 use crate::desk::{self, Desk};
 use crate::exit::Exit;
@@ -74,14 +74,12 @@ pub(crate) fn rerun(arguments: &RerunArgs, program: &mut Program) -> Result<Exit
             return Err(Problem::usage("nothing was run"));
         }
         desk.verify(pipeline.plan()).await?;
-        let run = wish()?.await?;
         let attend = Attend {
-            may_ask: !arguments.no_input && is_somebody_there(),
-            events: arguments.output == Form::Ndjson,
             total: start::total(arguments.budget.as_deref(), None, pipeline.plan())?
                 .unwrap_or(pipeline.plan().run.budget),
-            ..Attend::default()
+            ..Attend::as_said(&arguments.follow, &desk)
         };
+        let run = wish()?.await?;
         attend.follow(&desk, run, program).await
     });
     runtime.shutdown_background();
@@ -252,7 +250,7 @@ fn tell(preview: &RerunPreview, program: &Program) {
 /// Whether somebody at the terminal wants what is dear.
 async fn may_go_on(preview: &RerunPreview, arguments: &RerunArgs, program: &Program) -> bool {
     let is_dear = preview.cost.is_some_and(|cost| cost.nanousd > cents(DEAR_CENTS));
-    if !is_dear || arguments.yes || arguments.no_input || !is_somebody_there() {
+    if !is_dear || arguments.yes || arguments.follow.no_input || !is_somebody_there() {
         return true;
     }
     let mut keys = Keyboard::default();

@@ -2,7 +2,7 @@
 
 use segue::RunStatus;
 
-use crate::arguments::{Form, ResumeArgs};
+use crate::arguments::ResumeArgs;
 use crate::attend::Attend;
 use crate::desk::{self, Desk};
 use crate::exit::Exit;
@@ -11,12 +11,10 @@ use crate::problem::Problem;
 use crate::program::Program;
 use crate::project::Project;
 use crate::store::Open;
-use crate::verb::run::is_somebody_there;
 
 /// Goes on with a run. One that is over says so.
 pub(crate) fn resume(arguments: &ResumeArgs, program: &mut Program) -> Result<Exit, Problem> {
     let project = Project::find(None, &program.common)?;
-    let events = arguments.output == Form::Ndjson;
     let runtime = desk::runtime()?;
     let exit = runtime.block_on(async {
         let desk = Desk::open(program, project, Open::ToRead).await?;
@@ -30,17 +28,15 @@ pub(crate) fn resume(arguments: &ResumeArgs, program: &mut Program) -> Result<Ex
             return program.output.ended(&known, program.common.json).await;
         }
         let desk = desk.knowing(view.plan().map(|plan| &**plan), program).await?;
+        let attend = Attend {
+            from_here: true,
+            ..Attend::as_said(&arguments.follow, &desk)
+        };
         let handle = match status {
             // Only its answer makes it go on, and that is asked for here, unless it was given and nobody could go on.
             RunStatus::Waiting if desk.unheard(run).await?.is_empty() => desk.runner.attach(run).await?,
             _ if arguments.take_over => desk.take_over(run).await?,
             _ => desk.take_up(run).await?,
-        };
-        let attend = Attend {
-            may_ask: !arguments.no_input && is_somebody_there(),
-            events,
-            from_here: true,
-            ..Attend::default()
         };
         attend.follow(&desk, handle, program).await
     });

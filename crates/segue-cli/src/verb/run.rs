@@ -5,7 +5,7 @@ use std::path::Path;
 
 use segue::{Error, Pipeline};
 
-use crate::arguments::{Form, RunArgs};
+use crate::arguments::{FollowArgs, Form, RunArgs};
 use crate::attend::Attend;
 use crate::desk::{self, Desk};
 use crate::exit::Exit;
@@ -14,7 +14,7 @@ use crate::program::Program;
 use crate::project::{Project, quoted};
 use crate::secrets;
 use crate::servers;
-use crate::start::{self, Start};
+use crate::start::{Marks, Start};
 use crate::store::Open;
 use crate::terminal::words;
 
@@ -23,14 +23,8 @@ const MAX_WARNINGS: u64 = 3;
 
 /// Runs a pipeline and follows it until it has come to rest.
 pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) -> Result<Exit, Problem> {
-    if program.common.json && arguments.output == Form::Ndjson {
-        return Err(
-            Problem::usage("`--json` and `--output ndjson` exclude each other")
-                .hint("one object at the end, or one line for each event"),
-        );
-    }
-    let labels = arguments.labels.iter().map(|label| start::label(label));
-    let labels: Vec<(String, String)> = labels.collect::<Result<_, _>>()?;
+    one_form(&arguments.follow, program)?;
+    let marks = Marks::read(&arguments.marks)?;
     let part = &arguments.part;
     // Where only a part runs, what is missing is known only with its workspace.
     let is_part = part.step.is_some() || part.all || part.key.is_some();
@@ -43,28 +37,18 @@ pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) 
     }
     warn(&start, program);
     let pipeline = Pipeline::from_plan(&start.plan, &program.operator(Some(&start.path))?.registry)?;
-    let attend = Attend {
-        may_ask: may_ask(arguments),
-        events: arguments.output == Form::Ndjson,
-        total: start.total(),
-        ..Attend::default()
-    };
     let exit = runtime.block_on(async {
         let desk = Desk::open(program, project, Open::ToWrite).await?;
         desk.verify(&start.plan).await?;
+        let attend = Attend {
+            total: start.total(),
+            ..Attend::as_said(&arguments.follow, &desk)
+        };
         let mut launch = start.apply(desk.runner.start(&pipeline, inputs));
         launch = launch.definition(definition(&start.path));
-        for (name, value) in labels {
-            launch = launch.label(name, value);
-        }
-        if let Some(note) = &arguments.note {
-            launch = launch.note(note);
-        }
+        launch = marks.apply(launch);
         if let Some(key) = &part.key {
             launch = launch.key(key);
-        }
-        if let Some(key) = &arguments.request_key {
-            launch = launch.request_key(key);
         }
         let launched = match &part.step {
             Some(step) => launch.only(step).await,
@@ -77,6 +61,18 @@ pub(crate) fn run(mut start: Start, arguments: &RunArgs, program: &mut Program) 
     // What is left of an abandoned run ends with the process; nobody waits for it.
     runtime.shutdown_background();
     exit
+}
+
+/// # Errors
+/// When stdout was asked to have two forms.
+pub(crate) fn one_form(follow: &FollowArgs, program: &Program) -> Result<(), Problem> {
+    if program.common.json && follow.output == Form::Ndjson {
+        return Err(
+            Problem::usage("`--json` and `--output ndjson` exclude each other")
+                .hint("one object at the end, or one line for each event"),
+        );
+    }
+    Ok(())
 }
 
 /// A refusal with the command lines that lead out of it.
@@ -92,10 +88,6 @@ fn with_commands(error: Error, start: &Start, arguments: &RunArgs) -> Problem {
         problem = problem.hint(format!("`segue run {file} --step {step}{key}` makes `{step}`"));
     }
     problem
-}
-
-fn may_ask(arguments: &RunArgs) -> bool {
-    !arguments.no_input && is_somebody_there()
 }
 
 /// Whether a person reads what is said and can answer.

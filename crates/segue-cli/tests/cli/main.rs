@@ -4,6 +4,7 @@ mod agents;
 mod approve;
 mod artifacts;
 mod check;
+mod deltas;
 mod demo;
 mod doctor_models;
 mod ends;
