@@ -14,7 +14,7 @@ use test::TestArgs;
 
 pub(crate) use operator::{
     Agents, AgentsArgs, Budgets, BudgetsArgs, DoctorArgs, Documents, DocumentsArgs, HaltArgs, ListModels,
-    ModelsArgs, ModelsOf, PriceOf, SetBudget, StatusArgs, WriteDocument,
+    ModelsArgs, ModelsOf, OfPattern, PriceOf, RunAgents, SetBudget, StatusArgs, WriteDocument,
 };
 
 pub(crate) use tools::{PinTools, Tools, ToolsArgs};

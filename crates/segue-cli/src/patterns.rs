@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use segue::Pattern;
 use segue::fault::{Code, Fault, Faults, Place, quote};
 use segue::file::suggest::Nearest;
 use segue::file::{Loaded, Rejected, Sources};
+use segue::{ErrorKind, Pattern};
 
 use crate::config::{FILE, Found, Origin, Value};
 use crate::operator::Operator;
+use crate::problem::Problem;
 use crate::project::Project;
 
 /// The table of `segue.toml`.
@@ -71,6 +72,21 @@ pub(crate) fn load(name: &str, operator: &Operator) -> Result<Loaded, Rejected> 
         }
     }
     Err(refused(faults))
+}
+
+/// The pattern of a name, for whatever falls back on it; it has no fallback of its own then.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn fallback(name: &str, operator: &Operator) -> Result<Pattern, Problem> {
+    let tables = &operator.patterns;
+    if let Some(table) = tables.get(name) {
+        return Ok(alone(name, table));
+    }
+    let message = format!("`--fallback`: there is no pattern {} in {FILE}", quote(name));
+    let problem = Problem::new(ErrorKind::NotFound, message);
+    let nearest = Nearest::of(name, tables.keys().map(String::as_str), "patterns");
+    Err(nearest.hint.into_iter().fold(problem, Problem::hint))
 }
 
 fn pattern(name: &str, table: &Found, tables: &BTreeMap<String, Found>, faults: &mut Faults) -> Pattern {

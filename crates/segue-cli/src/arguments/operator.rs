@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::{FollowArgs, MarkArgs, TermsArgs};
+
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
@@ -88,6 +90,41 @@ pub(crate) enum Agents {
     Ls,
     /// Show what one is told, and what it may use
     Show(ShowAgent),
+    /// Put several to work on one prompt
+    Run(RunAgents),
+}
+
+/// Arguments of `agents run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunAgents {
+    #[command(flatten)]
+    pub(crate) of: OfPattern,
+    /// What they are asked: a text, @FILE, or @- for stdin
+    #[arg(long, short = 'p', value_name = "TEXT")]
+    pub(crate) prompt: String,
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
+    #[command(flatten)]
+    pub(crate) marks: MarkArgs,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
+}
+
+/// Who works, and how one follows the other.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct OfPattern {
+    /// sequential, parallel, conditional or a strategy of the program
+    #[arg(value_name = "STRATEGY")]
+    pub(crate) strategy: String,
+    /// The agents in their order, as `segue agents ls` names them: NAME, or FILE#NAME where several are called so
+    #[arg(value_name = "AGENT", required = true)]
+    pub(crate) agents: Vec<String>,
+    /// The most agents at work at once; 5 where nothing is said
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub(crate) concurrency: Option<u32>,
+    /// A pattern of segue.toml that runs with the same prompt where this fails
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) fallback: Option<String>,
 }
 
 /// Arguments of `agents show`.

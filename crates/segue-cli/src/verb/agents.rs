@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use segue::file::suggest::Nearest;
 use segue::plan::PlannedAgent;
-use segue::{ErrorKind, fault};
+use segue::{ErrorKind, Plan, fault};
 use serde_json::{Value as Json, json};
 
 use crate::arguments::{Agents, AgentsArgs};
@@ -17,15 +17,22 @@ use crate::program::Program;
 use crate::terminal::table::{Table, names, words as column};
 use crate::terminal::words;
 
+mod run;
+
+pub(crate) use run::again;
+
 /// An agent, and where it is from.
 struct Known {
     agent: Arc<PlannedAgent>,
     /// Its pipeline and the file; none for one that the program registers.
-    of: Option<(String, PathBuf)>,
+    of: Option<(Arc<Plan>, PathBuf)>,
 }
 
 /// Lists agents, or shows one.
 pub(crate) fn agents(arguments: &AgentsArgs, program: &mut Program) -> Result<Exit, Problem> {
+    if let Agents::Run(arguments) = &arguments.what {
+        return run::run(arguments, program);
+    }
     let mut known = all(program)?;
     if let Agents::Show(show) = &arguments.what {
         known = named(known, &show.name)?;
@@ -40,7 +47,7 @@ pub(crate) fn agents(arguments: &AgentsArgs, program: &mut Program) -> Result<Ex
     let paper = Paper::of(program);
     let text = match arguments.what {
         Agents::Ls => list(&known, paper),
-        Agents::Show(_) => {
+        Agents::Show(_) | Agents::Run(_) => {
             let shown: Vec<String> = known.iter().map(|known| known.text(paper)).collect();
             shown.join("\n\n")
         }
@@ -63,7 +70,7 @@ fn all(program: &Program) -> Result<Vec<Known>, Problem> {
         match pipelines::load(&path, &program.operator(Some(&path))?, false) {
             Ok(loaded) => known.extend(loaded.plan.agents.values().map(|agent| Known {
                 agent: agent.clone(),
-                of: Some((loaded.plan.name.clone(), path.clone())),
+                of: Some((loaded.plan.clone(), path.clone())),
             })),
             Err(_) => {
                 let (style, shown) = (program.screen.style(), path.display().to_string());
@@ -106,7 +113,7 @@ fn list(known: &[Known], paper: Paper) -> String {
     for known in known {
         table.row([
             words::one_line(&known.agent.name),
-            words::one_line(known.of.as_ref().map_or("(registered)", |(name, _)| name)),
+            words::one_line(known.of.as_ref().map_or("(registered)", |(plan, _)| &plan.name)),
             words::one_line(&known.models().join(", ")),
             words::one_line(&known.tools().join(", ")),
         ]);
@@ -129,8 +136,8 @@ impl Known {
 
     fn object(&self) -> Json {
         let agent = &self.agent;
-        let (pipeline, file) = self.of.as_ref().map_or((None, None), |(name, file)| {
-            (Some(name), Some(file.display().to_string()))
+        let (pipeline, file) = self.of.as_ref().map_or((None, None), |(plan, file)| {
+            (Some(&plan.name), Some(file.display().to_string()))
         });
         json!({
             "name": agent.name, "pipeline": pipeline, "file": file, "description": agent.description,
@@ -143,7 +150,7 @@ impl Known {
         let (agent, style) = (&self.agent, paper.style);
         let from = match &self.of {
             None => "registered".to_owned(),
-            Some((pipeline, file)) => format!("{pipeline}, {}", file.display()),
+            Some((plan, file)) => format!("{}, {}", plan.name, file.display()),
         };
         let mut lines = vec![format!(
             "{}  {}",

@@ -16,6 +16,7 @@ use crate::project::Project;
 use crate::store::Open;
 use crate::terminal::ask::Keyboard;
 use crate::terminal::words;
+use crate::verb::agents;
 use crate::verb::run::is_somebody_there;
 use crate::workspaces::{self, Found};
 use crate::{inputs, naming, pipelines, start};
@@ -54,12 +55,15 @@ pub(crate) fn rerun(arguments: &RerunArgs, program: &mut Program) -> Result<Exit
         let (pipeline, definition) = old(&desk, &source).await?;
         let (desk, pipeline) = match arguments.definition {
             Definition::Old => (desk, pipeline),
-            Definition::New => {
-                let path = file(definition.as_deref(), &pipeline, program)?;
-                let named = pipelines::load(&path, &program.operator(Some(&path))?, false)?;
-                let desk = desk.knowing(Some(&*named.plan), program).await?;
-                (desk, new(&path, &pipeline, program)?)
-            }
+            Definition::New => match of_agents(definition.as_deref(), program)? {
+                Some(again) => (desk.knowing(Some(again.plan()), program).await?, again),
+                None => {
+                    let path = file(definition.as_deref(), &pipeline, program)?;
+                    let named = pipelines::load(&path, &program.operator(Some(&path))?, false)?;
+                    let desk = desk.knowing(Some(&*named.plan), program).await?;
+                    (desk, new(&path, &pipeline, program)?)
+                }
+            },
         };
         let wish = || -> Result<Rerun, Problem> {
             let rerun = match &source {
@@ -116,6 +120,12 @@ async fn old(desk: &Desk, source: &Source) -> Result<(Pipeline<Json, Json>, Opti
         }
         Source::Workspace(found) => Ok((found.pipeline.clone(), found.definition.clone())),
     }
+}
+
+/// The pipeline of agents that were put to work in one call, as they are now; none where it was not so.
+fn of_agents(definition: Option<&str>, program: &Program) -> Result<Option<Pipeline<Json, Json>>, Problem> {
+    let again = definition.map(|text| agents::again(text, program)).transpose()?;
+    Ok(again.flatten())
 }
 
 /// The file of a definition, where it is now.
