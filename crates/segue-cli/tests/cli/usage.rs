@@ -35,7 +35,7 @@ fn wrong_arguments_exit_2_and_say_so_in_one_object() {
 
 #[test]
 fn flags_of_later_releases_are_unknown() {
-    for flag in ["--detach", "--wait", "--engine", "--server", "--deltas"] {
+    for flag in ["--detach", "--wait", "--engine", "--server"] {
         let said = segue(&["run", "typed.yaml", "--text", "x", flag]).exits(2);
         assert!(said.stderr.contains(flag), "{}", said.stderr);
     }
