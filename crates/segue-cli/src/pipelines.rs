@@ -86,6 +86,7 @@ pub(crate) fn load(path: &Path, operator: &Operator, strict: bool) -> Result<Loa
         strict,
         prices: Some(operator.prices.clone()),
         named: operator.named(),
+        ..LoadOptions::default()
     };
     let loaded = segue::file::load(path, &operator.registry, options)?;
     let text = serde_json::to_string(&*loaded.plan).unwrap_or_default();

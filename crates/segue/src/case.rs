@@ -5,6 +5,11 @@
 //! what the file says. The store is in memory, ids and the clock begin the same each time, so a case gives the same on
 //! every machine. What nobody stands in for is an error and never a call.
 //!
+//! A test must not seem to show more than it does. Names that the pipeline does not have are faults of the file
+//! ([`Suite::check`]), and so is a rule that no request is left for. A fault that strikes nobody, and an answer or approval that
+//! nobody asks for, fail their case. Rules belong to all cases of a file: one that answers in none of them is a warning
+//! ([`Suite::unused`]). A stand-in that is never called may be there because it makes its tool known.
+//!
 //! A fault of kind `kill` is the loss of a process, not the end of one: from that moment on nothing of it reaches the
 //! store any more, another runner takes the run up from there. What a `kill -9` does beyond that, `cargo xtask crash` shows.
 //!
@@ -29,7 +34,6 @@
 
 mod act;
 mod got;
-mod matcher;
 mod mortal;
 mod report;
 mod stage;
@@ -44,18 +48,17 @@ use serde_json::{Map, Value as Json};
 
 use crate::budget::Budget;
 use crate::error::ErrorKind;
-use crate::fault::Span;
-use crate::file::{Named, Sources};
+use crate::fault::{Place, Span};
+use crate::file::{Mention, Named, Sources};
 use crate::model::cassette::Redact;
 use crate::model::{Malformed, Models, Rule};
 use crate::plan::ModelRef;
 use crate::price::PriceBook;
 use crate::registry::Registry;
 
-pub use matcher::Matcher;
+pub use crate::matcher::Matcher;
 pub use report::{Ending, Miss, Report, Unmet};
 
-pub(crate) use matcher::Condition;
 pub(crate) use watch::{Watch, raised};
 
 /// A test file.
@@ -72,6 +75,8 @@ pub struct Suite {
     pub(crate) tools: IndexMap<String, Vec<StandIn>>,
     pub(crate) seed: u64,
     pub(crate) mentions: Vec<Mention>,
+    /// Where the rules of its script stand.
+    pub(crate) rules: Vec<Place>,
     pub(crate) sources: Sources,
     pub(crate) source: Arc<crate::fault::Source>,
 }
@@ -252,13 +257,4 @@ pub(crate) enum OfStep {
     Output,
     Calls,
     Cost,
-}
-
-/// A step or agent that the file names, to be looked for in the pipeline.
-pub(crate) struct Mention {
-    pub(crate) is_agent: bool,
-    pub(crate) name: String,
-    pub(crate) span: Span,
-    /// Of a pattern, whose steps are not those of the file.
-    pub(crate) of_pattern: bool,
 }

@@ -15,6 +15,8 @@ mod format;
 mod keys;
 mod known;
 mod load;
+mod matcher;
+mod mention;
 mod model;
 mod names;
 mod patterns;
@@ -23,6 +25,7 @@ mod reader;
 mod refer;
 mod route;
 pub mod scalar;
+pub(crate) mod script;
 mod secret;
 mod settings;
 mod steps;
@@ -37,6 +40,8 @@ pub use files::{Files, Unreadable};
 pub use format::{schema, test_schema};
 pub use load::{LoadOptions, Loaded, Named, Rejected, Sources, load, load_from, load_text, of_pattern};
 pub use test::Purpose;
+
+pub(crate) use mention::Mention;
 
 #[cfg(test)]
 mod tests;

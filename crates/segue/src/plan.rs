@@ -354,6 +354,26 @@ impl Plan {
         }
     }
 
+    /// This plan and every one that runs below it, or may be called there.
+    pub(crate) fn and_below(self: &Arc<Self>) -> Vec<Arc<Plan>> {
+        let mut plans = vec![self.clone()];
+        let mut at = 0;
+        while let Some(plan) = plans.get(at).cloned() {
+            for (step, index) in plan.steps.iter().zip(0..) {
+                match &step.action {
+                    Action::Route { arms, .. } => {
+                        plans.extend(arms.keys().filter_map(|arm| plan.below(Some(index), arm)));
+                    }
+                    _ => plans.extend(plan.below(Some(index), "")),
+                }
+                plans.extend(plan.callable(index).map(|(_, called)| called.clone()));
+            }
+            plans.extend(plan.below(None, ""));
+            at += 1;
+        }
+        plans
+    }
+
     /// The plan of one inline arm: a single step named as the arm, with the settings around it.
     fn alone(&self, step: &Step) -> Plan {
         Plan {

@@ -31,7 +31,7 @@ fn reports(file: &str) -> Vec<(String, Report)> {
     let suite = Suite::load(&path, Purpose::Test).unwrap_or_else(|rejected| panic!("{rejected}"));
     let loaded = suite.plan(&bench).unwrap_or_else(|rejected| panic!("{rejected}"));
     assert!(
-        suite.check(&loaded.plan).is_empty() && suite.is_simulated(&loaded.plan),
+        suite.check(&loaded, &bench.registry).is_empty() && suite.is_simulated(&loaded.plan),
         "{file}"
     );
     let of_case = |case: &segue::case::Case| {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use segue::case::{Bench, Case, Ending, Report, Suite};
+use segue::fault::Fault;
 use segue::file::Loaded;
 use serde::Serialize;
 use serde_json::json;
@@ -40,7 +41,7 @@ pub(crate) fn test(arguments: &TestArgs, program: &mut Program) -> Result<Exit, 
     }
     offline::insist();
     let mut tested: Vec<Tested> = Vec::new();
-    let mut faults = Vec::new();
+    let (mut faults, mut warnings) = (Vec::new(), Vec::new());
     let began = clock::now();
     for path in files::named(&arguments.files, program)? {
         let opened = match files::open(&path, segue::file::Purpose::Test, program)? {
@@ -63,6 +64,14 @@ pub(crate) fn test(arguments: &TestArgs, program: &mut Program) -> Result<Exit, 
             update::write(&opened.suite, &mut tested[before..])?;
             tested[before..].iter().for_each(|case| show.case(case, program));
         }
+        let mut reports = tested[before..].iter().map(|case| &case.report);
+        let is_whole = arguments.case.is_none() && reports.all(|report| report.ending == Ending::Passed);
+        if is_whole && opened.plan.is_ok() {
+            let unused = opened
+                .suite
+                .unused(tested[before..].iter().map(|case| &case.report));
+            warnings.extend(files::warn(&opened.suite, unused, program));
+        }
         // A pipeline with faults that a case expects is as it should be.
         if let Err(rejected) = &opened.plan
             && tested[before..]
@@ -80,7 +89,7 @@ pub(crate) fn test(arguments: &TestArgs, program: &mut Program) -> Result<Exit, 
         junit::write(path, &tested)?;
     }
     if program.common.json {
-        program.output.object(&document(&tested, &faults));
+        program.output.object(&document(&tested, &faults, &warnings));
     } else {
         show::summary(&tested, clock::now().since(began), program);
     }
@@ -140,7 +149,7 @@ fn count(tested: &[Tested], ending: Ending) -> usize {
 }
 
 /// The object of `--json`, `segue.test/1`.
-fn document(tested: &[Tested], faults: &[segue::fault::Fault]) -> impl Serialize {
+fn document(tested: &[Tested], faults: &[Fault], warnings: &[Fault]) -> impl Serialize {
     let cases = tested.iter().map(|case| {
         let report = &case.report;
         json!({
@@ -154,6 +163,6 @@ fn document(tested: &[Tested], faults: &[segue::fault::Fault]) -> impl Serialize
         "schema": "segue.test/1",
         "passed": count(tested, Ending::Passed), "failed": count(tested, Ending::Failed),
         "missed": count(tested, Ending::Missed), "errors": count(tested, Ending::Error),
-        "cases": cases.collect::<Vec<_>>(), "faults": faults,
+        "cases": cases.collect::<Vec<_>>(), "faults": faults, "warnings": warnings,
     })
 }

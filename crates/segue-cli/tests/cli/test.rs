@@ -182,6 +182,80 @@ fn faults_of_a_file_are_shown_and_nothing_of_it_is_run() {
 }
 
 #[test]
+fn a_name_that_the_pipeline_does_not_have_is_shown_with_the_nearest() {
+    for (from, to, code, name) in [
+        (
+            "prompt: { contains: Ada }",
+            "agent: ww",
+            "unknown_agent",
+            "`ww` does not exist in `greeting`",
+        ),
+        (
+            "prompt: { contains: Ada }",
+            "step: great",
+            "unknown_step",
+            "did you mean `greet`?",
+        ),
+        (
+            "seed: 1",
+            "tools: { app.x: { returns: 1 } }",
+            "unknown_tool",
+            "nothing in `greeting` can call tool `app.x`",
+        ),
+        (
+            "prompt: { contains: Ada }, ",
+            "",
+            "never_fires",
+            "rule 2 can answer nothing: rule 1 answers all",
+        ),
+    ] {
+        let folder = project(
+            &TEST
+                .replace("inputs: { name: Ada }\n", "inputs: { name: Ada }\nseed: 1\n")
+                .replace(from, to),
+        );
+        let said = test_in(folder.path(), &[]).exits(2);
+        let place = if code == "unknown_tool" {
+            "greeting.test.yaml:6:"
+        } else {
+            "greeting.test.yaml:4:"
+        };
+        for part in [&format!("error[{code}]"), name, place] {
+            assert!(said.stderr.contains(part), "no {part} in {}", said.stderr);
+        }
+        assert!(!said.stdout.contains("good"), "nothing is run: {}", said.stdout);
+    }
+}
+
+#[test]
+fn what_no_case_has_used_is_a_warning() {
+    let test = "version: 1\npipeline: greeting.yaml\ninputs: { name: Ada }\nscript:\n  - { prompt: { contains: Bob }, reply: b }\n  \
+                - { reply: a }\ncases:\n  - { name: a, expect: { output: a } }\n  - { name: b, expect: { output: a } }\n";
+    let folder = project(test);
+    let said = test_in(folder.path(), &[]).exits(0);
+    for part in [
+        "warning[never_fires]: rule 1 answered nothing in any case",
+        "greeting.test.yaml:5:7",
+    ] {
+        assert!(said.stderr.contains(part), "no {part} in {}", said.stderr);
+    }
+    assert!(!said.stderr.contains("rule 2"), "{}", said.stderr);
+    let object = test_in(folder.path(), &["--json"]).exits(0).json();
+    fits(&schema("tested"), &object);
+    assert_eq!(object["warnings"][0]["code"], "never_fires");
+    assert_eq!(object["warnings"][0]["line"], 5);
+    // Of some of the cases nothing follows, nor where one has failed; and whoever wants it quiet has it quiet.
+    assert_eq!(test_in(folder.path(), &["--case", "a"]).exits(0).stderr, "");
+    assert_eq!(test_in(folder.path(), &["-q"]).exits(0).stderr, "");
+    write(
+        folder.path(),
+        "greeting.test.yaml",
+        &test.replace("output: a", "output: c"),
+    );
+    assert_eq!(test_in(folder.path(), &[]).exits(5).stderr, "");
+}
+
+#[test]
 fn without_a_file_all_of_the_project_are_run() {
     let folder = project(TEST);
     for name in ["deep/er", ".hidden", "target"] {

@@ -254,3 +254,30 @@ fn a_secret_is_in_no_cassette_and_what_was_asked_with_it_still_plays() {
     );
     with_secret(&["test"]).exits(0);
 }
+
+#[test]
+fn what_is_recorded_is_what_a_model_says_and_never_an_older_cassette() {
+    let folder = project();
+    let folder = folder.path();
+    let fallback = "{ use: sim/cassette, file: summary.cassette.yaml }";
+    // The pipeline plays the cassette where there is no model: it is not there before the first recording.
+    write(
+        folder,
+        "summary.yaml",
+        &PIPELINE.replace("local/extractive]", &format!("local/extractive, {fallback}]")),
+    );
+    let first = record(folder, &[]).exits(0);
+    assert!(first.stdout.contains("2 calls"), "{}", first.stdout);
+    let cassette = read(folder, "summary.cassette.yaml");
+    // With no other model there is nothing to record; the one that was recorded is left alone.
+    write(
+        folder,
+        "summary.yaml",
+        &PIPELINE.replace("local/extractive", fallback),
+    );
+    let none = record(folder, &[]).exits(2);
+    for part in ["no model to be had", "`sim/cassette`: it is what is recorded"] {
+        assert!(none.stdout.contains(part), "no {part} in {none:?}");
+    }
+    assert_eq!(read(folder, "summary.cassette.yaml"), cassette);
+}

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::got::{Came, Got};
 use super::report::{Report, Unmet};
 use super::stage::Stage;
-use super::{Bench, Case, Condition, Does, Expectation, Of, Suite, What};
+use super::{Bench, Case, Does, Expectation, Of, Suite, What};
 use crate::artifact::Media;
 use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Failure};
@@ -16,6 +16,7 @@ use crate::fault::quote;
 use crate::file::Loaded;
 use crate::file::suggest::Nearest;
 use crate::id::RunId;
+use crate::matcher::Condition;
 use crate::model::cassette::Recording;
 use crate::model::script;
 use crate::plan::{Input, Plan};
@@ -130,7 +131,11 @@ impl<'a> Play<'a> {
         self.never_happened();
         let watch = &self.stage.watch;
         self.errors.extend(watch.what_was_refused());
-        Report::of(self.run, self.unmet, watch.miss(), self.errors)
+        let rules = self.stage.rules();
+        Report {
+            rules,
+            ..Report::of(self.run, self.unmet, watch.miss(), self.errors)
+        }
     }
 
     async fn first(&mut self) -> Came {

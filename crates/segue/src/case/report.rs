@@ -1,5 +1,7 @@
 //! Reports: what came of a case.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -20,6 +22,8 @@ pub struct Report {
     pub miss: Option<Miss>,
     /// What kept it from being run as the file says.
     pub errors: Vec<String>,
+    /// The rules of the script that answered, by their position.
+    pub(crate) rules: BTreeSet<usize>,
 }
 
 /// How a case ended.
@@ -91,6 +95,7 @@ impl Report {
             unmet,
             miss,
             errors,
+            rules: BTreeSet::new(),
         }
     }
 }

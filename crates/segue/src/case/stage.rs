@@ -1,5 +1,6 @@
 //! The stage of a case: its store, its processes, and who answers in them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -38,6 +39,7 @@ pub(super) struct Stage<'a> {
     began: Instant,
     models: Models,
     registry: Registry,
+    script: Option<Scripted>,
     pub(super) pipeline: Pipeline<Json, Json>,
     pub(super) runner: Runner,
     pub(super) process: Arc<Mortal>,
@@ -59,7 +61,11 @@ impl<'a> Stage<'a> {
         let watch = Arc::new(Watch::new(&case.faults));
         let cassette = suite.cassette(bench)?.filter(|_| recording.is_none());
         let registry = registry(suite, bench, &watch, cassette.as_ref(), recording);
-        let models = models(suite, bench, &watch, cassette, recording);
+        let script = match &suite.answers {
+            Answers::Script(rules) => Some(Scripted::of_case(rules.clone())),
+            _ => None,
+        };
+        let models = models(suite, bench, &watch, (script.as_ref(), cassette), recording);
         let pipeline = Pipeline::from_plan(plan, &registry).map_err(|error| error.failure().clone())?;
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let ids: Arc<dyn Ids> = Arc::new(CountingIds::after(suite.seed));
@@ -74,6 +80,7 @@ impl<'a> Stage<'a> {
             began,
             models,
             registry,
+            script,
             pipeline,
             runner,
             process,
@@ -88,6 +95,12 @@ impl<'a> Stage<'a> {
         };
         let names = meant.into_iter().flat_map(|meant| meant.keys());
         names.map(|name| (name.as_str(), format!("{MEANT}{name}")))
+    }
+
+    /// The rules of the script that answered, by their position.
+    pub(super) fn rules(&self) -> BTreeSet<usize> {
+        let answered = self.script.as_ref().map(Scripted::answered_by);
+        answered.unwrap_or_default()
     }
 
     /// Where large outputs are.
@@ -160,21 +173,20 @@ impl Suite {
 
     /// Whether every model a case can ask is simulated or in this process, so that it runs in virtual time.
     #[must_use]
-    pub fn is_simulated(&self, plan: &Plan) -> bool {
+    pub fn is_simulated(&self, plan: &Arc<Plan>) -> bool {
         let Answers::Models(meant) = &self.answers else {
             return true;
         };
         let simulated = |name: &str| name.starts_with("sim/") || name.starts_with("local/");
         let mut named: Vec<String> = meant.values().flatten().map(|model| model.name.clone()).collect();
-        let mut open = vec![Arc::new(plan.clone())];
-        while let Some(plan) = open.pop() {
+        for plan in plan.and_below() {
             for agent in plan.agents.values() {
                 let names = [Some(agent.name.as_str()), agent.alias.as_deref()];
                 if !names.into_iter().flatten().any(|name| meant.contains_key(name)) {
                     named.extend(agent.models.iter().map(|model| model.name.clone()));
                 }
             }
-            for (at, step) in plan.steps.iter().enumerate() {
+            for step in &plan.steps {
                 if let Action::Agent(asked)
                 | Action::Route {
                     by: RouteBy::Agent(asked),
@@ -186,17 +198,7 @@ impl Suite {
                     let own = asked.over.models.iter().flatten().map(|model| model.name.clone());
                     named.extend(own.chain((!is_known).then(|| asked.agent.clone())));
                 }
-                let arms: Vec<&str> = match &step.action {
-                    Action::Route { arms, .. } => arms.keys().map(String::as_str).collect(),
-                    _ => vec![""],
-                };
-                open.extend(
-                    arms.into_iter()
-                        .filter_map(|arm| plan.below(Some(at as u32), arm)),
-                );
-                open.extend(plan.callable(at as u32).map(|(_, plan)| plan.clone()));
             }
-            open.extend(plan.below(None, ""));
         }
         named.iter().all(|name| simulated(name))
     }
@@ -211,6 +213,7 @@ impl Suite {
         let options = LoadOptions {
             prices: Some(Arc::new(bench.prices.clone())),
             named: bench.named.clone(),
+            recording: matches!(self.answers, Answers::Cassette(None)),
             ..LoadOptions::default()
         };
         crate::file::load(&self.pipeline, &known, options)
@@ -288,13 +291,13 @@ fn models(
     suite: &Suite,
     bench: &Bench,
     watch: &Arc<Watch>,
-    cassette: Option<Cassette>,
+    (script, cassette): (Option<&Scripted>, Option<Cassette>),
     recording: Option<&Recording>,
 ) -> Models {
     let models = match &suite.answers {
         Answers::Schema => Models::offline().instead(|_| Some(Arc::new(Sampled))),
-        Answers::Script(rules) => {
-            let script: Arc<dyn Model> = Arc::new(Scripted::of_case(rules.clone()));
+        Answers::Script(_) => {
+            let script: Arc<dyn Model> = Arc::new(script.cloned().unwrap_or_default());
             Models::offline().instead(move |_| Some(script.clone()))
         }
         Answers::Models(meant) => meant.iter().fold(bench.models.clone(), |models, (name, list)| {
@@ -311,6 +314,7 @@ fn models(
                 bench
                     .models
                     .clone()
+                    .live()
                     .before(move |entry, model| Arc::new(recording.model(&entry.name, model)))
             }
             (None, None) => Models::offline().instead(|_| None),

@@ -49,6 +49,10 @@ impl Known {
         }
     }
 
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// The group of tools that a name or glob may mean something of, where nobody knows yet what they are; and how to know.
     pub(super) fn unverified(&self, name: &str) -> Option<(String, String)> {
         let (group, way_out) = self.registry.unverified_of(name)?;

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 
 use super::files::{Files, Folder, Unreadable, folder_of, join, plain_path};
 use super::known::Known;
+use super::mention::{Mention, There};
 use super::pipeline::{self, Read};
 use super::suggest::Nearest;
 use super::{secret, yaml};
@@ -36,6 +37,8 @@ pub struct LoadOptions {
     pub prices: Option<Arc<PriceBook>>,
     /// What the operator named, besides what is known without.
     pub named: Named,
+    /// Whether cassettes that models name are still to be recorded: they are not read, and need not be there.
+    pub recording: bool,
 }
 
 /// Names of models that the operator added: a file may use them like those that are known.
@@ -200,6 +203,8 @@ pub(super) struct Loader<'l> {
     plans: HashMap<String, Option<Read>>,
     /// Files of text that were read, by path.
     read: HashMap<String, Arc<Source>>,
+    /// What the scripts of models name, by file.
+    scripts: BTreeMap<String, Vec<Mention>>,
     bytes_left: u64,
 }
 
@@ -220,6 +225,7 @@ impl<'l> Loader<'l> {
             open: Vec::new(),
             plans: HashMap::new(),
             read: HashMap::new(),
+            scripts: BTreeMap::new(),
             bytes_left: MAX_FILES_BYTES,
         }
     }
@@ -257,6 +263,7 @@ impl<'l> Loader<'l> {
     /// Reads the first file, with the plan that runs: of the pattern that is wanted, or of the file itself.
     pub(super) fn outermost(&mut self, path: &str, bytes: &[u8], wanted: Option<&str>) -> Option<Read> {
         let mut read = self.pipeline(path, bytes)?;
+        self.named_by_scripts(&read);
         if let Some(wanted) = wanted {
             read.plan = read.patterns.get(wanted).cloned();
         }
@@ -282,6 +289,32 @@ impl<'l> Loader<'l> {
             None => fault,
         });
         None
+    }
+
+    /// Reads the rules of a model once, so that what is wrong with them is found before they are needed.
+    pub(super) fn scripted(&mut self, source: &Source) {
+        if !self.scripts.contains_key(source.name()) {
+            let read = self.script(source.text(), source.name());
+            let mentions = read.map(|rules| rules.mentions).unwrap_or_default();
+            self.scripts.insert(source.name().to_owned(), mentions);
+        }
+    }
+
+    /// Warns of rules for agents and steps that are nowhere below the first file: another pipeline that plays the same
+    /// script may have them.
+    fn named_by_scripts(&mut self, read: &Read) {
+        let roots = read.plan.iter().chain(read.patterns.values());
+        // A script of a file that another one runs names its steps as that file does.
+        let roots: Vec<Arc<Plan>> = roots.flat_map(|plan| plan.and_below()).collect();
+        if roots.is_empty() || self.scripts.is_empty() {
+            return;
+        }
+        let there = There::of(roots, self.known.registry());
+        let faults = self.scripts.values().flatten();
+        let faults: Vec<Fault> = faults.filter_map(|mention| there.lacks(mention)).collect();
+        faults
+            .into_iter()
+            .for_each(|fault| self.faults.push(fault.warning()));
     }
 
     /// The bytes of a file that a file in `folder` names, whatever is in it.

@@ -99,9 +99,14 @@ impl<'d> Reader<'_, '_, 'd> {
             .read(&section, "cache", |node| scalar::choice(node, &["none", "auto"]))
             .map(str::to_owned);
         let file = section.entry("file");
-        let text = file.and_then(|(_, path)| self.file(path, "`file`"));
         let name_node = section.get("use")?;
         let name = self.value(name_node, "`use`", scalar::text)?;
+        let is_unread = self.loader.options.recording && name == "sim/cassette";
+        let read = file.filter(|_| !is_unread);
+        let text = read.and_then(|(_, path)| self.file(path, "`file`"));
+        if let Some(source) = text.as_ref().filter(|_| name == "sim/script") {
+            self.loader.scripted(source);
+        }
         if !self.known_model(name, name_node) {
             return None;
         }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::check::{self, Checked, Graphs};
 use super::keys;
 use super::load::Loader;
-use super::names::{Defaults, Names};
+use super::names::Defaults;
 use super::reader::{Reader, Section};
 use super::scalar;
 use super::settings::{Days, Level};
@@ -41,14 +41,7 @@ pub(super) struct Read {
 pub(super) fn read(loader: &mut Loader<'_>, doc: &Doc, folder: &str) -> Option<Read> {
     // Kept apart, so that it is known whether this file has errors.
     let before = std::mem::take(&mut loader.faults);
-    let mut reader = Reader {
-        loader,
-        doc,
-        folder,
-        names: Names::default(),
-        texts: Vec::new(),
-        fallback_fits: Vec::new(),
-    };
+    let mut reader = Reader::new(loader, doc, folder);
     let read = reader.pipeline();
     let found = std::mem::replace(&mut loader.faults, before);
     let read = read.filter(|_| !found.has_errors());

@@ -61,6 +61,20 @@ impl<'d> Section<'d> {
     }
 }
 
+impl<'r, 'l, 'd> Reader<'r, 'l, 'd> {
+    /// Before anything of a file in `folder` is read.
+    pub(super) fn new(loader: &'r mut Loader<'l>, doc: &'d Doc, folder: &'d str) -> Self {
+        Self {
+            loader,
+            doc,
+            folder,
+            names: Names::default(),
+            texts: Vec::new(),
+            fallback_fits: Vec::new(),
+        }
+    }
+}
+
 impl<'d> Reader<'_, '_, 'd> {
     /// A fault at a span of this file.
     pub(super) fn fault(&self, code: Code, span: Span, message: impl Into<String>) -> Fault {
@@ -220,6 +234,14 @@ impl<'d> Reader<'_, '_, 'd> {
             self.report(Code::WrongType, node.span, message);
         }
         entries
+    }
+
+    /// The entries of the map under a key, whatever they are called; none where there is no such key.
+    pub(super) fn entries_of(&mut self, section: &Section<'d>, key: &'static str) -> &'d [(Key, Node)] {
+        let entries = section
+            .get(key)
+            .and_then(|node| self.entries(node, &format!("`{key}`")));
+        entries.unwrap_or_default()
     }
 
     /// The entries of a map from names, each name checked; at most `most` of them.

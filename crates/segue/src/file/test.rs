@@ -2,21 +2,26 @@
 
 mod act;
 mod expect;
-mod matched;
 mod top;
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::files::{Files, Folder};
-use super::load::{Loader, Named, Rejected};
-use super::names::Names;
+use super::load::{Loaded, Loader, Named, Rejected};
+use super::mention::{Mention, There, Within};
 use super::reader::Reader;
 use super::yaml;
-use crate::case::{Mention, Suite};
-use crate::fault::{Code, Faults, Span, quote};
-use crate::file::suggest::Nearest;
-use crate::plan::Plan;
+use crate::case::{Report, Suite};
+use crate::fault::{Code, Fault, Faults, Place};
 use crate::registry::Registry;
+
+/// What a test file asks of its pipeline, and where its rules stand.
+#[derive(Default)]
+struct Asked {
+    mentions: Vec<Mention>,
+    rules: Vec<Place>,
+}
 
 /// What a test file is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +61,39 @@ impl Suite {
         }
     }
 
-    /// What is wrong with it beside its pipeline: steps and agents that this does not have.
+    /// What is wrong with it beside its pipeline: steps, agents and tools that this does not have.
     #[must_use]
-    pub fn check(&self, plan: &Plan) -> Faults {
+    pub fn check(&self, loaded: &Loaded, registry: &Registry) -> Faults {
         let mut faults = Faults::new();
-        for mention in self.mentions.iter().filter(|mention| !mention.of_pattern) {
-            faults.extend(self.unknown(mention, plan));
+        let mut there: HashMap<&Within, There> = HashMap::new();
+        for mention in &self.mentions {
+            let there = there.entry(&mention.within).or_insert_with(|| {
+                let patterns = loaded.patterns.values().cloned();
+                let roots = match &mention.within {
+                    Within::Pipeline => vec![loaded.plan.clone()],
+                    Within::Pattern(name) => loaded.patterns.get(name).cloned().into_iter().collect(),
+                    Within::Anywhere => std::iter::once(loaded.plan.clone()).chain(patterns).collect(),
+                };
+                There::of(roots, registry)
+            });
+            faults.extend(there.lacks(mention));
+        }
+        faults
+    }
+
+    /// The rules of its script that answered nothing in any of these cases. Each is a warning, and means little unless every
+    /// case was run, and passed.
+    #[must_use]
+    pub fn unused<'r>(&self, reports: impl IntoIterator<Item = &'r Report>) -> Faults {
+        let mut used: BTreeSet<usize> = BTreeSet::new();
+        for report in reports {
+            used.extend(&report.rules);
+        }
+        let mut faults = Faults::new();
+        for (at, place) in self.rules.iter().enumerate().filter(|(at, _)| !used.contains(at)) {
+            let message = format!("rule {} answered nothing in any case", at + 1);
+            let fault = Fault::new(Code::NeverFires, message).at(self.source.name(), *place);
+            faults.push(fault.warning());
         }
         faults
     }
@@ -81,32 +113,6 @@ impl Suite {
     pub fn text(&self) -> &str {
         self.source.text()
     }
-
-    fn unknown(&self, mention: &Mention, plan: &Plan) -> Option<crate::fault::Fault> {
-        let name = first_segment(&mention.name);
-        let (known, code, what, kind): (Vec<&str>, _, _, _) = if mention.is_agent {
-            let known = plan.agents.keys().map(String::as_str).collect();
-            (known, Code::UnknownAgent, "agent", "agents")
-        } else {
-            let known = plan.steps.iter().map(|step| step.name.as_str()).collect();
-            (known, Code::UnknownStep, "step", "steps")
-        };
-        // Agents of the program and of nested pipelines are in no list of this file.
-        let is_elsewhere = mention.is_agent || name == "on_failure";
-        if known.contains(&name) || is_elsewhere {
-            return None;
-        }
-        let message = format!("{what} {} does not exist in `{}`", quote(name), plan.name);
-        let fault =
-            crate::fault::Fault::new(code, message).at(self.source.name(), self.source.place(mention.span));
-        Some(Nearest::of(name, known, kind).advise(fault))
-    }
-}
-
-/// The step of a run's own plan in a path: `sub` of `sub[2]/extract`.
-fn first_segment(path: &str) -> &str {
-    let first = path.split('/').next().unwrap_or_default();
-    first.split_once('[').map_or(first, |(name, _)| name)
 }
 
 /// Reads the test file `path` of `files`, shown as `name`; what it names lies in `above`.
@@ -152,16 +158,9 @@ impl Loader<'_> {
             return None;
         };
         self.add_source(&doc.source);
-        let mut reader = Reader {
-            loader: self,
-            doc: &doc,
-            folder: "",
-            names: Names::default(),
-            texts: Vec::new(),
-            fallback_fits: Vec::new(),
-        };
-        let mut mentions = Vec::new();
-        let read = reader.suite(purpose, &mut mentions)?;
+        let mut reader = Reader::new(self, &doc, "");
+        let mut asked = Asked::default();
+        let read = reader.suite(purpose, &mut asked)?;
         Some(Suite {
             name: name.to_owned(),
             pipeline: above.join(read.pipeline),
@@ -170,20 +169,11 @@ impl Loader<'_> {
             answers: read.answers,
             tools: read.tools,
             seed: read.seed,
-            mentions,
+            mentions: asked.mentions,
+            rules: asked.rules,
             sources: super::load::Sources::default(),
             source: doc.source.clone(),
         })
-    }
-}
-
-/// What a name in the file has to exist as.
-fn mention(is_agent: bool, name: &str, span: Span) -> Mention {
-    Mention {
-        is_agent,
-        name: name.to_owned(),
-        span,
-        of_pattern: false,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::run::Cx;
 use crate::tool::{Tool, ToolCx, ToolSpec};
 
 /// What every file of these tests can name: agent `house`, tools `app.fetch` and `search.web`, step `app.shout`.
-fn registry() -> Registry {
+pub(super) fn registry() -> Registry {
     struct Named(&'static str);
 
     impl Tool for Named {
@@ -195,4 +195,55 @@ fn secrets_are_masked_wherever_the_file_is_shown() {
     assert!(shown.contains("****"), "{shown}");
     let json = serde_json::to_string(&rejected.faults).expect("faults are JSON");
     assert!(!json.contains("a1B2c3"), "{json}");
+}
+
+#[test]
+fn the_script_of_a_model_is_checked_with_the_pipeline() {
+    let text = "version: 1\nname: p\nmodels: { m: { use: sim/script, file: s.yaml } }\n\
+                agents: { writer: { model: m, instructions: x } }\n\
+                steps: { draft: { agent: writer, prompt: x }, below: { pipeline: sub.yaml } }\n";
+    let below = "version: 1\nname: sub\nagents: { deep: { model: { use: sim/script, file: s.yaml }, instructions: x } }\n\
+                 steps: { dig: { agent: deep, prompt: x } }\n";
+    let with = |rules: &str| {
+        let rules = format!("version: 1\nscript:\n{rules}");
+        let files = [
+            ("main.yaml", text),
+            ("sub.yaml", below),
+            ("s.yaml", rules.as_str()),
+        ];
+        let faults = match load_files(&files) {
+            Ok(loaded) => loaded.warnings,
+            Err(rejected) => rejected.faults,
+        };
+        let line = |fault: &&crate::fault::Fault| {
+            let place = fault.place.map_or((0, 0), |place| (place.line, place.column));
+            let file = fault.file.as_deref().unwrap_or_default();
+            format!(
+                "{file}:{}:{} {:?} {}",
+                place.0, place.1, fault.severity, fault.code
+            )
+        };
+        faults.list().iter().map(line).collect::<Vec<_>>()
+    };
+    // A script may be shared: what is nowhere here may be elsewhere.
+    assert_eq!(
+        with("- { agent: writr, reply: x }\n"),
+        ["s.yaml:3:12 Warning unknown_agent"]
+    );
+    assert_eq!(
+        with("- { step: drat, reply: x }\n"),
+        ["s.yaml:3:11 Warning unknown_step"]
+    );
+    assert_eq!(
+        with("- { reply: x }\n- { reply: y }\n"),
+        ["s.yaml:4:5 Warning never_fires"]
+    );
+    // What is no rule is one nowhere.
+    assert_eq!(
+        with("- { agent: writer, repli: x }\n")[1..],
+        ["s.yaml:3:20 Error unknown_key"]
+    );
+    let known = "- { agent: writer, step: draft, reply: x }\n- { agent: deep, step: below/dig, reply: x }\n\
+                 - { step: dig, reply: x }\n- { agent: house, reply: x }\n";
+    assert_eq!(with(known), [""; 0]);
 }

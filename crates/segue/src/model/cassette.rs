@@ -36,10 +36,25 @@ use tape::Heads;
 /// The model name of a cassette.
 pub(crate) const NAME: &str = "sim/cassette";
 
+/// The way out of a miss.
+pub(crate) const RECORD_IT: &str = "record it: `segue test record FILE`";
+
 /// The form of the file.
 const VERSION: i64 = 1;
 
-/// Recorded calls. Clones share which of them were played.
+/// `sim/cassette`: a model that plays recorded calls. Clones share which of them were played.
+///
+/// What a program has recorded with `segue test record`, or with a [`Recording`], it plays where no model is to be had:
+///
+/// ```
+/// use segue::{Agent, Cassette, Models};
+///
+/// let recorded = Cassette::from_yaml("version: 1\ncalls: []\n").map_err(|faults| faults.to_string())?;
+/// let writer = Agent::<String>::new("writer").model("auto/small").model("recorded");
+/// let models = Models::offline().with("recorded", recorded);
+/// # let _ = (writer, models);
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone)]
 pub struct Cassette(Arc<Inner>);
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use indexmap::IndexMap;
 
-use super::cassette::{self, Cassette, Player};
+use super::cassette::{self, Cassette};
 use super::{Extractive, Model, Sampled, Scripted};
 use crate::error::{ErrorKind, Failure};
 use crate::fault::Faults;
@@ -60,6 +60,8 @@ pub struct Models {
     instead: Option<Arc<Instead>>,
     /// What stands before every model that is found.
     before: Vec<Arc<Before>>,
+    /// Whether no cassette is played.
+    is_live: bool,
     /// Scripts in use, by their text: agents that share a script share what it has counted.
     scripts: Arc<Mutex<BTreeMap<String, Weak<Scripted>>>>,
     /// Cassettes in use, by their text.
@@ -104,6 +106,12 @@ impl Models {
         instead: impl Fn(&ModelRef) -> Option<Arc<dyn Model>> + Send + Sync + 'static,
     ) -> Self {
         self.instead = Some(Arc::new(instead));
+        self
+    }
+
+    /// Plays no cassette: whoever records wants what a model answers, and not what was recorded before.
+    pub(crate) fn live(mut self) -> Self {
+        self.is_live = true;
         self
     }
 
@@ -231,12 +239,13 @@ impl Models {
                 let script = self.script(text).map_err(|faults| faults.to_string())?;
                 return Ok(chosen(script, "simulated"));
             }
+            cassette::NAME if self.is_live => return Err("it is what is recorded".into()),
             cassette::NAME => {
                 let Some(text) = &entry.file else {
                     return Err("`sim/cassette` needs a `file` with recorded calls".into());
                 };
                 let cassette = self.cassette(text).map_err(|faults| faults.to_string())?;
-                return Ok(chosen(Arc::new(Player::of_any(cassette)), "simulated"));
+                return Ok(chosen(Arc::new(cassette), "simulated"));
             }
             _ => {}
         }

@@ -6,14 +6,13 @@
 //! never does: look at instructions, answer by chance, or reach a network.
 
 mod answer;
-mod matcher;
-pub(crate) mod read;
-mod rule;
+pub(crate) mod rule;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt};
+use serde_json::Value as Json;
 
 use super::{From, Memory, Model, Request, Response, Role};
 use crate::clock;
@@ -45,6 +44,8 @@ pub struct Scripted {
 struct State {
     /// How often each rule with a limit answered, by run and position of the rule.
     used: BTreeMap<String, BTreeMap<usize, u32>>,
+    /// Which rules have answered, by their position.
+    answered: BTreeSet<usize>,
     asked: VecDeque<Arc<Request>>,
     ledger: BTreeMap<String, u64>,
 }
@@ -85,7 +86,7 @@ impl Scripted {
     /// Every fault of the text, each with the number of its rule, counted from 1.
     pub fn from_yaml(text: &str) -> Result<Self, Faults> {
         Ok(Self {
-            rules: Arc::new(read::file(text)?),
+            rules: Arc::new(crate::file::script::read(text)?),
             ..Self::new()
         })
     }
@@ -127,26 +128,33 @@ impl Scripted {
         self.state().ledger.clone()
     }
 
+    /// Which rules have answered, by their position.
+    pub(crate) fn answered_by(&self) -> BTreeSet<usize> {
+        self.state().answered.clone()
+    }
+
     /// Notes a request and finds what answers it: a rule, with its number from 1.
-    fn choose(&self, request: &Request, prompt: &str) -> Option<(usize, &Rule)> {
+    fn choose(&self, request: &Request, prompt: &Json) -> Option<(usize, &Rule)> {
         self.state().note(request);
         self.count(request, prompt)
     }
 
     /// Finds what answers a request, and counts it.
-    fn count(&self, request: &Request, prompt: &str) -> Option<(usize, &Rule)> {
+    fn count(&self, request: &Request, prompt: &Json) -> Option<(usize, &Rule)> {
         let mut state = self.state();
         for (at, rule) in self.rules.iter().enumerate() {
             if !rule.differences(&request.from, prompt).is_empty() {
                 continue;
             }
             let Some(times) = rule.times else {
+                state.answered.insert(at);
                 return Some((at + 1, rule));
             };
             let run = &request.from.run;
             let counts = state.used.iter().filter(|(of, _)| self.counts_all || *of == run);
             let used: u32 = counts.filter_map(|(_, used)| used.get(&at)).sum();
             if used < times {
+                state.answered.insert(at);
                 *state.used.entry(run.clone()).or_default().entry(at).or_default() += 1;
                 return Some((at + 1, rule));
             }
@@ -154,7 +162,7 @@ impl Scripted {
         None
     }
 
-    fn miss(&self, from: &From, prompt: &str) -> Failure {
+    fn miss(&self, from: &From, prompt: &Json) -> Failure {
         let what = format!(
             "no rule of the script answers agent {} at step {}",
             quote(&from.agent),
@@ -203,7 +211,7 @@ impl Model for Scripted {
 
     fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Failure>> {
         async move {
-            let prompt = prompt(request);
+            let prompt = Json::String(prompt(request));
             let Some((number, rule)) = self.choose(request, &prompt) else {
                 return Err(self.miss(&request.from, &prompt));
             };
@@ -227,7 +235,7 @@ impl Memory for Scripted {
     }
 
     fn recall(&self, request: &Request) {
-        self.count(request, &prompt(request));
+        self.count(request, &Json::String(prompt(request)));
     }
 }
 

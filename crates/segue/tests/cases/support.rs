@@ -66,7 +66,8 @@ pub(crate) fn run_in(folder: &Folder, bench: &Bench) -> Vec<Report> {
         Ok(loaded) => loaded,
         Err(rejected) => panic!("{rejected}"),
     };
-    assert!(suite.check(&loaded.plan).is_empty());
+    let faults = suite.check(&loaded, &bench.registry);
+    assert!(faults.is_empty(), "{}", suite.rejected(faults));
     let reports = suite.cases.iter().map(|case| {
         let runtime = runtime(suite.is_simulated(&loaded.plan));
         let report = runtime.block_on(suite.run(case, &loaded, bench, None));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use segue::case::{Bench, Suite};
-use segue::fault::Fault;
+use segue::fault::{Fault, Faults};
 use segue::file::{Loaded, Purpose, Rejected};
 use segue_tools::mcp::Server;
 
@@ -73,7 +73,7 @@ pub(crate) fn open(
     };
     let plan = suite.plan(&bench);
     if let Ok(loaded) = &plan {
-        let faults = suite.check(&loaded.plan);
+        let faults = suite.check(loaded, &bench.registry);
         if faults.has_errors() {
             return Ok(Err(suite.rejected(faults)));
         }
@@ -98,6 +98,17 @@ pub(crate) fn tell(rejected: &Rejected, program: &Program) -> Vec<Fault> {
     let faults = if errors == 1 { "fault" } else { "faults" };
     screen.error(&format!("`{}` has {errors} {faults}", rejected.name), &[]);
     rejected.faults.list().into_iter().cloned().collect()
+}
+
+/// Says which rules of a file no case has used, and gives it for the object of `--json`.
+pub(crate) fn warn(suite: &Suite, faults: Faults, program: &Program) -> Vec<Fault> {
+    let unused = suite.rejected(faults);
+    if !program.common.quiet {
+        let paint = program.screen.paint();
+        let rendered = unused.faults.render(|name| unused.sources.get(name), paint);
+        program.screen.text(&rendered);
+    }
+    unused.faults.list().into_iter().cloned().collect()
 }
 
 /// Every test file in a folder and below it, in order; hidden folders and those of builds are left out.

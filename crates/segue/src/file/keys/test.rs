@@ -18,7 +18,7 @@ pub(in crate::file) static TEST: Table = table(
         required("pipeline", Takes::Path, "The pipeline file it is about."),
         key(
             "script",
-            Takes::List(&Takes::Value),
+            Takes::List(&Takes::Section(&RULE)),
             "Rules that say what models answer.",
         ),
         key("cassette", Takes::Path, "Recorded calls that are played."),
@@ -39,6 +39,87 @@ pub(in crate::file) static TEST: Table = table(
         BUDGET,
         key("seed", Takes::Count(0, HUGE), "Where ids and draws begin; 0."),
         required("cases", Takes::List(&Takes::Section(&CASE)), "The cases."),
+    ]],
+);
+
+/// The file of a `sim/script`.
+pub(in crate::file) static SCRIPT: Table = table(
+    "a script",
+    &[&[
+        required("version", Takes::Version, "Version of the format: 1."),
+        required(
+            "script",
+            Takes::List(&Takes::Section(&RULE)),
+            "Rules that say what models answer.",
+        ),
+    ]],
+);
+
+pub(in crate::file) static RULE: Table = table(
+    "a rule",
+    &[&[
+        key("agent", Takes::Text, "The agent it answers."),
+        key("step", Takes::Text, "The step it answers, by its path."),
+        key(
+            "prompt",
+            MATCHED,
+            "What the messages have to be, instructions aside.",
+        ),
+        key("reply", Takes::Value, "The answer: text, or a value as JSON."),
+        key(
+            "call",
+            Takes::AnyOf(&[Takes::Section(&CALL), Takes::List(&Takes::Section(&CALL))]),
+            "The tools to call, all in one turn.",
+        ),
+        key(
+            "error",
+            Takes::Text,
+            "An error kind, or a malformed reply (`bad_json bad_schema half_stream empty slow`).",
+        ),
+        key("usage", Takes::Section(&USAGE), "What was used; a local count."),
+        key(
+            "times",
+            Takes::Count(1, MANY),
+            "How often it answers, then it is used up; for ever.",
+        ),
+        key("delay", Takes::Duration, "How long the answer takes."),
+        key(
+            "retry_after",
+            Takes::Duration,
+            "The pause that an error asks for.",
+        ),
+    ]],
+);
+
+pub(in crate::file) static CALL: Table = table(
+    "a call",
+    &[&[
+        required("tool", Takes::Text, "The tool to call."),
+        key("args", Takes::Map(&Takes::Value), "Its arguments."),
+    ]],
+);
+
+pub(in crate::file) static USAGE: Table = table(
+    "`usage`",
+    &[&[
+        key("input_tokens", Takes::Count(0, HUGE), "Tokens read."),
+        key("output_tokens", Takes::Count(0, HUGE), "Tokens written."),
+        key(
+            "cache_read_tokens",
+            Takes::Count(0, HUGE),
+            "Of those read: from a cache.",
+        ),
+        key(
+            "cache_write_tokens",
+            Takes::Count(0, HUGE),
+            "Of those read: put into one.",
+        ),
+        key(
+            "reasoning_tokens",
+            Takes::Count(0, HUGE),
+            "Of those written: thoughts.",
+        ),
+        key("audio_tokens", Takes::Count(0, HUGE), "Tokens of sound."),
     ]],
 );
 

@@ -2,16 +2,15 @@
 
 use indexmap::IndexMap;
 
-use super::mention;
 use super::top::{Common, laid_over};
-use crate::case::{Act, Case, Does, Fault, Mention, Moment, What, Wrong};
-use crate::error::ErrorKind;
-use crate::fault::{Code, Span, quote};
+use crate::case::{self, Act, Case, Does, Fault, Moment, Wrong};
+use crate::fault::{Code, quote};
+use crate::file::mention::{Mention, What, Within};
 use crate::file::reader::{Reader, Section};
+use crate::file::script::{Word, begin_of};
 use crate::file::settings::Days;
 use crate::file::yaml::{Node, Resolved};
 use crate::file::{keys, scalar};
-use crate::model::Malformed;
 
 /// The word for the loss of a process.
 const KILL: &str = "kill";
@@ -23,7 +22,7 @@ impl<'d> Reader<'_, '_, 'd> {
         common: &Common,
         mentions: &mut Vec<Mention>,
     ) -> Option<Case> {
-        let at = start_of(node);
+        let at = begin_of(node);
         let section = self.section(node, &keys::CASE, at, "a case")?;
         let name = self.read(&section, "name", scalar::title);
         let mut own = Vec::new();
@@ -35,21 +34,19 @@ impl<'d> Reader<'_, '_, 'd> {
         let pattern = self.read(&section, "pattern", scalar::name).map(str::to_owned);
         let budget = self.budget(&section, Days::Refused).flatten();
         let mut answers = IndexMap::new();
-        if let Some(entries) = section
-            .get("answers")
-            .and_then(|node| self.entries(node, "`answers`"))
-        {
-            for (step, value) in entries {
-                own.push(mention(false, &step.name, step.span));
-                answers.insert(step.name.to_string(), value.to_json());
-            }
+        for (step, value) in self.entries_of(&section, "answers") {
+            own.push(self.mention(What::Step, &step.name, step.span));
+            answers.insert(step.name.to_string(), value.to_json());
         }
-        let tools = |texts: Option<Vec<(&str, &Node)>>| -> Vec<String> {
-            let texts = texts.unwrap_or_default().into_iter();
-            texts.map(|(text, _)| text.to_owned()).collect()
+        let mut tools = |key| -> Vec<String> {
+            let named = self.texts_of(&section, key).unwrap_or_default();
+            let mentioned = named
+                .iter()
+                .map(|(name, node)| self.mention(What::Tool, name, node.span));
+            own.extend(mentioned);
+            named.into_iter().map(|(name, _)| name.to_owned()).collect()
         };
-        let approve = tools(self.texts_of(&section, "approve"));
-        let reject = tools(self.texts_of(&section, "reject"));
+        let (approve, reject) = (tools("approve"), tools("reject"));
         if let Some(both) = approve.iter().find(|tool| reject.contains(tool)) {
             let message = format!("tool {} is both approved and rejected", quote(both));
             self.report(Code::Conflict, at, message);
@@ -60,7 +57,10 @@ impl<'d> Reader<'_, '_, 'd> {
         let expect = self.expect(&section, &mut own);
         let then = self.acts(&section, &mut own);
         for mut mention in own {
-            mention.of_pattern = pattern.is_some();
+            mention.within = match &pattern {
+                Some(pattern) => Within::Pattern(pattern.clone()),
+                None => Within::Pipeline,
+            };
             mentions.push(mention);
         }
         Some(Case {
@@ -81,14 +81,14 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     /// The step that runs, or all.
-    fn what(&mut self, section: &Section<'d>, mentions: &mut Vec<Mention>) -> Option<What> {
+    fn what(&mut self, section: &Section<'d>, mentions: &mut Vec<Mention>) -> Option<case::What> {
         let node = section.get("run")?;
         let name = self.value(node, "`run`", scalar::text)?;
         if name == "all" {
-            return Some(What::All);
+            return Some(case::What::All);
         }
-        mentions.push(mention(false, name, node.span));
-        Some(What::Step(name.to_owned()))
+        mentions.push(self.mention(What::Step, name, node.span));
+        Some(case::What::Step(name.to_owned()))
     }
 
     fn acts(&mut self, section: &Section<'d>, mentions: &mut Vec<Mention>) -> Vec<Act> {
@@ -103,7 +103,7 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     fn further_act(&mut self, node: &'d Node, mentions: &mut Vec<Mention>) -> Option<Act> {
-        let at = start_of(node);
+        let at = begin_of(node);
         let section = self.section(node, &keys::ACT, at, "an act")?;
         let does = self.does(&section, mentions);
         let expect = self.expect(&section, mentions);
@@ -137,7 +137,7 @@ impl<'d> Reader<'_, '_, 'd> {
             "run" => self.what(section, mentions).map(Does::Run),
             "rerun" => {
                 let step = self.value(node, "`rerun`", scalar::text)?.to_owned();
-                mentions.push(mention(false, &step, node.span));
+                mentions.push(self.mention(What::Step, &step, node.span));
                 let follow = follow.unwrap_or(false);
                 Some(Does::Rerun { step, follow, note })
             }
@@ -160,15 +160,15 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     fn case_fault(&mut self, node: &'d Node, mentions: &mut Vec<Mention>) -> Option<Fault> {
-        let at = start_of(node);
+        let at = begin_of(node);
         let section = self.section(node, &keys::FAULT, at, "a fault")?;
-        let mut named = |key: &'static str, is_agent: bool| {
+        let mut named = |key: &'static str, what: What| {
             let name = self.read(&section, key, scalar::text)?;
             let span = section.get(key).map_or(at, |node| node.span);
-            mentions.push(mention(is_agent, name, span));
+            mentions.push(self.mention(what, name, span));
             Some(name.to_owned())
         };
-        let (step, agent) = (named("step", false), named("agent", true));
+        let (step, agent) = (named("step", What::Step), named("agent", What::Agent));
         if section.entry("step").is_none() && section.entry("agent").is_none() {
             let hint = "write `step: NAME` or `agent: NAME`";
             self.report_with(Code::MissingKey, at, "a fault says whom it strikes", hint);
@@ -205,44 +205,22 @@ impl<'d> Reader<'_, '_, 'd> {
     fn wrong(&mut self, section: &Section<'d>, moment: Option<&'static str>) -> Option<Wrong> {
         let node = section.get("error")?;
         let word = self.value(node, "`error`", scalar::text)?;
-        if word == KILL {
-            return Some(Wrong::Kill(match moment {
-                Some("started") => Moment::Started,
-                Some("recorded") => Moment::Recorded,
-                _ => Moment::Called,
-            }));
-        }
+        let wrong = match self.wrong_word(node, word, "`error`", Some(KILL))? {
+            Word::Other => {
+                return Some(Wrong::Kill(match moment {
+                    Some("started") => Moment::Started,
+                    Some("recorded") => Moment::Recorded,
+                    _ => Moment::Called,
+                }));
+            }
+            Word::Kind(kind) => Wrong::Error(kind),
+            Word::Malformed(how) => Wrong::Malformed(how),
+        };
         if let Some((key, _)) = section.entry("at") {
             let message = "`at` says when a process dies, and this fault is an error";
-            self.report_with(
-                Code::Conflict,
-                key.span,
-                message,
-                "write `error: kill`, or leave it out",
-            );
+            let hint = "write `error: kill`, or leave it out";
+            self.report_with(Code::Conflict, key.span, message, hint);
         }
-        if let Some(how) = Malformed::ALL.into_iter().find(|how| how.as_str() == word) {
-            return Some(Wrong::Malformed(how));
-        }
-        let kinds: Vec<String> = ErrorKind::ALL.iter().map(ToString::to_string).collect();
-        if let Some(at) = kinds.iter().position(|kind| kind == word) {
-            return Some(Wrong::Error(ErrorKind::ALL[at]));
-        }
-        let words = Malformed::ALL.iter().map(|how| how.as_str());
-        let words = words
-            .chain(std::iter::once(KILL))
-            .chain(kinds.iter().map(String::as_str));
-        let message = format!(
-            "`error` needs an error kind, a malformed reply or `kill`, found {}",
-            quote(word)
-        );
-        self.unknown(Code::WrongType, node.span, message, word, words, "errors");
-        None
+        Some(wrong)
     }
-}
-
-/// Where an entry of a list begins: its first key.
-fn start_of(node: &Node) -> Span {
-    let first = node.as_mapping().and_then(<[_]>::first);
-    first.map_or(node.span, |(key, _)| key.span)
 }

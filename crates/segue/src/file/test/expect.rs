@@ -1,12 +1,13 @@
 //! What a case expects, entry by entry.
 
-use super::mention;
-use crate::case::{Condition, Expectation, Matcher, Mention, Of, OfStep};
+use crate::case::{Expectation, Of, OfStep};
 use crate::error::ErrorKind;
 use crate::fault::{Code, quote};
 use crate::file::keys::{self, Table};
+use crate::file::mention::{Mention, What};
 use crate::file::reader::{Reader, Section};
 use crate::file::yaml::{Kind, Node};
+use crate::matcher::{Condition, Matcher};
 
 /// What the reader of expectations collects.
 struct Found<'m> {
@@ -141,13 +142,7 @@ impl<'d> Reader<'_, '_, 'd> {
 
     /// The content of an artifact, and the link to it.
     fn artifacts_expected(&mut self, section: &Section<'d>, found: &mut Found<'_>) {
-        let Some(entries) = section
-            .get("artifacts")
-            .and_then(|node| self.entries(node, "`artifacts`"))
-        else {
-            return;
-        };
-        for (name, node) in entries {
+        for (name, node) in self.entries_of(section, "artifacts") {
             self.artifact_name(&name.name, name.span);
             let path = format!("artifacts.{}", name.name);
             let of = Of::Artifact(name.name.to_string());
@@ -178,28 +173,20 @@ impl<'d> Reader<'_, '_, 'd> {
     }
 
     fn prompts(&mut self, section: &Section<'d>, found: &mut Found<'_>) {
-        let Some(entries) = section
-            .get("prompts")
-            .and_then(|node| self.entries(node, "`prompts`"))
-        else {
-            return;
-        };
-        for (step, node) in entries {
-            found.mentions.push(mention(false, &step.name, step.span));
+        for (step, node) in self.entries_of(section, "prompts") {
+            found
+                .mentions
+                .push(self.mention(What::Step, &step.name, step.span));
             let of = Of::Prompts(step.name.to_string());
             self.expects(node, format!("prompts.{}", step.name), of, found);
         }
     }
 
     fn steps_expected(&mut self, section: &Section<'d>, found: &mut Found<'_>) {
-        let Some(entries) = section
-            .get("steps")
-            .and_then(|node| self.entries(node, "`steps`"))
-        else {
-            return;
-        };
-        for (step, node) in entries {
-            found.mentions.push(mention(false, &step.name, step.span));
+        for (step, node) in self.entries_of(section, "steps") {
+            found
+                .mentions
+                .push(self.mention(What::Step, &step.name, step.span));
             let subject = format!("step {}", quote(&step.name));
             let Some(below) = self.section(node, &keys::EXPECT_STEP, step.span, subject) else {
                 continue;

@@ -1,3 +1,5 @@
+mod names;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -5,10 +7,9 @@ use super::{Purpose, load_from};
 use crate::case::{Answers, Does, Moment, StandIn, Suite, What, Wrong};
 use crate::error::ErrorKind;
 use crate::file::keys::{self, Table, Takes};
-use crate::file::{Named, load_text, reader, test_schema, yaml};
+use crate::file::{Named, reader, test_schema, yaml};
 use crate::model::Malformed;
 use crate::money::usd;
-use crate::registry::Registry;
 
 const PIPELINE: &str = "version: 1\nname: p\nsteps: { a: { set: 1 } }\n";
 
@@ -177,7 +178,9 @@ fn every_key_is_read_and_means_what_it_says() {
 fn no_key_of_the_tables_is_left_unread() {
     read(EVERYTHING, Purpose::Test).unwrap_or_else(|faults| panic!("{faults:#?}"));
     for who in [
-        "script: [{ reply: x }]",
+        "script: [{ agent: w, step: a, prompt: { that: value }, call: [{ tool: t, args: { x: 1 } }], times: 1, delay: 1s, \
+         usage: { input_tokens: 1, output_tokens: 1, cache_read_tokens: 1, cache_write_tokens: 1, reasoning_tokens: 1, \
+         audio_tokens: 1 } }, { error: timeout, retry_after: 1s }, { reply: x }]",
         "cassette: good.cassette.yaml",
         "models: { a: { use: sim/schema, seed: 1 } }",
     ] {
@@ -412,35 +415,4 @@ fn a_cassette_may_be_missing_or_broken_before_it_is_recorded() {
     assert!(read(&broken, Purpose::Test).is_err());
     assert!(read(&broken, Purpose::Record).is_ok());
     assert_eq!(suite.cassette.as_deref(), Some(Path::new("new.yaml")));
-}
-
-#[test]
-fn steps_that_the_pipeline_does_not_have_are_named() {
-    let loaded = load_text(PIPELINE, "p.yaml", &Registry::new()).expect("a pipeline");
-    let check = |case: &str| -> Vec<String> {
-        let text = format!("version: 1\npipeline: p.yaml\ncases:\n  - name: one\n    {case}\n");
-        let suite = read(&text, Purpose::Test).unwrap_or_else(|faults| panic!("{faults:?}"));
-        let faults = suite.check(&loaded.plan);
-        faults
-            .list()
-            .iter()
-            .map(|fault| format!("{:?} {}", fault.place.map(|place| place.line), fault.code))
-            .collect()
-    };
-    let unknown = ["Some(5) unknown_step"];
-    for case in [
-        "run: b\n    expect: { calls: 0 }",
-        "answers: { b: 1 }\n    expect: { calls: 0 }",
-        "faults: [{ step: b, error: timeout }]\n    expect: { calls: 0 }",
-        "expect: { steps: { 'b[1]/x': { calls: 0 } } }",
-        "expect: { prompts: { b: x } }",
-    ] {
-        assert_eq!(check(case), unknown, "{case}");
-        // Those of a pattern are not in the file.
-        assert_eq!(check(&format!("pattern: p\n    {case}")), [""; 0], "{case}");
-    }
-    assert_eq!(
-        check("expect: { calls: 0 }\n    then: [{ rerun: b, expect: { calls: 0 } }]"),
-        ["Some(6) unknown_step"]
-    );
 }

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use super::Purpose;
+use super::{Asked, Purpose};
 use crate::budget::{Budget, PerCall};
-use crate::case::{Answers, Case, Mention, StandIn};
+use crate::case::{Answers, Case, StandIn};
 use crate::fault::{Code, Source, Span, quote};
 use crate::file::files::plain_path;
+use crate::file::mention::{Mention, What};
 use crate::file::reader::{Reader, Section};
 use crate::file::settings::Days;
 use crate::file::yaml::{Node, Resolved};
 use crate::file::{keys, scalar, yaml};
 use crate::model::cassette::{Cassette, NoSecrets};
-use crate::model::script;
 use crate::plan::ModelRef;
 
 /// The most tools and models of a file.
@@ -44,16 +44,16 @@ pub(super) struct Common {
 }
 
 impl<'d> Reader<'_, '_, 'd> {
-    pub(super) fn suite(&mut self, purpose: Purpose, mentions: &mut Vec<Mention>) -> Option<Read> {
+    pub(super) fn suite(&mut self, purpose: Purpose, asked: &mut Asked) -> Option<Read> {
         let root = &self.doc.root;
-        self.test_version(root)?;
+        self.form_version(root)?;
         let top = self.section(root, &keys::TEST, Span::default(), "the test file")?;
         let pipeline = self.path_of(&top, "pipeline");
         if let (Some(path), Some(node)) = (&pipeline, top.get("pipeline")) {
             self.is_there(path, node, "pipeline");
         }
-        let (answers, cassette) = self.answers(&top, purpose);
-        let tools = self.stand_ins_given(&top);
+        let (answers, cassette) = self.answers(&top, purpose, asked);
+        let tools = self.stand_ins_given(&top, &mut asked.mentions);
         let (inputs, files) = self.given_inputs(&top);
         let common = Common {
             inputs,
@@ -61,7 +61,7 @@ impl<'d> Reader<'_, '_, 'd> {
             budget: self.budget(&top, Days::Refused).flatten(),
         };
         let seed = self.read(&top, "seed", |node| scalar::count(node, 0..=i64::MAX as u64));
-        let cases = self.cases(&top, &common, mentions);
+        let cases = self.cases(&top, &common, &mut asked.mentions);
         Some(Read {
             pipeline: PathBuf::from(pipeline?),
             cassette: cassette.map(PathBuf::from),
@@ -72,7 +72,8 @@ impl<'d> Reader<'_, '_, 'd> {
         })
     }
 
-    fn test_version(&mut self, root: &'d Node) -> Option<()> {
+    /// The version of a test file or a script.
+    pub(in crate::file) fn form_version(&mut self, root: &'d Node) -> Option<()> {
         let Some(node) = root.get("version") else {
             return Some(());
         };
@@ -114,7 +115,7 @@ impl<'d> Reader<'_, '_, 'd> {
             Ok(bytes) => Some(bytes),
             Err((code, why)) => {
                 let hint = match what {
-                    "cassette" => "record it: `segue test record FILE`",
+                    "cassette" => crate::model::cassette::RECORD_IT,
                     _ => "paths are relative to the folder of this file",
                 };
                 self.report_with(code, node.span, format!("file {} {why}", quote(path)), hint);
@@ -123,7 +124,12 @@ impl<'d> Reader<'_, '_, 'd> {
         }
     }
 
-    fn answers(&mut self, top: &Section<'d>, purpose: Purpose) -> (Answers, Option<String>) {
+    fn answers(
+        &mut self,
+        top: &Section<'d>,
+        purpose: Purpose,
+        asked: &mut Asked,
+    ) -> (Answers, Option<String>) {
         let given = ["script", "cassette", "models"].map(|key| top.entry(key));
         let mut given = given.into_iter().flatten();
         let first = given.next();
@@ -132,13 +138,11 @@ impl<'d> Reader<'_, '_, 'd> {
             self.report_with(Code::Conflict, second.span, message, "leave one of them out");
         }
         if let Some(list) = top.get("script") {
-            return match script::read::rules(self.doc, list, "/script") {
-                Ok(rules) => (Answers::Script(rules), None),
-                Err(faults) => {
-                    self.loader.faults.append(faults);
-                    (Answers::Schema, None)
-                }
-            };
+            let mut read = self.rules(list);
+            self.never_chosen(&mut read, true);
+            asked.mentions.extend(read.mentions);
+            asked.rules = read.places;
+            return (Answers::Script(read.rules), None);
         }
         if let Some(node) = top.get("cassette") {
             let path = self.path_of(top, "cassette");
@@ -189,12 +193,14 @@ impl<'d> Reader<'_, '_, 'd> {
         models
     }
 
-    fn stand_ins_given(&mut self, top: &Section<'d>) -> IndexMap<String, Vec<StandIn>> {
+    fn stand_ins_given(
+        &mut self,
+        top: &Section<'d>,
+        mentions: &mut Vec<Mention>,
+    ) -> IndexMap<String, Vec<StandIn>> {
         let mut tools = IndexMap::new();
-        let Some(entries) = top.get("tools").and_then(|node| self.entries(node, "`tools`")) else {
-            return tools;
-        };
-        for (name, node) in entries.iter().take(MOST_NAMED) {
+        for (name, node) in self.entries_of(top, "tools").iter().take(MOST_NAMED) {
+            mentions.push(self.mention(What::Tool, &name.name, name.span));
             let one = std::slice::from_ref(node);
             let items = node.as_sequence().unwrap_or(one);
             let subject = format!("the stand-in of {}", quote(&name.name));
@@ -241,10 +247,7 @@ impl<'d> Reader<'_, '_, 'd> {
         section: &Section<'d>,
     ) -> (Map<String, Json>, IndexMap<String, String>) {
         let (mut inputs, mut files) = (Map::new(), IndexMap::new());
-        let entries = section
-            .get("inputs")
-            .and_then(|node| self.entries(node, "`inputs`"));
-        for (name, node) in entries.unwrap_or_default() {
+        for (name, node) in self.entries_of(section, "inputs") {
             let value = match node.as_mapping() {
                 Some([(key, path)]) if &*key.name == "file" => {
                     let text = self.file(path, &format!("`file` of input {}", quote(&name.name)));

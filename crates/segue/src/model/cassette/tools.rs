@@ -4,7 +4,7 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use serde_json::Value as Json;
 
 use super::call::tool_key;
-use super::{Cassette, record};
+use super::{Cassette, RECORD_IT, record};
 use crate::error::{ErrorKind, Failure, StepError};
 use crate::fault::quote;
 use crate::tool::{Tool, ToolCx, ToolSpec};
@@ -53,7 +53,7 @@ impl PlayedTool {
         let of_tool = inner.tool_calls.iter().find(|call| call.tool == *name);
         failure.nearest = of_tool.map(|call| format!("a call with {}", quote(&call.arguments.to_string())));
         failure.first_difference = of_tool.map(|_| "/arguments".to_owned());
-        failure.hint("record it: `segue test record FILE`")
+        failure.hint(RECORD_IT)
     }
 }
 

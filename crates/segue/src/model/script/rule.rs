@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::matcher::{Condition, Matcher};
 use crate::error::ErrorKind;
 use crate::fault::quote;
+use crate::matcher::{Condition, Matcher};
 use crate::model::From;
 use crate::usage::Usage;
 
@@ -17,19 +17,19 @@ use crate::usage::Usage;
 /// [`Rule::malformed`]); without selectors it is for every request.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    pub(super) agent: Option<String>,
-    pub(super) step: Option<String>,
-    pub(super) prompt: Matcher,
-    pub(super) action: Action,
-    pub(super) usage: Option<Usage>,
-    pub(super) times: Option<u32>,
-    pub(super) delay: Duration,
-    pub(super) retry_after: Option<Duration>,
+    pub(crate) agent: Option<String>,
+    pub(crate) step: Option<String>,
+    pub(crate) prompt: Matcher,
+    pub(crate) action: Action,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) times: Option<u32>,
+    pub(crate) delay: Duration,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// What a rule does.
 #[derive(Clone, Debug)]
-pub(super) enum Action {
+pub(crate) enum Action {
     /// Answers with text, which a schema of text makes a JSON string.
     Text(String),
     /// Answers with a value, sent as JSON.
@@ -44,7 +44,7 @@ pub(super) enum Action {
 
 impl Action {
     /// Whether it is a failure and no answer.
-    pub(super) fn fails(&self) -> bool {
+    pub(crate) fn fails(&self) -> bool {
         matches!(
             self,
             Self::Error(_) | Self::Malformed(Malformed::HalfStream | Malformed::Slow)
@@ -168,7 +168,7 @@ impl Rule {
     /// Only for requests whose messages contain this text, instructions aside; several must all be contained.
     #[must_use]
     pub fn prompt_contains(mut self, text: impl Into<String>) -> Self {
-        self.prompt.push(Condition::Contains(text.into()));
+        self.prompt.push(Condition::Contains(Json::String(text.into())));
         self
     }
 
@@ -200,8 +200,19 @@ impl Rule {
         self
     }
 
+    /// Whether no request of an agent and a step that another rule is for would get past this one, but for its prompt.
+    pub(crate) fn takes_all_of(&self, later: &Self) -> bool {
+        let of_agent = self.agent.is_none() || self.agent == later.agent;
+        let of_step = match (&self.step, &later.step) {
+            (None, _) => true,
+            (Some(step), Some(later)) => is_step(step, later),
+            (Some(_), None) => false,
+        };
+        self.times.is_none() && of_agent && of_step
+    }
+
     /// What keeps it from being for a request; empty when it fits. `prompt` is the text without the instructions.
-    pub(super) fn differences<'a>(&'a self, from: &'a From, prompt: &'a str) -> Vec<Difference<'a>> {
+    pub(super) fn differences<'a>(&'a self, from: &'a From, prompt: &'a Json) -> Vec<Difference<'a>> {
         let agent = self.agent.as_deref().filter(|agent| *agent != from.agent);
         let step = self.step.as_deref().filter(|step| !is_step(step, &from.step));
         let agent = agent.map(|wanted| Difference::Agent {
@@ -260,7 +271,7 @@ fn without_index(segment: &str) -> Option<&str> {
 pub(super) enum Difference<'a> {
     Agent { wanted: &'a str, found: &'a str },
     Step { wanted: &'a str, found: &'a str },
-    Prompt { wanted: &'a Condition, found: &'a str },
+    Prompt { wanted: &'a Condition, found: &'a Json },
 }
 
 impl Difference<'_> {
@@ -285,7 +296,8 @@ impl fmt::Display for Difference<'_> {
                 write!(f, "`step` needs {}, found {}", quote(wanted), quote(found))
             }
             Self::Prompt { wanted, found } => {
-                write!(f, "`prompt` needs text {wanted}, found {}", quote(found))
+                let found = found.as_str().unwrap_or_default();
+                write!(f, "`prompt` needs {wanted}, found {}", quote(found))
             }
         }
     }

@@ -147,6 +147,8 @@ fn every_matcher_works_on_prompts() {
         ("{ length: { max: 4 } }", "tide", "tides"),
         ("{ one_of: [tide, moon] }", "moon", "sun"),
         ("{ contains: tide, length: { max: 5 } }", "tides", "the tides"),
+        ("{ schema: { enum: [tide, moon] } }", "moon", "sun"),
+        ("{ that: 'value | length < 5' }", "tide", "tides"),
     ] {
         let script = script(&format!(
             "- {{ prompt: {matcher}, reply: fits }}\n- reply: does not"
@@ -181,7 +183,7 @@ fn a_miss_names_the_nearest_rule_and_each_difference() {
     assert_eq!(
         text(&script, &request("the tides")),
         "cassette_miss: no rule of the script answers agent `writer` at step `draft`; the nearest is rule 2: `step` \
-         needs `outline`, found `draft`; `prompt` needs text that contains `moon`, found `the tides`"
+         needs `outline`, found `draft`; `prompt` needs something that contains \"moon\", found `the tides`"
     );
     assert!(text(&script, &by("edtor", "x")).ends_with("rule 1: `agent` needs `editor`, found `edtor`"));
     assert!(text(&Scripted::new(), &request("")).ends_with("it has no rules"));

@@ -1,26 +1,33 @@
-//! Matchers as YAML has them.
+//! Matchers as YAML has them: a plain value, or a map of conditions.
 
 use std::sync::Arc;
 
 use regex::RegexBuilder;
 
-use crate::case::{Condition, Matcher};
+use super::reader::Reader;
+use super::yaml::{Key, Node, Resolved};
+use super::{keys, scalar};
 use crate::fault::{Code, quote};
-use crate::file::reader::Reader;
-use crate::file::yaml::{Node, Resolved};
-use crate::file::{keys, scalar};
+use crate::matcher::{Condition, Matcher};
 use crate::template::Expr;
 
 /// The most memory a pattern may compile to, in bytes.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
+/// What a matcher is put to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Anything,
+    Text,
+}
+
 impl<'d> Reader<'_, '_, 'd> {
-    /// A plain value, or a map of conditions. Nests no deeper than the YAML reader lets a file nest.
+    /// What is wanted of any value: a plain one, or a map of conditions. Nests no deeper than the YAML reader lets a file
+    /// nest.
     pub(super) fn matcher(&mut self, node: &'d Node, subject: &str) -> Option<Matcher> {
-        let is_matcher = |entries: &[(crate::file::yaml::Key, Node)]| {
-            entries
-                .iter()
-                .any(|(key, _)| keys::MATCHER.key(&key.name).is_some())
+        let is_matcher = |entries: &[(Key, Node)]| {
+            let mut keys = entries.iter();
+            keys.any(|(key, _)| keys::MATCHER.key(&key.name).is_some())
         };
         if !node.as_mapping().is_some_and(is_matcher) {
             return Some(Matcher::equals(node.to_json()));
@@ -29,9 +36,35 @@ impl<'d> Reader<'_, '_, 'd> {
         (!conditions.is_empty()).then_some(Matcher(conditions))
     }
 
+    /// What is wanted of a text. What no text can be is a fault, and not a condition that never holds.
+    pub(super) fn text_matcher(&mut self, node: &'d Node, subject: &str) -> Option<Matcher> {
+        match node.as_mapping() {
+            None => {
+                let text = self.value(node, subject, scalar::text)?;
+                Some(Matcher::equals(text.into()))
+            }
+            Some([]) => {
+                let message = format!("{subject} has nothing in it");
+                self.report(Code::EmptyDefinition, node.span, message);
+                None
+            }
+            Some(_) => self.conditions_on(Of::Text, node, subject, &[]).map(Matcher),
+        }
+    }
+
     /// The conditions of a map, which may have other keys too.
     pub(super) fn conditions(
         &mut self,
+        node: &'d Node,
+        subject: &str,
+        beside: &[&str],
+    ) -> Option<Vec<Condition>> {
+        self.conditions_on(Of::Anything, node, subject, beside)
+    }
+
+    fn conditions_on(
+        &mut self,
+        of: Of,
         node: &'d Node,
         subject: &str,
         beside: &[&str],
@@ -44,17 +77,16 @@ impl<'d> Reader<'_, '_, 'd> {
             }
             let below = format!("`{}` of {subject}", key.name);
             let condition = match &*key.name {
-                "equals" => Some(Condition::Equals(value.to_json())),
-                "contains" => Some(Condition::Contains(value.to_json())),
+                "equals" => self.compared(of, value, &below).map(Condition::Equals),
+                "contains" => self.compared(of, value, &below).map(Condition::Contains),
                 "matches" => self.pattern(value, &below),
+                "not" if of == Of::Text => self.text_matcher(value, &below).map(Condition::Not),
                 "not" => self.matcher(value, &below).map(Condition::Not),
+                "min" | "max" if of == Of::Text => self.no_number(key, &below),
                 "min" => self.bound(value, &below).map(Condition::Min),
                 "max" => self.bound(value, &below).map(Condition::Max),
                 "length" => self.length(value, &below),
-                "one_of" => {
-                    let items = self.list(value, &below);
-                    items.map(|items| Condition::OneOf(items.iter().map(Node::to_json).collect()))
-                }
+                "one_of" => self.one_of(of, value, &below),
                 "schema" => self.schema(value, &below).map(Condition::Schema),
                 "that" => self.that(value, &below),
                 _ => {
@@ -72,6 +104,31 @@ impl<'d> Reader<'_, '_, 'd> {
             conditions.extend(condition);
         }
         is_good.then_some(conditions)
+    }
+
+    /// A value that another is compared with.
+    fn compared(&mut self, of: Of, node: &'d Node, subject: &str) -> Option<serde_json::Value> {
+        match of {
+            Of::Anything => Some(node.to_json()),
+            Of::Text => self.value(node, subject, scalar::text).map(Into::into),
+        }
+    }
+
+    fn one_of(&mut self, of: Of, node: &'d Node, subject: &str) -> Option<Condition> {
+        let items = self.list(node, subject)?;
+        let values: Vec<_> = items
+            .iter()
+            .filter_map(|item| self.compared(of, item, subject))
+            .collect();
+        (values.len() == items.len()).then_some(Condition::OneOf(values))
+    }
+
+    /// A bound of numbers where there is text.
+    fn no_number(&mut self, key: &Key, subject: &str) -> Option<Condition> {
+        let message = format!("{subject} compares numbers, and this is text");
+        let hint = format!("bound how long it is: `length: {{ {}: 3 }}`", key.name);
+        self.report_with(Code::KindMismatch, key.span, message, hint);
+        None
     }
 
     fn pattern(&mut self, node: &'d Node, subject: &str) -> Option<Condition> {

@@ -29,7 +29,7 @@ fn every_fault_of_a_rule_is_reported_with_rule_and_key() {
         ("{ reply: x, retry_after: 2s }", "15 conflict `retry_after` of rule 1 goes with an error, and this rule answers (leave it out, or write `error: rate_limited`)".into()),
         ("{ error: empty, retry_after: 2s }", "19 conflict `retry_after` of rule 1 goes with an error, and this rule answers (leave it out, or write `error: rate_limited`)".into()),
         ("{ error: rate_limitd }", format!("12 wrong_type `error` of rule 1 needs an error kind or a malformed reply, found `rate_limitd` ({kinds})")),
-        ("{ call: { args: {} } }", "13 missing_key `call` of rule 1 needs the key `tool`".into()),
+        ("{ call: { args: {} } }", "13 missing_key `call` of rule 1 has no `tool` (the tool to call)".into()),
         ("{ call: { tool: a, arg: {} } }", "22 unknown_key unknown key `arg` in `call` of rule 1 (did you mean `args`?)".into()),
         ("{ call: [{ tool: a, args: b }] }", "29 wrong_type `args` of entry 1 of `call` of rule 1 needs a map, found the text `b`".into()),
         ("{ call: [] }", "11 empty_definition `call` of rule 1 has no calls".into()),
@@ -37,8 +37,8 @@ fn every_fault_of_a_rule_is_reported_with_rule_and_key() {
         ("{ reply: x, usage: { input_tokens: -1 } }", "38 number_range `input_tokens` of `usage` of rule 1 needs an integer of 0 or more, found -1".into()),
         ("{ reply: x, prompt: { min: 1 } }", "25 kind_mismatch `min` of `prompt` of rule 1 compares numbers, and this is text (bound how long it is: `length: { min: 3 }`)".into()),
         ("{ reply: x, prompt: { matches: 'a(' } }", "34 bad_pattern `matches` of `prompt` of rule 1 is no pattern: unclosed group".into()),
-        ("{ reply: x, prompt: { not: { contain: a } } }", "32 unknown_key unknown key `contain` in `not` of `prompt` of rule 1 (did you mean `contains`?)".into()),
-        ("{ reply: x, prompt: { one_of: a } }", "33 wrong_type `one_of` of `prompt` of rule 1 needs a list of texts, found the text `a`".into()),
+        ("{ reply: x, prompt: { not: { contain: a } } }", "32 unknown_key unknown key `contain` among the conditions of `not` of `prompt` of rule 1 (did you mean `contains`?)".into()),
+        ("{ reply: x, prompt: { one_of: a } }", "33 wrong_type `one_of` of `prompt` of rule 1 needs a list, found the text `a` (write `[a]`)".into()),
         ("{ reply: x, prompt: { length: { min: 2, max: 1 } } }", "33 number_range `length` of `prompt` of rule 1 has a `min` of 2 above its `max` of 1".into()),
         ("{ reply: x, prompt: {} }", "23 empty_definition `prompt` of rule 1 has nothing in it".into()),
         ("{ reply: }", "10 wrong_type `reply` of rule 1 needs text or a value, found nothing (write `null` for null, `\"\"` for empty text)".into()),
@@ -54,26 +54,26 @@ fn every_fault_of_a_file_is_reported_at_once() {
     assert_eq!(
         faults(text),
         [
-            "1:10 unknown_version `version` of the script needs the number 1, found the number 2 (write `version: 1`)",
+            "1:10 unknown_version version 2 of the format is not read here (write `version: 1`)",
             "3:12 wrong_type `error` of rule 1 needs an error kind or a malformed reply, found `tiemout` (did you mean `timeout`?)",
             "3:28 wrong_type `times` of rule 1 needs an integer, found the text `x`",
-            "4:3 empty_definition rule 2 has nothing in it",
+            "4:3 no_action rule 2 has neither `reply` nor `call` nor `error` (add what it answers, such as `reply: TEXT`)",
             "5:1 unknown_key unknown key `scripts` in the script (did you mean `script`?)",
         ]
     );
     assert_eq!(
         faults("version: 1\nscript:\n- { repli: x, time: 2 }\n"),
         [
-            "3:5 no_action rule 1 has neither `reply` nor `call` nor `error` (add what it answers, such as `reply: TEXT`)",
             "3:5 unknown_key unknown key `repli` in rule 1 (did you mean `reply`?)",
+            "3:5 no_action rule 1 has neither `reply` nor `call` nor `error` (add what it answers, such as `reply: TEXT`)",
             "3:15 unknown_key unknown key `time` in rule 1 (did you mean `times`?)",
         ]
     );
     assert_eq!(
         faults("x: 1\n")[1..],
         [
-            "1:1 missing_key the script needs the key `version`",
-            "1:1 missing_key the script needs the key `script`"
+            "1:1 missing_key the script has no `version` (version of the format: 1)",
+            "1:1 missing_key the script has no `script` (rules that say what models answer)"
         ]
     );
     assert_eq!(

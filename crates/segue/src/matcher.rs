@@ -1,4 +1,4 @@
-//! Matchers: what is expected of a value.
+//! Matchers: what is wanted of a value. Test files say with them what a case expects, scripts which prompts a rule is for.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,8 +11,8 @@ use crate::fault::quote;
 use crate::schema::Schema;
 use crate::template::Expr;
 
-/// Conditions that must all hold.
-#[derive(Debug, Clone)]
+/// Conditions that must all hold; without any, every value will do.
+#[derive(Debug, Clone, Default)]
 pub struct Matcher(pub(crate) Vec<Condition>);
 
 /// One condition.
@@ -43,6 +43,10 @@ impl Matcher {
     /// A value as it is.
     pub(crate) fn equals(value: Json) -> Self {
         Self(vec![Condition::Equals(value)])
+    }
+
+    pub(crate) fn push(&mut self, condition: Condition) {
+        self.0.push(condition);
     }
 
     /// The first condition that does not hold.
@@ -168,6 +172,8 @@ mod tests {
         let that = |source| Condition::That(Arc::new(Expr::parse(source).expect("an expression")));
         let schema = Schema::from_json(json!({"type": "integer", "minimum": 2})).expect("a schema");
         let equals = |value| Matcher::equals(value);
+        let contains = |part: &str| Condition::Contains(json!(part));
+        let two_parts = Matcher(vec![contains("a"), contains("b")]);
         for (condition, held, failed) in [
             (
                 Condition::Equals(json!({"a": [1]})),
@@ -188,10 +194,13 @@ mod tests {
                 json!("xabc"),
             ),
             (Condition::Not(equals(json!(1))), json!(2), json!(1)),
+            (Condition::Not(two_parts), json!("a"), json!("ab")),
             (Condition::Min(2.0), json!(2), json!(1.9)),
             (Condition::Max(2.0), json!(2), json!("1")),
             (Condition::Length(1, 2), json!("äö"), json!("")),
+            (Condition::Length(2, 2), json!("äö"), json!("a")),
             (Condition::Length(2, 2), json!([1, 2]), json!(2)),
+            (Condition::Length(3, u64::MAX), json!("abcd"), json!("ab")),
             (
                 Condition::OneOf(vec![json!(1), json!("a")]),
                 json!("a"),
@@ -224,5 +233,12 @@ mod tests {
         let unmet = matcher.unmet(&json!(3)).expect("too much");
         assert_eq!(matcher.wanted(unmet), json!("2 or less"));
         assert_eq!(matcher.to_string(), "1 or more and 2 or less");
+        let mut matcher = Matcher::default();
+        assert!(matcher.unmet(&json!("")).is_none());
+        matcher.push(Condition::Contains(json!("a")));
+        matcher.push(Condition::Contains(json!("b")));
+        assert!(matcher.unmet(&json!("ab")).is_none());
+        let unmet = matcher.unmet(&json!("a")).expect("one is missing");
+        assert_eq!(unmet.to_string(), "something that contains \"b\"");
     }
 }
