@@ -1,19 +1,27 @@
 //! An imperative pipeline: plan, research side by side, write, review until the score is good, keep the report.
 //!
 //! It is one step. Every call it makes is recorded like a step of its own, so it is seen, paid and resumed in the same way.
-//! The agents are answered by a script here; with a hosted model only the name in `MODEL` changes.
+//! The researchers search through an MCP server, which is started for real. A hosted model answers where the key of one is
+//! set; where none is, `research.cassette.yaml` beside this file plays what was recorded, free and without a network.
 //!
 //! ```sh
 //! cargo run --example research
+//! cargo run --example research -- record FILE      # with a key: writes another cassette
 //! ```
 
-use schemars::JsonSchema;
-use segue::model::Rule;
-use segue::{Agent, Artifact, Cx, EventKind, Models, Pipeline, Registry, Result, Runner, Scripted};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-const MODEL: &str = "sim/research";
+use schemars::JsonSchema;
+use segue::case::Bench;
+use segue::model::cassette::{NoSecrets, Recording};
+use segue::{Agent, Artifact, Cassette, Cx, EventKind, Models, Pipeline, Registry, Result, Runner};
+use segue_models::{Limiters, Providers, Said};
+use segue_tools::mcp::{Pins, Program, Reach, Server};
+use serde::{Deserialize, Serialize};
+
+/// One for each key, shared by every run of this process.
+static LIMITERS: Limiters = Limiters::new();
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 struct ResearchQuery {
@@ -56,40 +64,102 @@ async fn research(cx: Cx, query: ResearchQuery) -> Result<Artifact> {
     Ok(artifact)
 }
 
+/// The agents, each asked through a hosted model where there is a key, else through what was recorded.
+fn agents() -> Registry {
+    fn agent<Out>(name: &str, instructions: &str) -> Agent<Out>
+    where
+        Out: segue::Data,
+    {
+        let agent = Agent::new(name).instructions(instructions);
+        agent.model("auto/small").model("recorded")
+    }
+    Registry::new()
+        .agent(&agent::<Plan>("planner", "Split the topic into questions."))
+        .agent(
+            &agent::<String>(
+                "researcher",
+                "You research one question. Use the search tool, and name your source.",
+            )
+            .tool_named("search.*"),
+        )
+        .agent(&agent::<String>(
+            "writer",
+            "Write a short, cited Markdown report from the findings.",
+        ))
+        .agent(&agent::<Critique>(
+            "reviewer",
+            "Grade the draft from 0 to 1, and improve it.",
+        ))
+}
+
+/// The search: a server over a folder of saved pages, with the tools that were reviewed and pinned.
+fn search() -> Result<Server, Box<dyn std::error::Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("research");
+    let pins = Pins::read(include_str!("../research/segue.mcp.json"))?;
+    let arguments = ["search/server.py", "search/pages"].map(str::to_owned);
+    let server = Server::new(
+        "search",
+        Reach::Program(Program::new("python3", arguments, &folder)),
+    );
+    Ok(server.pinned(pins.of("search").cloned().unwrap_or_default()))
+}
+
+/// Where a cassette is written, and which provider is asked, when it is not one by key.
+struct Record {
+    file: PathBuf,
+    provider: Option<String>,
+}
+
+/// `record FILE [ADDRESS]`.
+fn asked() -> Option<Record> {
+    let mut arguments = std::env::args().skip(1);
+    arguments.next().filter(|word| word == "record")?;
+    let file = PathBuf::from(arguments.next()?);
+    let provider = arguments.next();
+    Some(Record { file, provider })
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let agents = Registry::new()
-        .agent(
-            &Agent::<Plan>::new("planner")
-                .instructions("Split the topic into questions.")
-                .model(MODEL),
-        )
-        .agent(
-            &Agent::<String>::new("researcher")
-                .instructions("Answer one question.")
-                .model(MODEL),
-        )
-        .agent(
-            &Agent::<String>::new("writer")
-                .instructions("Write a report from findings.")
-                .model(MODEL),
-        )
-        .agent(
-            &Agent::<Critique>::new("reviewer")
-                .instructions("Score and improve a draft.")
-                .model(MODEL),
-        );
+    let mut providers = Providers::new(&LIMITERS, Arc::new(|name| std::env::var(name).ok()));
+    let record = asked();
+    if let Some(address) = record.as_ref().and_then(|record| record.provider.as_ref()) {
+        let said = Said {
+            base_url: Some(address.parse()?),
+            ..Said::default()
+        };
+        providers = providers.provider("scripted", said);
+        providers = providers.name("auto/small", vec!["scripted/small".to_owned()]);
+    }
+    let cassette = include_str!("research.cassette.yaml");
+    let cassette = Cassette::from_yaml(cassette).map_err(|faults| faults.to_string())?;
+    let mut models = Models::offline().with("recorded", cassette).source(providers);
+    let prices = Bench::default().prices.with_local("scripted");
+    let recording = Recording::new(prices, None, Arc::new(NoSecrets));
+    if record.is_some() {
+        let recording = recording.clone();
+        models = models.before(move |entry, model| Arc::new(recording.model(&entry.name, model)));
+    }
+
+    let search = Arc::new(search()?);
     let runner = Runner::builder()
-        .registry(agents)
-        .models(Models::offline().with(MODEL, script()))
+        .registry(search.tools().fold(agents(), Registry::tool))
+        .models(models)
         .build()?;
 
     let pipeline = Pipeline::define("research", |p, query| p.step("research", research, query))?;
     let query = ResearchQuery {
-        topic: "How are agents evaluated?".to_owned(),
+        topic: "GenAI evaluation frameworks".to_owned(),
     };
     let run = runner.start(&pipeline, query).await?;
-    let done = run.done().await?;
+    let done = run.done().await;
+    search.close().await;
+    let done = done?;
+    if let Some(record) = record {
+        let recorded = recording.finish(None).map_err(|failure| failure.message)?;
+        std::fs::write(&record.file, &recorded.text)?;
+        println!("recorded {} calls in {}", recorded.calls, record.file.display());
+    }
 
     for (agent, share) in done.view().by_agent() {
         println!("{agent:<11} {} calls", share.calls);
@@ -114,34 +184,4 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         newest[0].name, newest[0].bytes, done.cost
     );
     Ok(())
-}
-
-fn script() -> Scripted {
-    let plan =
-        json!({"topics": ["Which frameworks are there?", "What do they measure?", "What do they cost?"]});
-    Scripted::new()
-        .rule(Rule::json(plan).agent("planner"))
-        .rule(
-            Rule::reply("Two open ones are in wide use.")
-                .agent("researcher")
-                .prompt_contains("frameworks"),
-        )
-        .rule(
-            Rule::reply("Mostly single answers, seldom whole runs.")
-                .agent("researcher")
-                .prompt_contains("measure"),
-        )
-        .rule(Rule::reply("A cent for each answer.").agent("researcher"))
-        .rule(Rule::reply("A draft on evaluation.").agent("writer"))
-        .rule(
-            Rule::json(json!({"score": 0.6, "final_report": "# Draft"}))
-                .agent("reviewer")
-                .times(1),
-        )
-        .rule(
-            Rule::json(json!({"score": 0.9, "final_report": "# Evaluating agents\n\nMeasure whole runs."}))
-                .agent("reviewer")
-                // The second review is asked with the reason why the first was refused.
-                .prompt_contains("0.6 is below 0.8"),
-        )
 }

@@ -4,9 +4,11 @@ use serde_json::{Value as Json, json};
 
 use crate::guides::Guide;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 5] = [
     "content/content.yaml",
-    "content/content.script.yaml",
+    "content/content.cassette.yaml",
+    "content/content.test.yaml",
+    "content/recorded.test.yaml",
     "segue.toml",
 ];
 
@@ -42,8 +44,8 @@ fn the_guide_of_the_content_example() {
         0,
         &[
             "content#quick_analysis (1 step)",
-            "SIMULATED",
             "content_analyzer succeeded",
+            "REPLAYED, $0 spent",
         ],
     );
     assert_eq!(
@@ -68,6 +70,8 @@ fn the_guide_of_the_content_example() {
         done["pattern"],
         json!({"name": "full_pipeline", "strategy": "sequential"})
     );
+    let tested = guide.next("test").says(0, &[]);
+    assert!(tested.stdout.contains("✓ 10 passed"), "{}", tested.stdout);
 }
 
 #[test]
@@ -91,14 +95,12 @@ fn analysis_and_enhancement_without_publishing() {
 #[test]
 fn an_agent_that_fails_leaves_the_quick_analysis() {
     let guide = content();
-    let script = guide.folder().join("content.script.yaml");
-    let text = std::fs::read_to_string(&script).expect("the script");
-    let failing = text.replacen(
-        "script:\n",
-        "script:\n  - { agent: content_enhancer, error: authentication }\n",
-        1,
-    );
-    std::fs::write(&script, failing).expect("another script");
+    // It is asked something that was not recorded.
+    let file = guide.folder().join("content.yaml");
+    let text = std::fs::read_to_string(&file).expect("the pipeline");
+    let changed = text.replace("Enhance content based", "Improve content based");
+    assert_ne!(text, changed);
+    std::fs::write(&file, changed).expect("another pipeline");
     let run = guide.json(&["run", "content.yaml", "--content-id", "7"]);
     assert_eq!(
         (&run["status"], &run["fallback"]),

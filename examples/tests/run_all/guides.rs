@@ -161,7 +161,7 @@ fn text(json: &Json) -> String {
 }
 
 /// The words of a command, as a shell takes them apart.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let (mut word, mut quote, mut is_begun) = (String::new(), None, false);
     for c in line.trim().chars() {

@@ -5,6 +5,7 @@ mod files;
 mod guides;
 mod programs;
 mod readme;
+mod recorded;
 mod research;
 mod tested;
 

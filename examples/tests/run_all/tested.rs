@@ -12,9 +12,11 @@ use segue::{Models, Registry};
 use crate::{FOLDER, stems};
 
 /// Every test file, with how many cases it has.
-const TESTS: [(&str, usize); 4] = [
+const TESTS: [(&str, usize); 6] = [
     ("content/content", 5),
+    ("content/recorded", 5),
     ("documents/document_router", 5),
+    ("research/recorded", 2),
     ("research/research", 3),
     ("strategist", 2),
 ];
