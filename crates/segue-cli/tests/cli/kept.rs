@@ -16,7 +16,13 @@ pub(crate) struct Kept {
 impl Kept {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        for file in ["many_ends.yaml", "mapped.yaml", "report.yaml", "script.yaml"] {
+        for file in [
+            "many_ends.yaml",
+            "mapped.yaml",
+            "report.yaml",
+            "script.yaml",
+            "echo.script.yaml",
+        ] {
             std::fs::copy(pipelines().join(file), folder.path().join(file)).expect("a copy");
         }
         Self { folder }

@@ -180,7 +180,7 @@ fn no_key_of_the_tables_is_left_unread() {
     for who in [
         "script: [{ agent: w, step: a, prompt: { that: value }, call: [{ tool: t, args: { x: 1 } }], times: 1, delay: 1s, \
          usage: { input_tokens: 1, output_tokens: 1, cache_read_tokens: 1, cache_write_tokens: 1, reasoning_tokens: 1, \
-         audio_tokens: 1 } }, { error: timeout, retry_after: 1s }, { reply: x }]",
+         audio_tokens: 1 } }, { error: timeout, times: 1, retry_after: 1s }, { reply: x }]",
         "cassette: good.cassette.yaml",
         "models: { a: { use: sim/schema, seed: 1 } }",
     ] {
