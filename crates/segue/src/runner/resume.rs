@@ -70,8 +70,11 @@ pub(crate) async fn resume(desk: &Arc<Desk>, run: RunId, reason: &str, turn: Tur
     };
     let (agents, steps) = left(&stored, &inner);
     // One that is about to be cancelled calls nothing any more, and nobody waits for a server to do that.
-    let calls = !(agents.is_empty() && steps.is_empty()) && !is_cancelled(desk, run).await?;
-    if calls && let Err(failure) = reachable(&desk.env, &inner.program.plan, &agents, steps).await {
+    let is_idle = agents.is_empty() && steps.is_empty();
+    if !is_idle
+        && !is_cancelled(desk, run).await?
+        && let Err(failure) = reachable(&desk.env, &inner.program.plan, &agents, steps).await
+    {
         return Ok(Taken::NotOurs(Box::new(failure)));
     }
     let turn = match turn {
