@@ -91,7 +91,7 @@ pub(crate) enum Agents {
     /// Show what one is told, and what it may use
     Show(ShowAgent),
     /// Put several to work on one prompt
-    Run(RunAgents),
+    Run(Box<RunAgents>),
 }
 
 /// Arguments of `agents run`.

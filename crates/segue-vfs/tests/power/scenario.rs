@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
 use segue::question::{Question, QuestionKind, QuestionStatus};
 use segue::store::{
     AccountKey, ArtifactQuery, Commit, Document, Entry, Head, Hold, HoldState, KeptArtifact, LinkVersion,

@@ -305,7 +305,7 @@ impl<'l> Loader<'l> {
     fn named_by_scripts(&mut self, read: &Read) {
         let roots = read.plan.iter().chain(read.patterns.values());
         // A script of a file that another one runs names its steps as that file does.
-        let roots: Vec<Arc<Plan>> = roots.flat_map(|plan| plan.and_below()).collect();
+        let roots: Vec<Arc<Plan>> = roots.flat_map(Plan::and_below).collect();
         if roots.is_empty() || self.scripts.is_empty() {
             return;
         }

@@ -65,7 +65,7 @@ pub(super) struct There {
 impl There {
     pub(super) fn of(roots: Vec<Arc<Plan>>, registry: &Registry) -> Self {
         let name = roots.first().map(|plan| plan.name.clone());
-        let plans: Vec<Arc<Plan>> = roots.iter().flat_map(|plan| plan.and_below()).collect();
+        let plans: Vec<Arc<Plan>> = roots.iter().flat_map(Plan::and_below).collect();
         let mut there = Self {
             name: name.unwrap_or_default(),
             roots,

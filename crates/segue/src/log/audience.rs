@@ -143,14 +143,19 @@ impl Listening {
             let more = self.ear.more.notified();
             let mut more = std::pin::pin!(more);
             more.as_mut().enable();
-            let heard = lock(&self.ear.heard);
-            let call = heard.waiting.keys().find(|call| of.contains(*call)).copied();
-            drop(heard);
-            match call.and_then(|call| self.take(call)) {
-                Some(delta) => return delta,
-                None => more.await,
+            if let Some(delta) = self.heard_of(of) {
+                return delta;
             }
+            more.await;
         }
+    }
+
+    /// What was heard of one of these calls and not taken.
+    fn heard_of(&self, of: &HashSet<CallId>) -> Option<Delta> {
+        let heard = lock(&self.ear.heard);
+        let call = heard.waiting.keys().find(|call| of.contains(*call)).copied();
+        drop(heard);
+        self.take(call?)
     }
 
     /// What was heard of a call and not taken.

@@ -6,7 +6,10 @@ use super::Resolved;
 
 /// Resolved settings by step. Cloning copies a pointer.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Overrides(Option<Arc<Vec<(u32, Arc<Resolved>)>>>);
+pub(crate) struct Overrides(Option<Arc<Vec<OfStep>>>);
+
+/// The number of a step in its plan, and its settings.
+type OfStep = (u32, Arc<Resolved>);
 
 impl Overrides {
     pub(crate) fn push(&mut self, step: u32, settings: Resolved) {
