@@ -108,7 +108,8 @@ fn answer(mut stream: TcpStream, answers: &[(&str, &str)], sent: &Mutex<Vec<Stri
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).expect("it sends what it said");
-    let path = head.split_whitespace().nth(1).unwrap_or_default();
+    let asked = head.split_whitespace().nth(1).unwrap_or_default();
+    let path = asked.split('?').next().unwrap_or_default();
     let found = answers.iter().find(|(end, _)| path.ends_with(end));
     // What is no JSON and no stream is a status.
     let (status, answer) = match found {

@@ -54,6 +54,12 @@ pub(super) fn fold(text: &[u8]) -> impl Iterator<Item = Folded> {
     once.into_iter().chain(twice)
 }
 
+/// A text without the ends of its lines and otherwise as it is; nothing where it has one line. What stands before or after
+/// a value may make another piece with its first or last byte: so it is found over lines all the same.
+pub(super) fn unwrapped(text: &[u8]) -> Option<Folded> {
+    fold_from(text, line_end)
+}
+
 /// A text that goes on, folded once and twice as far as it is decided what it stands for; and how far that is.
 pub(super) fn fold_begun(text: &[u8]) -> ([Folded; 2], usize) {
     let decided = whole(text);
@@ -169,7 +175,7 @@ pub(super) fn folded(value: &[u8]) -> BTreeSet<Vec<u8>> {
     all
 }
 
-/// A value without one of its blanks, and without all but those it begins with.
+/// A value without one of its blanks, without those it begins with, and without all others.
 fn wrapped(value: &[u8]) -> Vec<Vec<u8>> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let begins = value.iter().take_while(|byte| is_blank(byte)).count();
@@ -180,6 +186,8 @@ fn wrapped(value: &[u8]) -> Vec<Vec<u8>> {
         .collect();
     let without: Vec<u8> = rest.iter().copied().filter(|byte| !is_blank(byte)).collect();
     wrapped.push([start, &without].concat());
+    wrapped.push(rest.to_vec());
+    wrapped.push(without);
     wrapped
 }
 
@@ -189,8 +197,18 @@ fn encoded(text: &[u8]) -> Option<usize> {
         .position(|byte| matches!(byte, b'%' | b'\\' | b'\r' | b'\n'))
 }
 
+/// Where the first line ends.
+fn line_end(text: &[u8]) -> Option<usize> {
+    text.iter().position(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
 fn fold_once(text: &[u8]) -> Option<Folded> {
-    let mut at = encoded(text)?;
+    fold_from(text, encoded)
+}
+
+/// A text in which every piece that `next` finds is what it stands for.
+fn fold_from(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>) -> Option<Folded> {
+    let mut at = next(text)?;
     let mut folded = Folded {
         bytes: Vec::with_capacity(text.len()),
         pieces: Vec::new(),
@@ -217,7 +235,7 @@ fn fold_once(text: &[u8]) -> Option<Folded> {
                 .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
         copied = at + length;
-        at = copied + encoded(&text[copied..]).unwrap_or(text.len() - copied);
+        at = copied + next(&text[copied..]).unwrap_or(text.len() - copied);
     }
 }
 

@@ -94,7 +94,8 @@ impl Known {
         let mut at = 0;
         loop {
             let end = text.len().min(at + WINDOW + self.reach);
-            for folded in fold::fold(&text[at..end]) {
+            let part = &text[at..end];
+            for folded in fold::fold(part).chain(fold::unwrapped(part)) {
                 behind.find(&folded.bytes, |start, end, whose| {
                     let (start, end) = folded.origin(start, end);
                     spans.push(self.span(at + start, at + end, whose));
@@ -115,7 +116,8 @@ impl Known {
         };
         let first = plain.open(text).min(behind.open(text));
         let (levels, decided) = fold::fold_begun(text);
-        let levels = levels.iter().map(|folded| {
+        let unwrapped = fold::unwrapped(text);
+        let levels = levels.iter().chain(&unwrapped).map(|folded| {
             let open = behind.open(&folded.bytes);
             match open < folded.bytes.len() {
                 true => folded.origin(open, open + 1).0,
