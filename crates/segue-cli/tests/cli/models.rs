@@ -477,11 +477,13 @@ fn limited(server: &Server, limits: &str, steps: &str) -> Project {
 
 #[test]
 fn what_may_be_sent_in_a_minute_holds_the_next_call() {
-    let steps = "  first: { agent: writer, prompt: Go. }\n\
-                 \x20 second: { agent: writer, prompt: Go on., needs: [first], timeout: 300ms }\n";
-    let run = |limits: &str| {
+    let run = |limits: &str, deadline: &str| {
+        let steps = format!(
+            "  first: {{ agent: writer, prompt: Go. }}\n\
+             \x20 second: {{ agent: writer, prompt: Go on., needs: [first], timeout: {deadline} }}\n"
+        );
         let server = Server::new(FINE);
-        let project = limited(&server, limits, steps);
+        let project = limited(&server, limits, &steps);
         let said = project.segue(&["run", "asks.yaml", "--output", "ndjson", "-q"]);
         let waits: Vec<Json> = said
             .events()
@@ -490,9 +492,9 @@ fn what_may_be_sent_in_a_minute_holds_the_next_call() {
             .collect();
         (said.exit, server.sent().len(), waits)
     };
-    assert_eq!(run(""), (Some(0), 2, Vec::new()));
+    assert_eq!(run("", "60s"), (Some(0), 2, Vec::new()));
     for limit in ["requests_per_minute = 1\n", "tokens_per_minute = 150\n"] {
-        let (exit, sent, waits) = run(limit);
+        let (exit, sent, waits) = run(limit, "2s");
         assert_eq!(
             (exit, sent),
             (Some(1), 1),
@@ -506,7 +508,7 @@ fn what_may_be_sent_in_a_minute_holds_the_next_call() {
         assert!(waits[0]["until"].is_string(), "{limit}: {waits:#?}");
     }
     assert_eq!(
-        run("requests_per_minute = 2\ntokens_per_minute = 1000\n"),
+        run("requests_per_minute = 2\ntokens_per_minute = 1000\n", "60s"),
         (Some(0), 2, Vec::new())
     );
 }
