@@ -54,8 +54,18 @@ async fn a_provider_that_lists_its_models_has_taken_the_key() {
             "authorization",
             format!("Bearer {KEY}"),
         ),
-        (Api::Anthropic, "/v1/models", "x-api-key", KEY.to_owned()),
-        (Api::Gemini, "/v1beta/models", "x-goog-api-key", KEY.to_owned()),
+        (
+            Api::Anthropic,
+            "/v1/models?limit=1000",
+            "x-api-key",
+            KEY.to_owned(),
+        ),
+        (
+            Api::Gemini,
+            "/v1beta/models?pageSize=1000",
+            "x-goog-api-key",
+            KEY.to_owned(),
+        ),
         (Api::Ollama, "/api/tags", "authorization", format!("Bearer {KEY}")),
     ] {
         let (server, models) = asked(api, Turn::status("200 OK", &[], &list(api).to_string())).await;

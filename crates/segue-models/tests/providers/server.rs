@@ -230,7 +230,8 @@ impl Drop for Server {
         if std::thread::panicking() {
             return;
         }
-        for seen in self.seen() {
+        // What has no body asks for a list, and has nothing to be held against.
+        for seen in self.seen().into_iter().filter(|seen| !seen.body.is_null()) {
             let faults = official::faults_of_request(&seen);
             assert_eq!(faults, [""; 0], "{}: {:#}", seen.path, seen.body);
         }
