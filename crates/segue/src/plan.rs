@@ -26,6 +26,7 @@ pub use action::{
     Action, AgentOver, AgentStep, Arm, Artifact, AskStep, Complete, Context, ModelRef, ModelSettings,
     OnFailure, Output, PlannedAgent, RouteBy, Source,
 };
+pub(crate) use calls::AGENT;
 pub use calls::PIPELINE;
 pub use hash::{PlanHash, hash_of};
 pub(crate) use pinned::Pinned;
@@ -374,29 +375,45 @@ impl Plan {
         plans
     }
 
+    /// A plan of these steps that takes nothing, gives what its last step gives, and says nothing else.
+    pub(crate) fn bare(name: impl Into<String>, steps: Vec<Step>) -> Plan {
+        let last = steps.len().checked_sub(1).map(|last| last as StepIndex);
+        Plan {
+            version: 1,
+            name: name.into(),
+            title: None,
+            description: None,
+            labels: IndexMap::new(),
+            input: Input::Named(IndexMap::new()),
+            key: None,
+            start: StartMode::Auto,
+            steps,
+            output: Output::Last(last.into_iter().collect()),
+            output_schema: None,
+            run: RunSettings::default(),
+            defaults: Settings::default(),
+            policies: IndexMap::new(),
+            models: IndexMap::new(),
+            agents: IndexMap::new(),
+            tools: IndexMap::new(),
+            artifacts: Vec::new(),
+            on_failure: None,
+            pattern: None,
+        }
+    }
+
     /// The plan of one inline arm: a single step named as the arm, with the settings around it.
     fn alone(&self, step: &Step) -> Plan {
         Plan {
             version: self.version,
-            name: step.name.clone(),
-            title: None,
-            description: None,
-            labels: IndexMap::new(),
             input: self.input.clone(),
-            key: None,
-            start: StartMode::Auto,
-            steps: vec![step.clone()],
-            output: Output::Last(vec![0]),
             output_schema: step.output_schema.clone(),
-            run: RunSettings::default(),
             defaults: self.defaults.clone(),
             policies: self.policies.clone(),
             models: self.models.clone(),
             agents: self.agents.clone(),
             tools: self.tools.clone(),
-            artifacts: Vec::new(),
-            on_failure: None,
-            pattern: None,
+            ..Plan::bare(&step.name, vec![step.clone()])
         }
     }
 

@@ -9,7 +9,7 @@ use super::text::Owner;
 use super::types::{Optional, Types};
 use crate::budget::Budget;
 use crate::fault::{Code, Span, quote};
-use crate::plan::{Action, Arm, Context, ModelRef, NeedKind, RouteBy, Step, StepIndex, ToolUse};
+use crate::plan::{AGENT, Action, Arm, Context, ModelRef, NeedKind, RouteBy, Step, StepIndex, ToolUse};
 use crate::schema::Schema;
 use crate::settings::{OnError, Resolved, Setting, Settings};
 
@@ -354,7 +354,7 @@ fn helpers(action: &Action) -> impl Iterator<Item = &str> {
 }
 
 fn agents_among(tools: &[ToolUse]) -> impl Iterator<Item = &str> {
-    tools.iter().filter_map(|tool| tool.name.strip_prefix("agent:"))
+    tools.iter().filter_map(|tool| tool.name.strip_prefix(AGENT))
 }
 
 /// Why a step may have no output though the run goes on.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::reader::Reader;
 use super::suggest::Nearest;
 use crate::fault::{Code, Fault, Place, Span, quote};
-use crate::plan::{Action, Plan, RouteBy};
+use crate::plan::{AGENT, Action, Plan, RouteBy};
 use crate::registry::{Registry, matches};
 
 /// A name that a file uses of a pipeline.
@@ -125,7 +125,7 @@ impl There {
                 _ => {}
             }
         }
-        is_open || self.tools.iter().any(|tool| tool.starts_with("agent:"))
+        is_open || self.tools.iter().any(|tool| tool.starts_with(AGENT))
     }
 
     /// What is wrong with a name, if there is nothing that it names.

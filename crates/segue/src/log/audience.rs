@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use indexmap::IndexMap;
 use serde::ser::SerializeStruct;
@@ -16,6 +16,7 @@ use super::event::EVENT_SCHEMA;
 use crate::clock::Time;
 use crate::id::{CallId, RunId};
 use crate::redact::{LiveText, Redactor};
+use crate::run::lock;
 
 /// The most text, in bytes, that waits for one reader.
 const MOST_WAITING: usize = 256 << 10;
@@ -234,11 +235,6 @@ impl Ear {
 
 fn size(delta: &Delta) -> usize {
     delta.text.len() + EACH
-}
-
-/// Nothing in here panics half way through a change.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

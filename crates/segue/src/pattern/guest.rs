@@ -7,13 +7,10 @@ use indexmap::IndexMap;
 
 use super::PROMPT;
 use crate::fault::{Code, Fault, Faults, quote};
-use crate::plan::{Input, ModelRef, Plan, PlannedAgent, ToolLimits};
+use crate::plan::{AGENT, Input, ModelRef, Plan, PlannedAgent, ToolLimits};
 use crate::schema::Schema;
 use crate::settings::{OnError, RetryLayer, Setting, Settings};
 use crate::template::Template;
-
-/// What stands before the name of an agent that another may ask.
-const AGENT: &str = "agent:";
 
 /// An agent of a pipeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,7 +108,8 @@ impl Brought {
                 quote(&guest.plan.name),
                 quote(step)
             );
-            faults.push(Fault::new(Code::Conflict, message));
+            let hint = "take `on_error` out of the agent, or let the pattern's `fallback` stand in";
+            faults.push(Fault::new(Code::Conflict, message).hint(hint));
         }
         agent.settings = settings;
     }

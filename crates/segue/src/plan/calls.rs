@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use super::{
-    Action, Complete, Context, FailurePolicy, Input, Kind, Output, Plan, RunSettings, Source, StartMode,
-    Step, StepIndex, ToolUse,
+    Action, Complete, Context, FailurePolicy, Input, Kind, Plan, RunSettings, Source, Step, StepIndex,
+    ToolUse,
 };
 use crate::schema::Schema;
 use crate::settings::Settings;
 
 /// What stands before a pipeline that is given to an agent as a tool.
 pub const PIPELINE: &str = "pipeline:";
+
+/// What stands before an agent that is given to another one as a tool.
+pub(crate) const AGENT: &str = "agent:";
 
 impl Plan {
     /// What the step is called that stands for a call of this pipeline: as the pipeline, or as the pattern that it is.
@@ -42,7 +43,7 @@ impl Plan {
             {
                 found.push((tool, plan));
             }
-            if let Some(name) = tool.name.strip_prefix("agent:")
+            if let Some(name) = tool.name.strip_prefix(AGENT)
                 && !asked.contains(&name)
             {
                 asked.push(name);
@@ -82,16 +83,7 @@ impl Plan {
             reads: Vec::new(),
         };
         Self {
-            version: 1,
-            name,
-            title: None,
-            description: None,
-            labels: IndexMap::new(),
             input: Input::Value(input),
-            key: None,
-            start: StartMode::Auto,
-            steps: vec![step],
-            output: Output::Last(vec![0]),
             output_schema,
             // Nothing of a call bounds what the pipeline does: it has its own settings.
             run: RunSettings {
@@ -100,14 +92,7 @@ impl Plan {
                 max_parallel: u32::MAX,
                 failure: FailurePolicy::Continue,
             },
-            defaults: Settings::default(),
-            policies: IndexMap::new(),
-            models: IndexMap::new(),
-            agents: IndexMap::new(),
-            tools: IndexMap::new(),
-            artifacts: Vec::new(),
-            on_failure: None,
-            pattern: None,
+            ..Self::bare(name, vec![step])
         }
     }
 

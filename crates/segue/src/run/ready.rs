@@ -15,13 +15,12 @@ use crate::error::{ErrorKind, Failure};
 use crate::log::ChosenModel;
 use crate::model::{Chosen, Memory};
 use crate::pipeline::{DefinedAgent, Pipeline};
-use crate::plan::{ModelRef, Plan, PlannedAgent, ToolApproval, ToolLimits, ToolOnError, ToolUse, hash_of};
+use crate::plan::{
+    AGENT, ModelRef, Plan, PlannedAgent, ToolApproval, ToolLimits, ToolOnError, ToolUse, hash_of,
+};
 use crate::schema::Schema;
 use crate::settings::OnInterrupt;
 use crate::tool::{Tool, ToolClass, ToolSpec};
-
-/// What stands before the name of an agent that is given to another as a tool.
-const AGENT: &str = "agent:";
 
 /// An agent whose models and tools were found.
 pub(crate) struct ReadyAgent {

@@ -53,26 +53,8 @@ pub(crate) fn step(name: &str, needs: &[u32]) -> Step {
 
 pub(crate) fn plan(name: &str, steps: Vec<Step>) -> Plan {
     Plan {
-        version: 1,
-        name: name.to_owned(),
-        title: None,
-        description: None,
-        labels: IndexMap::new(),
-        input: Input::Named(IndexMap::new()),
-        key: None,
-        start: crate::plan::StartMode::Auto,
-        steps,
         output: Output::Last(Vec::new()),
-        output_schema: None,
-        run: RunSettings::default(),
-        defaults: Settings::default(),
-        policies: IndexMap::new(),
-        models: IndexMap::new(),
-        agents: IndexMap::new(),
-        tools: IndexMap::new(),
-        artifacts: Vec::new(),
-        on_failure: None,
-        pattern: None,
+        ..Plan::bare(name, steps)
     }
 }
 

@@ -45,26 +45,8 @@ pub(super) fn plain_step(name: String, kind: Kind, action: Action) -> Step {
 /// A plan of these steps whose output is that of the last.
 pub(super) fn bare(name: &str, steps: Vec<Step>) -> Plan {
     Plan {
-        version: 1,
-        name: name.to_owned(),
-        title: None,
-        description: None,
-        labels: IndexMap::new(),
         input: Input::Value(Schema::of::<u64>()),
-        key: None,
-        start: crate::plan::StartMode::Auto,
-        output: Output::Last(vec![steps.len() as u32 - 1]),
-        steps,
-        output_schema: None,
-        run: RunSettings::default(),
-        defaults: Settings::default(),
-        policies: IndexMap::new(),
-        models: IndexMap::new(),
-        agents: IndexMap::new(),
-        tools: IndexMap::new(),
-        artifacts: Vec::new(),
-        on_failure: None,
-        pattern: None,
+        ..Plan::bare(name, steps)
     }
 }
 
