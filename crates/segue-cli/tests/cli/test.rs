@@ -236,6 +236,7 @@ fn what_no_case_has_used_is_a_warning() {
     for part in [
         "warning[never_fires]: rule 1 answered nothing in any case",
         "greeting.test.yaml:5:7",
+        "take it out, or look at which `agent`, `step` and `prompt` it is for",
     ] {
         assert!(said.stderr.contains(part), "no {part} in {}", said.stderr);
     }
@@ -244,6 +245,7 @@ fn what_no_case_has_used_is_a_warning() {
     fits(&schema("tested"), &object);
     assert_eq!(object["warnings"][0]["code"], "never_fires");
     assert_eq!(object["warnings"][0]["line"], 5);
+    assert_eq!(object["warnings"][0]["pointer"], "/script/0");
     // Of some of the cases nothing follows, nor where one has failed; and whoever wants it quiet has it quiet.
     assert_eq!(test_in(folder.path(), &["--case", "a"]).exits(0).stderr, "");
     assert_eq!(test_in(folder.path(), &["-q"]).exits(0).stderr, "");

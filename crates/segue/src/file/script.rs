@@ -23,6 +23,8 @@ pub(super) struct Rules {
     pub(super) rules: Vec<Rule>,
     /// Where each of them stands.
     pub(super) places: Vec<Place>,
+    /// Which entry of the list each of them is: what has a fault became no rule.
+    entries: Vec<usize>,
     /// The agents and steps they name.
     pub(super) mentions: Vec<Mention>,
 }
@@ -67,6 +69,7 @@ impl<'d> Reader<'_, '_, 'd> {
             if let Some(rule) = self.rule(item, &format!("rule {}", at + 1), &mut read.mentions) {
                 read.rules.push(rule);
                 read.places.push(self.doc.place(begin_of(item)));
+                read.entries.push(at);
             }
         }
         read
@@ -85,12 +88,12 @@ impl<'d> Reader<'_, '_, 'd> {
             };
             let message = format!(
                 "rule {} can answer nothing: rule {} answers all of it before",
-                at + 1,
-                earlier + 1
+                read.entries[at] + 1,
+                read.entries[earlier] + 1
             );
             let fault = crate::fault::Fault::new(Code::NeverFires, message)
                 .at(self.doc.source.name(), read.places[at])
-                .pointer(format!("/script/{at}"))
+                .pointer(format!("/script/{}", read.entries[at]))
                 .related(read.places[earlier], "the rule before")
                 .hint("put it before the other, or say with `times` how often that one answers");
             self.push(if is_error { fault } else { fault.warning() });

@@ -92,7 +92,10 @@ impl Suite {
         let mut faults = Faults::new();
         for (at, place) in self.rules.iter().enumerate().filter(|(at, _)| !used.contains(at)) {
             let message = format!("rule {} answered nothing in any case", at + 1);
-            let fault = Fault::new(Code::NeverFires, message).at(self.source.name(), *place);
+            let fault = Fault::new(Code::NeverFires, message)
+                .at(self.source.name(), *place)
+                .pointer(format!("/script/{at}"))
+                .hint("take it out, or look at which `agent`, `step` and `prompt` it is for");
             faults.push(fault.warning());
         }
         faults

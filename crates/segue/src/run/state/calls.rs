@@ -115,7 +115,10 @@ impl RunState {
             return Ok(());
         }
         let message = format!("pipelines that call each other as tools more than {MAX_DEPTH} levels deep");
-        Err(Failure::new(ErrorKind::TooLarge, message))
+        let failure = Failure::new(ErrorKind::TooLarge, message);
+        Err(failure.hint(
+            "take the tool away from one of their agents, so that they do not call each other in a circle",
+        ))
     }
 
     /// A pipeline that the unit has called is over.

@@ -153,6 +153,14 @@ fn a_rule_that_no_request_is_left_for_is_a_fault() {
             "{first} / {second}"
         );
     }
+    // Rules are counted as they stand, also behind one with a fault.
+    let found = of("  - { agent: w }\n  - { reply: x }\n  - { reply: y }");
+    assert!(
+        found
+            .iter()
+            .any(|fault| fault.contains("rule 3 can answer nothing: rule 2 answers")),
+        "{found:?}"
+    );
     for (first, second) in [
         ("times: 1, reply: x", "reply: y"),
         ("agent: w, reply: x", "reply: y"),
