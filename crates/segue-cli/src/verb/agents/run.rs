@@ -194,15 +194,15 @@ impl Known {
 impl OfPattern {
     /// How a record names it.
     fn definition(&self) -> String {
-        let mut text = format!("{DEFINITION}{}", self.strategy);
+        let mut text = format!("{DEFINITION}{}", written(&self.strategy));
         for agent in &self.agents {
-            text.push_str(&format!(" {agent}"));
+            text.push_str(&format!(" {}", written(agent)));
         }
         if let Some(agents) = self.concurrency {
             text.push_str(&format!(" --concurrency {agents}"));
         }
         if let Some(pattern) = &self.fallback {
-            text.push_str(&format!(" --fallback {pattern}"));
+            text.push_str(&format!(" --fallback {}", written(pattern)));
         }
         text
     }
@@ -211,7 +211,7 @@ impl OfPattern {
     fn of_definition(text: &str) -> Option<Self> {
         let mut words = text.strip_prefix(DEFINITION)?.split(' ');
         let mut of = Self {
-            strategy: words.next()?.to_owned(),
+            strategy: read(words.next()?),
             agents: Vec::new(),
             concurrency: None,
             fallback: None,
@@ -219,12 +219,22 @@ impl OfPattern {
         while let Some(word) = words.next() {
             match word {
                 "--concurrency" => of.concurrency = Some(words.next()?.parse().ok()?),
-                "--fallback" => of.fallback = Some(words.next()?.to_owned()),
-                agent => of.agents.push(agent.to_owned()),
+                "--fallback" => of.fallback = Some(read(words.next()?)),
+                agent => of.agents.push(read(agent)),
             }
         }
         Some(of)
     }
+}
+
+/// A word of a record, with what is between words in another form where a name has it.
+fn written(word: &str) -> String {
+    word.replace('%', "%25").replace(' ', "%20")
+}
+
+/// The word that was written so.
+fn read(word: &str) -> String {
+    word.replace("%20", " ").replace("%25", "%")
 }
 
 #[cfg(test)]
@@ -291,6 +301,15 @@ mod tests {
             text,
             "agents:parallel a review.yaml#b --concurrency 2 --fallback quick"
         );
+        assert_eq!(OfPattern::of_definition(&text), Some(of));
+        let of = OfPattern {
+            strategy: "sequential".to_owned(),
+            agents: vec!["my letters.yaml#a".to_owned(), "100%20 b.yaml#c".to_owned()],
+            concurrency: None,
+            fallback: None,
+        };
+        let text = of.definition();
+        assert_eq!(text, "agents:sequential my%20letters.yaml#a 100%2520%20b.yaml#c");
         assert_eq!(OfPattern::of_definition(&text), Some(of));
         assert_eq!(OfPattern::of_definition("file:review.yaml"), None);
     }
