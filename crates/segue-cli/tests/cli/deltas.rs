@@ -1,6 +1,6 @@
 //! `--deltas`: what models write is shown while they write it, says whose it is, and holds no secret.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Barrier};
 
@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use crate::program::said;
 use crate::project::Project;
+use crate::provider::heard;
 use crate::shapes::{fits, schema};
 
 /// A secret of the operator that the model says back, in two pieces.
@@ -54,19 +55,7 @@ impl Provider {
 }
 
 fn answer(mut stream: TcpStream, waits: &Barrier) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
-            break;
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().expect("a length");
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).expect("it sends what it said");
+    heard(&stream);
     let says = |text: &str, end: &str| {
         format!(
             "data: {{\"choices\": [{{\"index\": 0, \"delta\": {{\"content\": \"{text}\"}}, \"finish_reason\": {end}}}]}}\n\n"

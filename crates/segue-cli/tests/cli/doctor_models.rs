@@ -4,9 +4,9 @@ use std::net::TcpListener;
 
 use serde_json::Value as Json;
 
-use crate::models::Server;
 use crate::program::{Said, said};
 use crate::project::{Project, texts};
+use crate::provider::Server;
 
 const KEY: &str = "sk-canary-0123456789";
 /// What a provider says that lists two models, in each protocol.

@@ -22,6 +22,7 @@ mod pipeline_tool;
 mod plan;
 mod program;
 mod project;
+mod provider;
 mod recorded;
 mod retain;
 mod runs_diff;

@@ -2,8 +2,8 @@
 
 use serde_json::Value as Json;
 
-use crate::models::Server;
 use crate::project::Project;
+use crate::provider::Server;
 
 /// A call that costs a cent and a half by the operator's price, under a budget of one cent.
 const PAID: &str = r#"version: 1
