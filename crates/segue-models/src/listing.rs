@@ -62,32 +62,35 @@ pub(crate) async fn models(client: &Client, provider: &Provider) -> Result<Vec<S
 }
 
 async fn ask(client: &Client, provider: &Provider) -> Result<Vec<String>, Silence> {
-    let list: &[&str] = match provider.api {
-        Api::Ollama => &["api", "tags"],
-        _ => &["models"],
+    let (list, page): (&[&str], _) = match provider.api {
+        Api::Ollama => (&["api", "tags"], None),
+        Api::Anthropic => (&["models"], Some("limit")),
+        Api::Gemini => (&["models"], Some("pageSize")),
+        Api::Chat | Api::Responses => (&["models"], None),
     };
-    let said = get(client, provider, list).await?;
+    let said = get(client, provider, list, page).await?;
     let names = names(provider.api, &said);
     let names = names.ok_or_else(|| Silence::Odd("its answer is no list of models".to_owned()))?;
     // Where the list is open to anybody it says nothing of the key.
     let guarded = known::find(&provider.name).and_then(|known| known.guarded);
     if let (Some(guarded), Some(_)) = (guarded, &provider.key)
-        && let Err(refused @ Silence::KeyRefused(_)) = get(client, provider, &[guarded]).await
+        && let Err(refused @ Silence::KeyRefused(_)) = get(client, provider, &[guarded], None).await
     {
         return Err(refused);
     }
     Ok(names)
 }
 
-/// What a provider says at a place below its address.
-async fn get(client: &Client, provider: &Provider, below: &[&str]) -> Result<Json, Silence> {
+/// What a provider says at a place below its address; where that has pages, how much of it is one is called `page`.
+async fn get(
+    client: &Client,
+    provider: &Provider,
+    below: &[&str],
+    page: Option<&str>,
+) -> Result<Json, Silence> {
     let mut url = provider.url(below);
-    if below == ["models"] {
-        match provider.api {
-            Api::Anthropic => _ = url.query_pairs_mut().append_pair("limit", PAGE),
-            Api::Gemini => _ = url.query_pairs_mut().append_pair("pageSize", PAGE),
-            Api::Chat | Api::Responses | Api::Ollama => {}
-        }
+    if let Some(page) = page {
+        url.query_pairs_mut().append_pair(page, PAGE);
     }
     let http = client
         .for_url(&url)
