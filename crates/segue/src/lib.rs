@@ -42,6 +42,7 @@ pub mod file;
 mod id;
 mod lazily;
 mod link;
+mod lock;
 pub mod log;
 mod matcher;
 pub mod model;

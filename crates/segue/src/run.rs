@@ -50,7 +50,7 @@ pub(crate) use replay::{Replayed, Told, replay};
 pub(crate) use rest::StoredResult;
 pub(crate) use restore::{Ends, Restoring};
 pub use retrying::{Attempt, Retrying};
-pub(crate) use shared::{Environment, RunShared, TypeMap, is_empty, limits_of, lock};
+pub(crate) use shared::{Environment, RunShared, TypeMap, is_empty, limits_of};
 pub(crate) use spill::load;
 pub(crate) use state::{RunOutcome, RunState, Start as RunStart};
 pub(crate) use tool::call as call_tool;

@@ -13,8 +13,8 @@ use super::fold::{Audited, Fold, KeptBytes, pinned};
 use super::{Finding, Rest, Rule};
 use crate::budget::limit::{Amount, Unit};
 use crate::id::RunId;
+use crate::lock::lock;
 use crate::plan::Pinned;
-use crate::run::lock;
 use crate::store::{
     Amounts, ArtifactQuery, Document, Head, Hold, HoldState, RunQuery, Store, StoreError, hex,
 };

@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 use super::event::EVENT_SCHEMA;
 use crate::clock::Time;
 use crate::id::{CallId, RunId};
+use crate::lock::lock;
 use crate::redact::{LiveText, Redactor};
-use crate::run::lock;
 
 /// The most text, in bytes, that waits for one reader.
 const MOST_WAITING: usize = 256 << 10;

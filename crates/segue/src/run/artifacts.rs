@@ -11,10 +11,11 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::cx::Cx;
-use super::shared::{RunShared, lock};
+use super::shared::RunShared;
 use crate::artifact::{Artifact, Media, check_link, check_name};
 use crate::error::{ErrorKind, Failure, StepError};
 use crate::id::ArtifactId;
+use crate::lock::lock;
 use crate::log::EventKind;
 use crate::redact::{RedactingStream, Redactor};
 use crate::store::{BlobReader, BlobWriter, Blobs, KeptArtifact, LinkVersion, MemoryBlobs};

@@ -6,9 +6,9 @@ use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value as Json;
 
-use super::shared::lock;
 use crate::error::{ErrorKind, Failure};
 use crate::id::CallId;
+use crate::lock::lock;
 use crate::log::Unit;
 
 /// The journals of the units of a run that are under way.

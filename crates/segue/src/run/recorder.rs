@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 use tokio::sync::{Notify, watch};
 
 use super::rest::StoredResult;
-use super::shared::lock;
 use crate::artifact::{Artifact, Media};
 use crate::budget::ledger::Ledger;
 use crate::id::{ArtifactId, CallId, Ids, RunId};
+use crate::lock::lock;
 use crate::log::{EventKind, Record, RunLog, What, stored};
 use crate::store::{
     AccountKey, Amounts, Commit, Committed, Created, Decide, Document, Entry, Hold, HoldState, KeptArtifact,

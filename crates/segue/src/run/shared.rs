@@ -2,7 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ use crate::clock::{self, Clock, Time};
 use crate::error::Failure;
 use crate::id::{Ids, RandomIds, RunId};
 use crate::lazily::Lazily;
+use crate::lock::lock;
 use crate::log::Unit;
 use crate::log::{Audience, Reuse, RunLog};
 use crate::model::Models;
@@ -219,11 +220,6 @@ impl RunShared {
         *count = count.saturating_add(1);
         *count
     }
-}
-
-/// A lock whose holder never panics half way through a change.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl RunShared {

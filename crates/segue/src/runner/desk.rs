@@ -15,8 +15,9 @@ use super::session::{Ready, Session};
 use crate::clock::{self, Time};
 use crate::error::Error;
 use crate::id::RunId;
+use crate::lock::lock;
 use crate::pipeline;
-use crate::run::{Books, Environment, lock};
+use crate::run::{Books, Environment};
 use crate::store::{Beat, Halt, Owner, OwnerId, Place, Store, StoreError, StoreErrorKind};
 
 /// How long an owner may say nothing before others may take over its runs, where nothing else is said.

@@ -11,7 +11,7 @@ use crate::id::{CallId, CountingIds, RunId};
 use crate::log::event::CallKind;
 use crate::log::{Event, EventKind, Resolution};
 use crate::money::{Cost, Nanousd};
-use crate::plan::{Action, Complete, Context, Input, Kind, Need, NeedKind, Output, Plan, RunSettings, Step};
+use crate::plan::{Action, Complete, Context, Kind, Need, NeedKind, Output, Plan, Step};
 use crate::price::Priced;
 use crate::question::QuestionKind;
 use crate::settings::Settings;

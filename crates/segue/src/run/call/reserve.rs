@@ -19,13 +19,14 @@ use crate::budget::limit::{Amount, LimitReached};
 use crate::clock::{self, Time};
 use crate::error::{ErrorKind, Failure, Limit};
 use crate::id::CallId;
+use crate::lock::lock;
 use crate::log::{CallKind, EventKind};
 use crate::model::{Chosen, Request};
 use crate::price::Priced;
 use crate::question::{Ask as Question, QuestionKind};
 use crate::run::cx::{AttemptState, Cx};
 use crate::run::recorder::Recorder;
-use crate::run::shared::{Above, Held, Met, RunShared, SharedBudget, lock};
+use crate::run::shared::{Above, Held, Met, RunShared, SharedBudget};
 use crate::schema::Schema;
 use crate::store::{Amounts, StoreError};
 

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::error::Spent;
+use crate::lock::lock;
 use crate::log::Unit;
 use crate::question::Ask;
 use crate::run::execute::Signal;
 use crate::run::facts::Facts;
 use crate::run::op::{Before, Inputs, PipelineCall};
-use crate::run::shared::{RunShared, lock};
+use crate::run::shared::RunShared;
 use crate::value::Value;
 
 /// One attempt of a unit.

@@ -8,8 +8,8 @@ use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
 
+use crate::lock::lock;
 use crate::run::op::OpResult;
-use crate::run::shared::lock;
 
 /// What the outside may tell a run: the handle of a run keeps one.
 #[derive(Clone)]

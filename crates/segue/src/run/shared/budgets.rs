@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use super::lock;
 use crate::budget::ledger::{AccountId, Answer, Ask, Beside, Ledger, Reservation};
 use crate::budget::limit::BudgetState;
 use crate::budget::{Budget, BudgetError, PerCall};
 use crate::clock::Time;
 use crate::error::{ErrorKind, Failure};
 use crate::id::RunId;
+use crate::lock::lock;
 use crate::log::Unit;
 use crate::money::Nanousd;
 use crate::store::{Account, AccountKey, Amounts, Settlement};

@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 
-use super::{RunShared, lock};
+use super::RunShared;
 use crate::clock::Time;
 use crate::error::{ErrorKind, Failure};
 use crate::id::{Ids, QuestionId};
+use crate::lock::lock;
 use crate::log::Unit;
 use crate::log::{EventKind, ROOT};
 use crate::plan::hash_of;

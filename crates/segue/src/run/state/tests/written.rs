@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use indexmap::IndexMap;
 
 use crate::error::StepError;
-use crate::plan::{Action, Input, Kind, Need, NeedKind, Output, Plan, RunSettings, Source, Step};
+use crate::plan::{Action, Input, Kind, Need, NeedKind, Plan, RunSettings, Source, Step};
 use crate::run::{Act, Cx, Done, Inputs, Parts, Phase, Program};
 use crate::schema::Schema;
 use crate::settings::Settings;
