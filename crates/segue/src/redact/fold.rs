@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 
+/// The most bytes of a piece of which more may follow: a pair of escapes but for its last digit.
+const LONGEST_BEGUN: usize = 11;
+
 /// Text in which some bytes stand for others.
 pub(super) struct Folded {
     pub(super) bytes: Vec<u8>,
@@ -21,6 +24,11 @@ struct Piece {
 }
 
 impl Folded {
+    /// Where what stands at a place begins.
+    pub(super) fn start(&self, at: usize) -> usize {
+        self.place(at).0
+    }
+
     /// Where a part of it comes from.
     pub(super) fn origin(&self, start: usize, end: usize) -> (usize, usize) {
         (self.place(start).0, self.place(end - 1).1)
@@ -45,13 +53,10 @@ impl Folded {
     }
 }
 
-/// A text folded once, and twice, as JSON within JSON is; nothing where nothing is encoded.
-pub(super) fn fold(text: &[u8]) -> impl Iterator<Item = Folded> {
-    let once = fold_once(text);
-    let twice = once
-        .as_ref()
-        .and_then(|once| Some(fold_once(&once.bytes)?.of(once)));
-    once.into_iter().chain(twice)
+/// A text in which every piece is what it stands for; nothing where nothing is encoded. What is encoded twice, as JSON within
+/// JSON is, is found when this is folded again.
+pub(super) fn fold(text: &[u8]) -> Option<Folded> {
+    fold_from(text, encoded)
 }
 
 /// A text without the ends of its lines and otherwise as it is; nothing where it has one line. What stands before or after
@@ -60,18 +65,11 @@ pub(super) fn unwrapped(text: &[u8]) -> Option<Folded> {
     fold_from(text, line_end)
 }
 
-/// A text that goes on, folded once and twice as far as it is decided what it stands for; and how far that is.
-pub(super) fn fold_begun(text: &[u8]) -> ([Folded; 2], usize) {
+/// A text that goes on, folded as far as it is decided what it stands for; and how far that is.
+pub(super) fn fold_begun(text: &[u8]) -> (Folded, usize) {
     let decided = whole(text);
-    let once = fold_once(&text[..decided]).unwrap_or_else(|| Folded::same(&text[..decided]));
-    let decided_twice = whole(&once.bytes);
-    let origin = match decided_twice < once.bytes.len() {
-        true => once.place(decided_twice).0,
-        false => decided,
-    };
-    let twice = &once.bytes[..decided_twice];
-    let twice = fold_once(twice).unwrap_or_else(|| Folded::same(twice)).of(&once);
-    ([once, twice], origin)
+    let text = &text[..decided];
+    (fold(text).unwrap_or_else(|| Folded::same(text)), decided)
 }
 
 /// How much of a text is whole pieces, whatever follows it.
@@ -117,62 +115,63 @@ impl Folded {
         same.bytes.extend_from_slice(text);
         same
     }
-
-    /// The same with its origins in the text that `once` was folded from.
-    fn of(mut self, once: &Folded) -> Self {
-        // What was one run may have been several pieces.
-        let mut pieces = Vec::with_capacity(self.pieces.len() + once.pieces.len());
-        for (index, piece) in self.pieces.iter().enumerate() {
-            let next = self
-                .pieces
-                .get(index + 1)
-                .map_or(self.bytes.len(), |next| next.at);
-            match piece.stands {
-                Some(length) => {
-                    let (start, end) = once.origin(piece.from, piece.from + length);
-                    pieces.push(Piece {
-                        at: piece.at,
-                        from: start,
-                        stands: Some(end - start),
-                    });
-                }
-                None => once.run(piece.from, piece.from + next - piece.at, piece.at, &mut pieces),
-            }
-        }
-        self.pieces = pieces;
-        self
-    }
-
-    /// The pieces of a part of it, as they are when it begins at another place.
-    fn run(&self, start: usize, end: usize, at: usize, pieces: &mut Vec<Piece>) {
-        let first = self
-            .pieces
-            .partition_point(|piece| piece.at <= start)
-            .saturating_sub(1);
-        for piece in self.pieces[first..].iter().take_while(|piece| piece.at < end) {
-            let begins = piece.at.max(start);
-            let from = match piece.stands {
-                Some(_) => piece.from,
-                None => piece.from + begins - piece.at,
-            };
-            pieces.push(Piece {
-                at: at + begins - start,
-                from,
-                stands: piece.stands,
-            });
-        }
-    }
 }
 
-/// Everything that a value can be when its text is folded: itself, where it was encoded as often; less, where it was not;
-/// without its blanks, where lines end at one of them or at all.
+/// Everything that a value can be when its text is folded: itself, where it was encoded as often; less, where it was not, or
+/// only its lines were joined; without its blanks, where lines end at one of them or at all.
 pub(super) fn folded(value: &[u8]) -> BTreeSet<Vec<u8>> {
-    let mut all: BTreeSet<Vec<u8>> = fold(value).map(|folded| folded.bytes).collect();
+    let once = fold(value);
+    let twice = once.as_ref().and_then(|once| fold(&once.bytes));
+    let folded = once.into_iter().chain(twice).chain(unwrapped(value));
+    let mut all: BTreeSet<Vec<u8>> = folded.map(|folded| folded.bytes).collect();
     all.insert(value.to_vec());
     for whole in all.clone() {
         all.extend(wrapped(&whole));
     }
     all
+}
+
+/// The parts of a value that are still found when what stands before it makes a piece with its first bytes, or what stands
+/// after it with its last ones; each with those bytes.
+pub(super) fn between(value: &[u8]) -> Vec<(Vec<u8>, [Vec<u8>; 2])> {
+    let (firsts, lasts) = (taken_before(value), taken_after(value));
+    let mut parts = Vec::new();
+    for &first in [0].iter().chain(&firsts) {
+        for &last in [0].iter().chain(&lasts) {
+            if first + last > 0 && first + last < value.len() {
+                let (rest, after) = value.split_at(value.len() - last);
+                let (before, rest) = rest.split_at(first);
+                let ends = [before.to_vec(), after.to_vec()];
+                parts.extend(folded(rest).into_iter().map(|part| (part, ends.clone())));
+            }
+        }
+    }
+    parts
+}
+
+/// How many bytes a value begins with that may end a piece which begins before it.
+fn taken_before(value: &[u8]) -> Vec<usize> {
+    let digits = |text: &[u8]| {
+        text.iter()
+            .take(4)
+            .take_while(|byte| byte.is_ascii_hexdigit())
+            .count()
+    };
+    let mut taken: Vec<usize> = (1..=digits(value)).collect();
+    match value {
+        [b'r' | b'n', rest @ ..] => taken.push(1 + indent(rest)),
+        [b't' | b'"' | b'\\' | b'/', ..] => taken.push(1),
+        [b'u', rest @ ..] if digits(rest) == 4 => taken.push(5),
+        _ => {}
+    }
+    taken
+}
+
+/// How many bytes a value ends with that may begin a piece which ends after it.
+fn taken_after(value: &[u8]) -> Vec<usize> {
+    let starts = value.len().saturating_sub(LONGEST_BEGUN)..value.len();
+    let begun = starts.filter(|start| is_begun(&value[*start..]));
+    begun.map(|start| value.len() - start).collect()
 }
 
 /// A value without one of its blanks, without those it begins with, and without all others.
@@ -200,10 +199,6 @@ fn encoded(text: &[u8]) -> Option<usize> {
 /// Where the first line ends.
 fn line_end(text: &[u8]) -> Option<usize> {
     text.iter().position(|byte| matches!(byte, b'\r' | b'\n'))
-}
-
-fn fold_once(text: &[u8]) -> Option<Folded> {
-    fold_from(text, encoded)
 }
 
 /// A text in which every piece that `next` finds is what it stands for.

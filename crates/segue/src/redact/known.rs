@@ -3,10 +3,11 @@
 
 use std::borrow::Cow;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
+use super::fold::{self, Folded};
 use super::needle::{self, Needle};
-use super::{ALL, SHORTEST, Span, fold};
+use super::{ALL, SHORTEST, Span};
 use crate::secret::Secret;
 
 /// How much text is folded at a time.
@@ -24,6 +25,8 @@ pub(super) struct Known {
     plain: Option<Forms>,
     /// Behind encodings.
     behind: Option<Forms>,
+    /// Behind encodings, where their ends make other pieces with what stands around them.
+    between: Option<Forms>,
     reach: usize,
 }
 
@@ -35,6 +38,9 @@ struct Forms {
     /// Of each form, whose it is.
     whose: Vec<usize>,
     longest: usize,
+    /// The most bytes that have to stand before one.
+    before: usize,
+    has_base64: bool,
 }
 
 impl Known {
@@ -49,11 +55,11 @@ impl Known {
             plain: Forms::of(values.iter().map(|value| needle::forms(value))),
             behind: Forms::of(values.iter().map(|value| {
                 let folded = fold::folded(value.as_bytes()).into_iter();
-                let plain = folded.map(|bytes| Needle {
-                    bytes,
-                    is_base64: false,
-                });
-                needle::encoded(value.as_bytes()).chain(plain)
+                needle::encoded(value.as_bytes()).chain(folded.map(Needle::plain))
+            })),
+            between: Forms::of(values.iter().map(|value| {
+                let parts = fold::between(value.as_bytes()).into_iter();
+                parts.map(|(part, ends)| Needle::between(part, ends))
             })),
             reach: longest * LONGEST_FORM + LINE_ENDS,
         };
@@ -85,21 +91,24 @@ impl Known {
         let Some(plain) = &self.plain else {
             return spans;
         };
-        plain.find(text, |start, end, whose| {
+        plain.find(text, |start, end, _, whose| {
             spans.push(self.span(start, end, whose));
         });
-        let Some(behind) = &self.behind else {
-            return spans;
-        };
         let mut at = 0;
         loop {
             let end = text.len().min(at + WINDOW + self.reach);
             let part = &text[at..end];
-            for folded in fold::fold(part).chain(fold::unwrapped(part)) {
-                behind.find(&folded.bytes, |start, end, whose| {
-                    let (start, end) = folded.origin(start, end);
-                    spans.push(self.span(at + start, at + end, whose));
-                });
+            let mut tell = |(start, end), whose| spans.push(self.span(at + start, at + end, whose));
+            if let Some(once) = fold::fold(part) {
+                self.find_behind(part, &once, &mut tell);
+                if let Some(twice) = fold::fold(&once.bytes) {
+                    self.find_behind(&once.bytes, &twice, |(start, end), whose| {
+                        tell(once.origin(start, end), whose);
+                    });
+                }
+            }
+            if let Some(lines) = fold::unwrapped(part) {
+                self.find_behind(part, &lines, tell);
             }
             if end == text.len() {
                 return spans;
@@ -114,17 +123,40 @@ impl Known {
         let (Some(plain), Some(behind)) = (&self.plain, &self.behind) else {
             return text.len();
         };
-        let first = plain.open(text).min(behind.open(text));
-        let (levels, decided) = fold::fold_begun(text);
-        let unwrapped = fold::unwrapped(text);
-        let levels = levels.iter().chain(&unwrapped).map(|folded| {
-            let open = behind.open(&folded.bytes);
-            match open < folded.bytes.len() {
-                true => folded.origin(open, open + 1).0,
-                false => text.len(),
-            }
-        });
-        levels.fold(first.min(decided), usize::min)
+        let before = |at: usize| &text[..at];
+        let first = plain.open(text, before).min(behind.open(text, before));
+        let (once, decided) = fold::fold_begun(text);
+        let (twice, decided_twice) = fold::fold_begun(&once.bytes);
+        let lines = fold::unwrapped(text).and_then(|lines| self.open_behind(text, &lines));
+        let open = self.open_behind(&once.bytes, &twice).unwrap_or(decided_twice);
+        let open = Some(open).filter(|open| *open < once.bytes.len());
+        let open = open.map_or(decided, |open| once.start(open));
+        let once = self.open_behind(text, &once);
+        let all = [first, decided, open].into_iter().chain(once).chain(lines);
+        all.fold(text.len(), usize::min)
+    }
+
+    /// Where they stand in a text that is folded.
+    fn find_behind(&self, text: &[u8], folded: &Folded, mut tell: impl FnMut((usize, usize), usize)) {
+        for forms in [&self.behind, &self.between].into_iter().flatten() {
+            forms.find(&folded.bytes, |start, end, [before, after], whose| {
+                let (start, end) = folded.origin(start, end);
+                if text[..start].ends_with(before) && text[end..].starts_with(after) {
+                    tell((start - before.len(), end + after.len()), whose);
+                }
+            });
+        }
+    }
+
+    /// Where the first part of a text begins that may be a part of a value when the text is folded, if there is one.
+    fn open_behind(&self, text: &[u8], folded: &Folded) -> Option<usize> {
+        let open = |forms: &Forms| {
+            let open = forms.open(&folded.bytes, |at| &text[..folded.start(at)]);
+            let is_one = open < folded.bytes.len();
+            is_one.then(|| folded.start(open).saturating_sub(forms.before))
+        };
+        let forms = [&self.behind, &self.between].into_iter().flatten();
+        forms.filter_map(open).min()
     }
 
     fn span(&self, start: usize, end: usize, whose: usize) -> Span {
@@ -137,7 +169,7 @@ impl Forms {
     /// None where nothing is long enough to be looked for.
     fn of(secrets: impl Iterator<Item = impl IntoIterator<Item = Needle>>) -> Option<Self> {
         let all = secrets.enumerate().flat_map(|(at, forms)| {
-            let long = forms.into_iter().filter(|form| form.bytes.len() >= SHORTEST);
+            let long = forms.into_iter().filter(|form| form.length() >= SHORTEST);
             long.map(move |form| (form, at))
         });
         let mut all: Vec<(Needle, usize)> = all.collect();
@@ -145,7 +177,7 @@ impl Forms {
         all.sort_by(|(a, _), (b, _)| a.bytes.cmp(&b.bytes));
         let (needles, whose): (Vec<Needle>, Vec<usize>) = all.into_iter().unzip();
         let search = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
+            .match_kind(MatchKind::Standard)
             // What is chosen for few patterns takes longer to make than a whole command does.
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             // The forms begin with so many letters that skipping to one of them takes four times as long as reading on.
@@ -153,47 +185,55 @@ impl Forms {
             .build(needles.iter().map(|needle| &needle.bytes))
             .ok()?;
         let longest = needles.iter().map(|needle| needle.bytes.len()).max();
+        let before = needles.iter().map(|needle| needle.ends[0].len()).max();
+        let has_base64 = needles.iter().any(|needle| needle.is_base64);
         Some(Self {
             search,
             needles,
             whose,
-            longest: longest.unwrap_or_default(),
+            longest: longest?,
+            before: before?,
+            has_base64,
         })
     }
 
     /// Where the first part of a text begins that is the beginning of a form, or a form that may have a neighbour.
-    fn open(&self, text: &[u8]) -> usize {
+    /// `before` is what stands before a place.
+    fn open<'a>(&self, text: &[u8], before: impl Fn(usize) -> &'a [u8]) -> usize {
         let from = text.len().saturating_sub(self.longest);
-        let open = (from..text.len()).find(|at| self.begins_one(&text[*at..]));
+        let open = (from..text.len()).find(|at| self.begins_one(&text[*at..], || before(*at)));
         let open = open.unwrap_or(text.len());
         // What stands before base64 may have some of its bits.
         match open.checked_sub(1) {
-            Some(before) if is_base64(text[before]) => before,
+            Some(before) if self.has_base64 && is_base64(text[before]) => before,
             _ => open,
         }
     }
 
-    fn begins_one(&self, part: &[u8]) -> bool {
+    fn begins_one<'a>(&self, part: &[u8], before: impl Fn() -> &'a [u8]) -> bool {
         let first = self
             .needles
             .partition_point(|needle| needle.bytes.as_slice() < part);
         let mut those = self.needles[first..]
             .iter()
             .take_while(|needle| needle.bytes.starts_with(part));
-        those.any(|needle| needle.is_base64 || needle.bytes.len() > part.len())
+        those.any(|needle| {
+            let [first, _] = &needle.ends;
+            let is_longer = needle.length() - first.len() > part.len();
+            (needle.is_base64 || is_longer) && (first.is_empty() || before().ends_with(first))
+        })
     }
 
-    /// Tells of every place, also of those that overlap.
-    fn find(&self, text: &[u8], mut tell: impl FnMut(usize, usize, usize)) {
-        let mut at = 0;
-        while let Some(found) = self.search.find(Input::new(text).range(at..)) {
+    /// Tells of every place, also of those that overlap: where it is, what has to stand around it, and whose it is.
+    fn find(&self, text: &[u8], mut tell: impl FnMut(usize, usize, &[Vec<u8>; 2], usize)) {
+        for found in self.search.find_overlapping_iter(text) {
             let form = found.pattern().as_usize();
-            let (start, end) = match self.needles[form].is_base64 {
+            let needle = &self.needles[form];
+            let (start, end) = match needle.is_base64 {
                 true => with_neighbours(text, found.start(), found.end()),
                 false => (found.start(), found.end()),
             };
-            tell(start, end, self.whose[form]);
-            at = found.start() + 1;
+            tell(start, end, &needle.ends, self.whose[form]);
         }
     }
 }

@@ -15,14 +15,27 @@ pub(super) struct Needle {
     pub(super) bytes: Vec<u8>,
     /// Whether the characters right before and after it have some of its bits too.
     pub(super) is_base64: bool,
+    /// What has to stand before and after it as it is, where only the part between them is looked for.
+    pub(super) ends: [Vec<u8>; 2],
 }
 
 impl Needle {
-    fn plain(text: impl Into<Vec<u8>>) -> Self {
+    pub(super) fn plain(text: impl Into<Vec<u8>>) -> Self {
+        Self::between(text, [Vec::new(), Vec::new()])
+    }
+
+    /// A part of a secret, and what stands around it.
+    pub(super) fn between(part: impl Into<Vec<u8>>, ends: [Vec<u8>; 2]) -> Self {
         Self {
-            bytes: text.into(),
+            bytes: part.into(),
             is_base64: false,
+            ends,
         }
+    }
+
+    /// How long it is with its ends.
+    pub(super) fn length(&self) -> usize {
+        self.bytes.len() + self.ends.iter().map(Vec::len).sum::<usize>()
     }
 }
 
@@ -58,8 +71,8 @@ pub(super) fn forms(secret: &str) -> BTreeSet<Needle> {
 pub(super) fn encoded(secret: &[u8]) -> impl Iterator<Item = Needle> {
     let base64 = ALPHABETS.into_iter().flat_map(move |alphabet| {
         (0..3).map(move |before| Needle {
-            bytes: in_base64(secret, before, alphabet),
             is_base64: true,
+            ..Needle::plain(in_base64(secret, before, alphabet))
         })
     });
     let hexadecimal = [false, true].map(|upper| Needle::plain(in_hex(secret, upper)));

@@ -204,10 +204,36 @@ fn what_stands_around_a_value_over_lines_does_not_hide_it() {
         ("correct horse\\", "correct\n horse\\/"),
         ("name of a horse", "\\name of a\n horse"),
         ("41 horses, correct", "%41 horses,\n correct"),
+        ("\\\n\\r horses", "\\\n\n\n\\\nr horses"),
     ] {
         let clean = knows(secret).text(text).into_owned();
         assert!(clean.contains("redacted"), "{text:?}: {clean:?}");
         assert!(!clean.contains("horse"), "{text:?}: {clean:?}");
+    }
+}
+
+#[test]
+fn what_stands_around_a_value_behind_encodings_does_not_hide_it() {
+    // The first or last byte of each is an encoding together with what stands beside it.
+    for (secret, before, form, after) in [
+        ("\n😀\n\\aß\"\\", "%0a", "😀\n%5c\\u0061ß\\u0022\\", "\""),
+        ("50 horses, 50%", "so ", "\\u0035\\u0030 horses, 50%", "42 more"),
+        ("r horses\n\nso", "\\", "%72 horses\\u000A\nso", ""),
+        ("41 horses, correct", "%", "41%20hor\\u0073es,%20correct", ", so"),
+        ("name of a horse", "\\", "name of a hor%73e", ""),
+        ("n  horses", "\\", "n  hor%73es", ""),
+        ("u0041 horses\\u0041", "\\", "u0041 hor%73es\\u0041", ""),
+        ("correct horses\\u00", "", "%63orrect horses\\u00", "41"),
+    ] {
+        let text = [before, form, after].concat();
+        let clean = knows(secret).text(&text).into_owned();
+        assert_eq!(clean, format!("{before}[redacted HOUSE]{after}"), "{text:?}");
+        for length in 1..text.len() {
+            let live = read_along(knows(secret).live(), text.as_bytes(), &[length]);
+            assert_eq!(String::from_utf8_lossy(&live), clean, "{text:?} by {length}");
+        }
+        let other = text.replace("or", "oR").replace('ß', "s");
+        assert_eq!(knows(secret).text(&other), other);
     }
 }
 
