@@ -1,10 +1,10 @@
 //! Pace: when it is worth to wait for the other thread without going to sleep.
 //!
-//! A commit takes some 70 µs on a good disk; waking a thread that sleeps takes another 20 to 40, twice. A single run that
-//! commits one step after the other would spend a third of its time that way. So whoever waits looks for its answer a
-//! moment longer, where all of this holds: there is a second processor, commits have been short, only this one is on the
-//! way, and the last few were alone too and of the same run. As soon as a second run commits, everybody sleeps, so that
-//! its commits are collected into one.
+//! A commit takes 70 µs on a good disk and 200 on a fair one; waking a thread that sleeps takes another 20 to 70, twice. A
+//! single run that commits one step after the other would spend a third of its time that way. So whoever waits looks for
+//! its answer a moment longer, where all of this holds: there is a second processor, commits have been short, only this
+//! one is on the way, and the last few were alone too and of the same run. As soon as a second run commits, everybody
+//! sleeps, so that its commits are collected into one.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,14 +14,16 @@ use segue::RunId;
 
 use crate::clock::now;
 
-/// The longest a commit may take to be watched for, and the longest anybody watches.
-const MOST: Duration = Duration::from_micros(250);
+/// The longest a commit may take to be watched for, and the longest anybody watches: beside more than that, waking is little.
+const MOST: Duration = Duration::from_micros(1_000);
 
 /// How many commits of one run in a row have to have been alone.
 const LONE: u32 = 4;
 
-/// How long the writer watches for the next request before it sleeps: about twice what waking it costs.
+/// How long the writer watches for the next request before it sleeps: about twice what waking it costs …
 const WATCH: Duration = Duration::from_micros(50);
+/// … and while one run commits step after step, as long as a short step of it takes on a processor that is shared.
+const WATCH_LONE: Duration = Duration::from_micros(200);
 
 #[derive(Default)]
 pub(super) struct Pace {
@@ -68,9 +70,14 @@ impl Pace {
         seen.run = alone;
     }
 
+    /// Whether the last commits were alone and of one run.
+    fn is_lone(&self) -> bool {
+        self.lone.load(Ordering::Relaxed) >= LONE
+    }
+
     /// Looks for an answer for a moment, if that is worth it.
     pub(super) fn watch<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-        let is_worth = self.lone.load(Ordering::Relaxed) >= LONE
+        let is_worth = self.is_lone()
             && self.open.load(Ordering::Relaxed) <= 1
             && Duration::from_micros(self.usual.load(Ordering::Relaxed).into()) < MOST
             && has_cores();
@@ -87,8 +94,9 @@ impl Pace {
 
     /// Looks for the next request for a moment.
     pub(super) fn watch_for_work(&self, mut look: impl FnMut() -> Option<()>) {
+        let most = if self.is_lone() { WATCH_LONE } else { WATCH };
         if has_cores() {
-            until(WATCH, &mut look);
+            until(most, &mut look);
         }
     }
 }
@@ -96,8 +104,9 @@ impl Pace {
 fn until<T>(most: Duration, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
     let began = now();
     loop {
-        // Reading the clock and giving way cost as much as several looks.
-        for _ in 0..8 {
+        // Reading the clock and giving way cost as much as several looks, and take from a processor that is shared with
+        // the other thread.
+        for _ in 0..32 {
             if let Some(found) = look() {
                 return Some(found);
             }

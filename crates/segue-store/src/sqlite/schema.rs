@@ -18,7 +18,7 @@ pub(super) const PAGE: i32 = 2048;
 /// How the words for the status of a run are kept.
 pub(super) const STATUSES: [&str; 6] = ["queued", "running", "waiting", "succeeded", "failed", "cancelled"];
 
-/// Everything of version 1.
+/// All tables.
 pub(super) const TABLES: &str = "
 CREATE TABLE pipelines (
     number INTEGER PRIMARY KEY,
