@@ -40,17 +40,24 @@ pub(super) trait Job: Send {
     /// Does it. An error concerns the whole transaction.
     fn run(&mut self, writing: &mut Writing<'_>) -> Result<Went, rusqlite::Error>;
 
-    /// Tells whoever waits what became of it: its own answer, or why there is none. Once; what it was made of stays until
-    /// it is dropped.
+    /// Tells whoever waits what became of it: its own answer, or why there is none. Once.
     fn tell(&mut self, error: Option<StoreError>);
 }
 
 struct Task<T, W> {
     kind: Kind,
-    work: W,
+    /// Both until it was told.
+    work: Option<W>,
+    sender: Option<oneshot::Sender<Told<T, W>>>,
     went: Option<Result<T, StoreError>>,
-    /// Until it was told.
-    sender: Option<oneshot::Sender<Result<T, StoreError>>>,
+}
+
+/// What whoever waits is sent: the answer, and what it was made of, to be freed where it came from. That is a tenth of
+/// what a writer does, which waits for the memory of the other threads as well.
+struct Told<T, W> {
+    answer: Result<T, StoreError>,
+    #[expect(dead_code, reason = "it is only freed")]
+    work: Option<W>,
 }
 
 /// A job and its answer.
@@ -62,9 +69,9 @@ where
     let (sender, receiver) = oneshot::channel();
     let task = Task {
         kind,
-        work,
-        went: None,
+        work: Some(work),
         sender: Some(sender),
+        went: None,
     };
     pace.sent();
     let answer = Answer {
@@ -85,7 +92,10 @@ where
     }
 
     fn run(&mut self, writing: &mut Writing<'_>) -> Result<Went, rusqlite::Error> {
-        let (went, result) = match (self.work)(writing) {
+        let Some(work) = &mut self.work else {
+            return Ok(Went::Done);
+        };
+        let (went, result) = match work(writing) {
             Ok(answer) => (Went::Done, Ok(answer)),
             Err(Stop::Refused(error)) => (Went::Refused, Err(error)),
             Err(Stop::Sql(error)) if grade(&error) == Grade::Wrong => {
@@ -112,8 +122,12 @@ where
             (None, Some(went)) => went,
             (None, None) => Err(closed()),
         };
+        let work = self.work.take();
         // Whoever asked may have stopped waiting; what was asked is done all the same.
-        let _ = self.sender.take().map(|sender| sender.send(answer));
+        let _ = self
+            .sender
+            .take()
+            .map(|sender| sender.send(Told { answer, work }));
     }
 }
 
@@ -126,28 +140,29 @@ pub(super) fn closed() -> StoreError {
 }
 
 /// The answer to a job. Dropped before it is there, the job is carried out all the same.
-struct Answer<T> {
-    receiver: oneshot::Receiver<Result<T, StoreError>>,
+struct Answer<T, W> {
+    receiver: oneshot::Receiver<Told<T, W>>,
     pace: Arc<Pace>,
     is_new: bool,
 }
 
-impl<T> Future for Answer<T> {
+impl<T, W> Future for Answer<T, W> {
     type Output = Result<T, StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = |told: Option<Told<T, W>>| told.map_or_else(|| Err(closed()), |told| told.answer);
         if std::mem::take(&mut self.is_new) {
             let this = &mut *self;
             let arrived = this.pace.watch(|| match this.receiver.try_recv() {
                 Err(oneshot::error::TryRecvError::Empty) => None,
-                answer => Some(answer),
+                told => Some(told.ok()),
             });
-            if let Some(answer) = arrived {
-                return Poll::Ready(answer.unwrap_or_else(|_| Err(closed())));
+            if let Some(told) = arrived {
+                return Poll::Ready(answer(told));
             }
         }
         Pin::new(&mut self.receiver)
             .poll(context)
-            .map(|answer| answer.unwrap_or_else(|_| Err(closed())))
+            .map(|told| answer(told.ok()))
     }
 }

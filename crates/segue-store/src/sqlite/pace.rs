@@ -18,7 +18,7 @@ use crate::clock::now;
 const MOST: Duration = Duration::from_micros(1_000);
 
 /// How many commits of one run in a row have to have been alone.
-const LONE: u32 = 4;
+const LONE: u32 = 2;
 
 /// How long the writer watches for the next request before it sleeps: about twice what waking it costs …
 const WATCH: Duration = Duration::from_micros(50);

@@ -467,8 +467,8 @@ impl Thread {
         for job in &mut self.jobs[..count] {
             job.tell(error());
         }
-        // What they were made of is freed afterwards: whoever is told sleeps, and those who are told while it wakes up
-        // need not be woken each by itself.
+        // Freed afterwards: whoever is told sleeps, and those who are told while it wakes up need not be woken each by
+        // itself.
         self.jobs.drain(..count);
     }
 
