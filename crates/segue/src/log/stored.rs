@@ -285,7 +285,13 @@ enum StoredWhat<'a> {
     },
     /// The run has its output.
     #[serde(rename = "ended")]
-    Ended { o: Place, fallback: bool, spent: Spent },
+    Ended {
+        o: Place,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        fallback: bool,
+        #[serde(default, skip_serializing_if = "Spent::is_zero")]
+        spent: Spent,
+    },
     #[serde(rename = "event")]
     Event(#[serde(with = "event")] EventOf<'a>),
     #[serde(rename = "scope")]
@@ -568,4 +574,22 @@ fn plan_of(own: &Arc<Plan>, scopes: &[ScopeInfo], parent: Option<Unit>, arm: &st
     };
     let around = &scopes.get(parent.scope as usize)?.plan;
     around.below((parent.step < Unit::SCOPE).then_some(parent.step), arm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_run_says_what_was_spent_where_anything_was() {
+        let mut asked = Spent::default();
+        asked.usage.requests = 1;
+        for (spent, is_said) in [(Spent::default(), false), (asked, true)] {
+            let (o, fallback) = (0, false);
+            let text = serde_json::to_string(&StoredWhat::Ended { o, fallback, spent }).expect("it is JSON");
+            assert_eq!(text.contains("spent"), is_said, "{text}");
+            let read = serde_json::from_str(&text).expect("it is read");
+            assert!(matches!(read, StoredWhat::Ended { spent: read, .. } if read == spent));
+        }
+    }
 }
