@@ -46,10 +46,15 @@ pub(super) trait Job: Send {
 
 struct Task<T, W> {
     kind: Kind,
-    /// Both until it was told.
-    work: Option<W>,
-    sender: Option<oneshot::Sender<Told<T, W>>>,
     went: Option<Result<T, StoreError>>,
+    /// Until it was told.
+    open: Option<Open<T, W>>,
+}
+
+/// What is to be done, and who is to be told.
+struct Open<T, W> {
+    work: W,
+    sender: oneshot::Sender<Told<T, W>>,
 }
 
 /// What whoever waits is sent: the answer, and what it was made of, to be freed where it came from. That is a tenth of
@@ -57,7 +62,7 @@ struct Task<T, W> {
 struct Told<T, W> {
     answer: Result<T, StoreError>,
     #[expect(dead_code, reason = "it is only freed")]
-    work: Option<W>,
+    work: W,
 }
 
 /// A job and its answer.
@@ -69,9 +74,8 @@ where
     let (sender, receiver) = oneshot::channel();
     let task = Task {
         kind,
-        work: Some(work),
-        sender: Some(sender),
         went: None,
+        open: Some(Open { work, sender }),
     };
     pace.sent();
     let answer = Answer {
@@ -92,7 +96,8 @@ where
     }
 
     fn run(&mut self, writing: &mut Writing<'_>) -> Result<Went, rusqlite::Error> {
-        let Some(work) = &mut self.work else {
+        // Who was told once is told nothing else, so there is nothing to do.
+        let Some(Open { work, .. }) = &mut self.open else {
             return Ok(Went::Done);
         };
         let (went, result) = match work(writing) {
@@ -122,12 +127,10 @@ where
             (None, Some(went)) => went,
             (None, None) => Err(closed()),
         };
-        let work = self.work.take();
-        // Whoever asked may have stopped waiting; what was asked is done all the same.
-        let _ = self
-            .sender
-            .take()
-            .map(|sender| sender.send(Told { answer, work }));
+        if let Some(Open { work, sender }) = self.open.take() {
+            // Whoever asked may have stopped waiting; what was asked is done all the same.
+            let _ = sender.send(Told { answer, work });
+        }
     }
 }
 
