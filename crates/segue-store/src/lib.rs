@@ -34,6 +34,7 @@ mod clock;
 mod durability;
 mod fail;
 mod folder;
+mod lock;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]

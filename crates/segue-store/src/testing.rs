@@ -6,7 +6,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
+
+use crate::lock::lock;
 
 /// What the server is told: room for the pools of many tests, and everything that makes a commit last.
 const SETTINGS: &str = "-c listen_addresses=localhost -c max_connections=300 -c shared_buffers=64MB \
@@ -85,7 +87,7 @@ impl Cluster {
 
     /// Has the server killed, stopped or started; it is when this returns.
     pub fn tell(&self, command: &str) {
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keeper = lock(&self.keeper);
         let (stdin, stdout) = &mut *keeper;
         writeln!(stdin, "{command}").expect("the shell answers");
         let mut answer = String::new();

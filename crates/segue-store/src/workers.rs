@@ -8,6 +8,8 @@ use std::thread::JoinHandle;
 use segue::store::{Pending, StoreError, StoreErrorKind};
 use tokio::sync::oneshot;
 
+use crate::lock::lock;
+
 type Work<S> = Box<dyn FnOnce(&mut S) + Send>;
 
 /// Threads that each have an `S`.
@@ -119,8 +121,7 @@ impl<S> Hall<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<S>> {
-        // Nothing in here panics half way through a change.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use segue::store::{BlobReader, BlobWriter, Blobs, Pending, StoreError, StoreErrorKind};
@@ -18,6 +18,7 @@ use super::hash::is_hash;
 use super::writing::Writing;
 use crate::clock::wall;
 use crate::folder::{make_folder, sync_folder};
+use crate::lock::lock;
 use crate::workers::Workers;
 
 /// Files read and written at one time.
@@ -138,7 +139,7 @@ struct Writer {
 
 impl Writer {
     fn take(writing: &Mutex<Option<Writing>>) -> Result<Writing, StoreError> {
-        let taken = writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = lock(writing).take();
         taken.ok_or_else(|| {
             StoreError::new(
                 StoreErrorKind::Misused,
@@ -156,7 +157,7 @@ impl BlobWriter for Writer {
             taken
                 .append(&bytes)
                 .map_err(|error| failed("writing", taken.path(), &error))?;
-            *writing.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+            *lock(&writing) = Some(taken);
             Ok(())
         })
     }
@@ -180,7 +181,7 @@ impl BlobReader for Reader {
     fn next(&mut self) -> Pending<Option<Vec<u8>>> {
         let (path, file) = (self.path.clone(), self.file.clone());
         self.workers.ask(move |()| {
-            let file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            let file = lock(&file);
             let mut piece = Vec::new();
             let read = (&*file).take(PIECE as u64).read_to_end(&mut piece);
             read.map_err(|error| failed("reading", &path, &error))?;

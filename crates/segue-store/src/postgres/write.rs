@@ -13,6 +13,8 @@ use segue::store::{
 use segue::{CallId, QuestionId, RunId, Time};
 use tokio::sync::oneshot;
 
+use crate::lock::lock;
+
 /// Something to be written, and where the answer goes.
 pub(super) enum Write {
     /// A run comes to exist.
@@ -64,7 +66,7 @@ impl<T> Reply<T> {
 
     /// What is to be told.
     pub(super) fn set(&self, answer: Result<T, StoreError>) {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        *lock(&self.answer) = Some(answer);
     }
 
     /// Tells it, or the error there was instead. Whoever asked may be gone.
@@ -206,7 +208,7 @@ impl Decision {
     /// # Errors
     /// Busy, when it was made for accounts that stood otherwise: nothing was reserved, and whoever asked may ask again.
     pub(super) fn on(&self, accounts: &[Account]) -> Result<Option<Amounts>, StoreError> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.0);
         match std::mem::replace(&mut *state, State::Broken) {
             State::Open(decide) => {
                 let Ok(amounts) = catch_unwind(AssertUnwindSafe(|| decide(accounts))) else {

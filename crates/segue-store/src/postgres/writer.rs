@@ -12,7 +12,7 @@
 //! that stands is not carried out twice, whatever it was.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
@@ -29,6 +29,7 @@ use super::seam::{self, Patience};
 use super::session::{Dialer, WRITES};
 use super::write::Write;
 use super::{alone, row};
+use crate::lock::lock;
 
 /// Most writes of one transaction: the locks of more would keep other processes waiting.
 pub(super) const MOST: usize = 512;
@@ -74,7 +75,7 @@ impl Writer {
 
     /// Hands something in. It is in the queue when this returns.
     pub(super) fn send(&self, write: Write) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = lock(&self.queue);
         let write = match &*queue {
             None => write,
             Some(working) => match working.send(write) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::job::{Job, closed};
 use super::pace::Pace;
+use crate::lock::lock;
 
 #[derive(Default)]
 pub(super) struct Inbox {
@@ -91,7 +92,6 @@ impl Inbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing in here panics half way through a change.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }

@@ -1,7 +1,7 @@
 //! The readers: a few threads with a connection each. A read sees what was acknowledged before it was asked for, and
 //! holds nobody up.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Error, ErrorCode};
@@ -10,6 +10,7 @@ use segue::store::{Pending, StoreError, StoreErrorKind};
 use super::connect::Door;
 use super::trouble::{Grade, Stop, explain, grade};
 use crate::clock::now;
+use crate::lock::lock;
 use crate::workers::Workers;
 
 /// Reads at one time: they come from the page cache of the system, so more threads than that only take turns.
@@ -137,11 +138,6 @@ impl Desk {
             }
         }
     }
-}
-
-fn lock(allowance: &Mutex<Allowance>) -> MutexGuard<'_, Allowance> {
-    // Nothing in here panics half way through a change.
-    allowance.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_interrupted(error: &Error) -> bool {
