@@ -19,7 +19,7 @@ mod digest;
 mod pieces;
 mod text;
 
-pub(crate) use digest::SHORT;
+pub(crate) use digest::{SHORT, written};
 pub(crate) use text::Unquoting;
 
 use digest::{Part, part};

@@ -11,6 +11,7 @@ use serde_json::ser::Formatter;
 use sha2::{Digest, Sha256};
 
 use super::Plan;
+use crate::value::written;
 
 /// The content hash of a plan, written `sha256:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,13 +42,8 @@ pub fn hash_of(value: &Json) -> String {
 }
 
 fn hashed(value: &impl Serialize) -> serde_json::Result<String> {
-    let mut text = String::with_capacity(71);
-    text.push_str("sha256:");
-    for byte in Sha256::digest(canonical(value)?) {
-        use fmt::Write;
-        write!(text, "{byte:02x}").expect("writing to a string never fails");
-    }
-    Ok(text)
+    let digest = Sha256::digest(canonical(value)?);
+    Ok(written(&digest.into()))
 }
 
 /// Canonical JSON: as short as it goes, the keys of each object in order, of several alike the last. It never is a tree: a
@@ -183,7 +179,7 @@ mod tests {
     use super::{canonical, hash_of};
     use crate::schema::tests::any_json;
 
-    fn written(value: &impl Serialize) -> String {
+    fn in_order(value: &impl Serialize) -> String {
         String::from_utf8(canonical(value).expect("it is JSON")).expect("it is text")
     }
 
@@ -224,8 +220,8 @@ mod tests {
                 // Once more a name that the type has.
                 more: [("pair".into(), json!({})), (text.clone(), value.clone()), (format!("{text}\""), json!(1))].into(),
             };
-            prop_assert_eq!(written(&anything), by_tree(&anything));
-            prop_assert_eq!(written(&value), by_tree(&value));
+            prop_assert_eq!(in_order(&anything), by_tree(&anything));
+            prop_assert_eq!(in_order(&value), by_tree(&value));
         }
     }
 

@@ -182,7 +182,8 @@ fn add(hasher: &mut Sha256, part: &Part) {
     }
 }
 
-fn written(digest: &Digest) -> String {
+/// A digest as a content hash is written.
+pub(crate) fn written(digest: &Digest) -> String {
     use std::fmt::Write;
     let mut text = String::with_capacity(71);
     text.push_str("sha256:");
