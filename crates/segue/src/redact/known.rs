@@ -127,13 +127,13 @@ impl Known {
         let first = plain.open(text, before).min(behind.open(text, before));
         let (once, decided) = fold::fold_begun(text);
         let (twice, decided_twice) = fold::fold_begun(&once.bytes);
-        let lines = fold::unwrapped(text).and_then(|lines| self.open_behind(text, &lines));
-        let open = self.open_behind(&once.bytes, &twice).unwrap_or(decided_twice);
-        let open = Some(open).filter(|open| *open < once.bytes.len());
-        let open = open.map_or(decided, |open| once.start(open));
-        let once = self.open_behind(text, &once);
-        let all = [first, decided, open].into_iter().chain(once).chain(lines);
-        all.fold(text.len(), usize::min)
+        // A place in the text that was folded once, perhaps its end.
+        let open_twice = self.open_behind(&once.bytes, &twice).unwrap_or(decided_twice);
+        let open_twice = (open_twice < once.bytes.len()).then(|| once.start(open_twice));
+        let open_once = self.open_behind(text, &once);
+        let open_lines = fold::unwrapped(text).and_then(|lines| self.open_behind(text, &lines));
+        let open = [open_once, open_twice, open_lines].into_iter().flatten();
+        open.fold(first.min(decided), usize::min)
     }
 
     /// Where they stand in a text that is folded.
