@@ -1,13 +1,11 @@
 //! A commit: one transition of a run, as writes of the tables it mentions and of no others.
 
 use rusqlite::{ToSql, params};
+use segue::Time;
 use segue::store::{Commit, Committed, Standing, StoreError};
 
-use segue::view::StepCounts;
-use segue::{Time, Usage};
-
 use super::kept::{Indexed, Known};
-use super::row::{Id, Rest, int, json, status_number};
+use super::row::{Id, Rest, counts, int, json, status_number};
 use super::trouble::Stop;
 use super::writing::Writing;
 use super::{account, outcomes, person, saved, workspace};
@@ -79,10 +77,8 @@ fn close(writing: &mut Writing<'_>, commit: &Commit, number: i64, was_over: bool
     }
     match &commit.standing {
         Some(standing) => {
-            let stands = stand(writing, &changed, standing)?;
-            let known = writing.known_run(commit.run)?;
-            known.indexed = stands.0;
-            known.has_text = stands.1;
+            let indexed = stand(writing, &changed, standing)?;
+            writing.known_run(commit.run)?.indexed = indexed;
         }
         None if left => hold(writing, &changed)?,
         None => {}
@@ -140,29 +136,19 @@ pub(super) fn hold(writing: &Writing<'_>, known: &Known) -> rusqlite::Result<()>
 /// The statement that writes where a run stands, with or without what is in an index.
 pub(super) fn stand_sql(indexed: bool) -> String {
     let indexed = if indexed {
-        ", phase = ?30, nanousd = ?31, took = ?32, wakes = ?33"
+        ", phase = ?12, nanousd = ?13, took = ?14, wakes = ?15"
     } else {
         ""
     };
     format!(
-        "UPDATE heads SET fence = ?2, owner = ?3, fallback = ?4, started = ?5, ended = ?6, unpriced_calls = ?7,
-             estimated_calls = ?8, uncertain_nanousd = ?9, pending = ?10, ready = ?11, running = ?12, waiting = ?13,
-             succeeded = ?14, failed = ?15, skipped = ?16, cancelled = ?17, input_tokens = ?18, output_tokens = ?19,
-             cache_read_tokens = ?20, cache_write_tokens = ?21, reasoning_tokens = ?22, audio_tokens = ?23,
-             requests = ?24, tool_calls = ?25, model_ms = ?26, tool_ms = ?27, rest = ?28,
-             status = ?29{indexed}
+        "UPDATE heads SET fence = ?2, owner = ?3, status = ?4, fallback = ?5, started = ?6, ended = ?7, counts = ?8,
+             rest = ?9, text = ?10, folded = ?11{indexed}
          WHERE run = ?1"
     )
 }
 
-/// Writes where a run stands; gives what of it is in an index, and whether it has a text.
-fn stand(writing: &mut Writing<'_>, known: &Known, standing: &Standing) -> rusqlite::Result<(Indexed, bool)> {
-    let Standing {
-        step_counts: steps,
-        usage,
-        cost,
-        ..
-    } = standing;
+/// Writes where a run stands; gives what of it is in an index.
+fn stand(writing: &mut Writing<'_>, known: &Known, standing: &Standing) -> rusqlite::Result<Indexed> {
     let indexed = Indexed::of(standing);
     let is_indexed = indexed != known.indexed;
     let statement = if is_indexed {
@@ -170,58 +156,27 @@ fn stand(writing: &mut Writing<'_>, known: &Known, standing: &Standing) -> rusql
     } else {
         &mut writing.stand
     };
-    let mut at = 0;
-    let mut bind = |value: &dyn ToSql| {
-        at += 1;
-        statement.raw_bind_parameter(at, value)
-    };
-    bind(&known.number)?;
-    bind(&int(known.fence))?;
-    bind(&known.owner.map(Id::from))?;
-    bind(&standing.fallback)?;
-    bind(&standing.started.map(Time::micros))?;
-    bind(&standing.ended.map(Time::micros))?;
-    bind(&cost.unpriced_calls)?;
-    bind(&cost.estimated_calls)?;
-    bind(&cost.uncertain_nanousd.nanos())?;
-    for count in counts(steps, usage) {
-        bind(&count)?;
-    }
-    bind(&rest(standing))?;
-    bind(&status_number(standing.status))?;
-    if is_indexed {
-        bind(&indexed.phase)?;
-        bind(&indexed.nanousd)?;
-        bind(&indexed.took)?;
-        bind(&indexed.wakes)?;
+    let (text, folded) = text(standing);
+    let always = params![
+        known.number,
+        int(known.fence),
+        known.owner.map(Id::from),
+        status_number(standing.status),
+        standing.fallback,
+        standing.started.map(Time::micros),
+        standing.ended.map(Time::micros),
+        counts(standing),
+        rest(standing),
+        text,
+        folded,
+    ];
+    let of_indices = params![indexed.phase, indexed.nanousd, indexed.took, indexed.wakes];
+    let more: &[&dyn ToSql] = if is_indexed { of_indices } else { &[] };
+    for (at, value) in always.iter().chain(more).enumerate() {
+        statement.raw_bind_parameter(at + 1, value)?;
     }
     statement.raw_execute()?;
-    Ok((indexed, text(writing, known, &standing.text)?))
-}
-
-/// The counts of a standing, in the order of their columns.
-pub(super) fn counts(steps: &StepCounts, usage: &Usage) -> [i64; 18] {
-    [
-        steps.pending,
-        steps.ready,
-        steps.running,
-        steps.waiting,
-        steps.succeeded,
-        steps.failed,
-        steps.skipped,
-        steps.cancelled,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_tokens,
-        usage.reasoning_tokens,
-        usage.audio_tokens,
-        usage.requests,
-        usage.tool_calls,
-        usage.model_ms,
-        usage.tool_ms,
-    ]
-    .map(int)
+    Ok(indexed)
 }
 
 /// What of a standing is rare, where there is something.
@@ -242,26 +197,9 @@ pub(super) fn rest(standing: &Standing) -> Option<String> {
     })
 }
 
-/// The text of a run that people look for; written only when it is another than before.
-fn text(writing: &Writing<'_>, known: &Known, text: &str) -> rusqlite::Result<bool> {
-    if text.is_empty() {
-        if known.has_text {
-            writing
-                .statement("DELETE FROM texts WHERE run = ?1")?
-                .execute([known.number])?;
-        }
-        return Ok(false);
-    }
-    let folded = folded(text);
-    let mut write = writing.statement(
-        "INSERT INTO texts (run, text, folded) VALUES (?1, ?2, ?3)
-         ON CONFLICT (run) DO UPDATE SET text = excluded.text, folded = excluded.folded WHERE text <> excluded.text",
-    )?;
-    write.execute(params![known.number, text, folded])?;
-    Ok(true)
-}
-
-/// A text in lower case, where that is another.
-pub(super) fn folded(text: &str) -> Option<String> {
-    Some(text.to_lowercase()).filter(|folded| folded != text)
+/// The text of a run that people look for, and the same in lower case where that is another.
+pub(super) fn text(standing: &Standing) -> (Option<&str>, Option<String>) {
+    let text = Some(standing.text.as_str()).filter(|text| !text.is_empty());
+    let folded = text.map(str::to_lowercase);
+    (text, folded.filter(|folded| *folded != standing.text))
 }

@@ -40,7 +40,7 @@ impl Door {
              PRAGMA fullfsync = ON;
              PRAGMA checkpoint_fullfsync = ON;
              PRAGMA wal_autocheckpoint = 0;
-             PRAGMA cache_size = -16384;"
+             PRAGMA cache_size = -4096;"
         ))?;
         Ok(connection)
     }

@@ -1,15 +1,15 @@
 //! How a run comes to exist.
 
-use rusqlite::{OptionalExtension, ToSql, params};
+use rusqlite::{OptionalExtension, params};
 use segue::store::{Created, Head, NewRun, StoreError};
 use segue::{RunId, Time};
 
-use super::commit::{counts, folded, rest};
+use super::commit::{rest, text};
 use super::kept::{Indexed, Known};
-use super::outcomes::Outcomes;
-use super::row::{DetailsOf, Id, json, status_number};
+use super::outcomes::{Outcomes, packed};
+use super::row::{DetailsOf, Id, counts, int, json, status_number};
 use super::trouble::Stop;
-use super::writing::Writing;
+use super::writing::{Writing, Written};
 use super::{person, saved, workspace};
 
 pub(super) fn create(writing: &mut Writing<'_>, new: &NewRun) -> Result<Created, Stop> {
@@ -38,7 +38,6 @@ pub(super) fn create(writing: &mut Writing<'_>, new: &NewRun) -> Result<Created,
         return existing(writing, new)?.ok_or_else(|| StoreError::exists(head.id).into());
     };
     insert_head(writing, number, new)?;
-    writing.append(number, &new.entry, &new.outcomes)?;
     writing.kept.remember_outcomes(head.id, outcomes);
     saved::artifacts(writing, &new.artifacts)?;
     if let Some(workspace) = workspace {
@@ -56,7 +55,6 @@ pub(super) fn create(writing: &mut Writing<'_>, new: &NewRun) -> Result<Created,
             last_seq: new.entry.last(),
             workspace,
             indexed: Indexed::of(&head.standing),
-            has_text: !head.standing.text.is_empty(),
         },
     );
     Ok(Created::New { fence: 1 })
@@ -125,10 +123,11 @@ fn plan(writing: &mut Writing<'_>, new: &NewRun) -> rusqlite::Result<i64> {
 }
 
 pub(super) const INSERT_RUN: &str =
-    "INSERT INTO runs (number, id, pipeline, plan, workspace, queued, request, request_body, details)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
+    "INSERT INTO runs (number, id, pipeline, plan, workspace, queued, request, request_body, details, events, at,
+         outcomes, body)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (id) DO NOTHING";
 
-/// Inserts what never changes of a run; none when its id is there already.
+/// Inserts what never changes of a run, with the first entry of its log; none when its id is there already.
 fn insert(
     writing: &mut Writing<'_>,
     new: &NewRun,
@@ -160,11 +159,16 @@ fn insert(
         new.request.as_ref().map(|request| &request.key),
         new.request.as_ref().map(|request| &request.body),
         details,
+        int(new.entry.events),
+        new.entry.at.micros(),
+        packed(&new.outcomes),
+        new.entry.body,
     ])?;
     if inserted == 0 {
         return Ok(None);
     }
     writing.last()?.run = number;
+    writing.written = Some(Written::Run { number, id: *id });
     if !labels.is_empty() {
         let mut insert =
             writing.statement("INSERT INTO labels (name, value, queued, run) VALUES (?1, ?2, ?3, ?4)")?;
@@ -176,49 +180,35 @@ fn insert(
 }
 
 pub(super) const INSERT_HEAD: &str =
-    "INSERT INTO heads (run, fence, owner, queued, status, phase, nanousd, took, wakes, fallback, started, ended,
-         unpriced_calls, estimated_calls, uncertain_nanousd, pending, ready, running, waiting, succeeded, failed,
-         skipped, cancelled, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
-         audio_tokens, requests, tool_calls, model_ms, tool_ms, rest)
-     VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-         ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)";
+    "INSERT INTO heads (run, fence, owner, queued, status, phase, nanousd, took, wakes, fallback, started, ended, counts,
+         rest, text, folded)
+     VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 fn insert_head(writing: &mut Writing<'_>, number: i64, new: &NewRun) -> rusqlite::Result<()> {
     let standing = &new.head.standing;
-    let cost = &standing.cost;
     let Indexed {
         phase,
         nanousd,
         took,
         wakes,
     } = Indexed::of(standing);
-    let mut at = 0;
-    let mut bind = |value: &dyn ToSql| {
-        at += 1;
-        writing.insert_head.raw_bind_parameter(at, value)
-    };
-    bind(&number)?;
-    bind(&new.owner.map(Id::from))?;
-    bind(&new.head.queued.micros())?;
-    bind(&status_number(standing.status))?;
-    bind(&phase)?;
-    bind(&nanousd)?;
-    bind(&took)?;
-    bind(&wakes)?;
-    bind(&standing.fallback)?;
-    bind(&standing.started.map(Time::micros))?;
-    bind(&standing.ended.map(Time::micros))?;
-    bind(&cost.unpriced_calls)?;
-    bind(&cost.estimated_calls)?;
-    bind(&cost.uncertain_nanousd.nanos())?;
-    for count in counts(&standing.step_counts, &standing.usage) {
-        bind(&count)?;
-    }
-    bind(&rest(standing))?;
-    writing.insert_head.raw_execute()?;
-    if !standing.text.is_empty() {
-        let mut insert = writing.statement("INSERT INTO texts (run, text, folded) VALUES (?1, ?2, ?3)")?;
-        insert.execute(params![number, standing.text, folded(&standing.text)])?;
-    }
+    let (text, folded) = text(standing);
+    writing.insert_head.execute(params![
+        number,
+        new.owner.map(Id::from),
+        new.head.queued.micros(),
+        status_number(standing.status),
+        phase,
+        nanousd,
+        took,
+        wakes,
+        standing.fallback,
+        standing.started.map(Time::micros),
+        standing.ended.map(Time::micros),
+        counts(standing),
+        rest(standing),
+        text,
+        folded,
+    ])?;
     Ok(())
 }

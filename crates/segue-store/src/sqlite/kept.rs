@@ -66,7 +66,6 @@ pub(super) struct Known {
     pub(super) last_seq: u64,
     pub(super) workspace: Option<i64>,
     pub(super) indexed: Indexed,
-    pub(super) has_text: bool,
 }
 
 impl Known {

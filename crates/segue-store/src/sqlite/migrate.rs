@@ -30,7 +30,10 @@ pub(super) struct Versions {
 /// every release have to open.
 pub(super) const VERSIONS: Versions = Versions {
     present: schema::VERSION,
-    migrations: &[],
+    migrations: &[Migration {
+        to: 3,
+        sql: schema::TO_3,
+    }],
 };
 
 /// Brings a file to the present version. Gives the copy that was made of it, if it was older.

@@ -88,7 +88,10 @@ fn load(writing: &Writing<'_>, known: Known) -> rusqlite::Result<Outcomes> {
         entries: known.entries,
         units: HashSet::default(),
     };
-    let mut find = writing.statement("SELECT outcomes FROM log WHERE run = ?1 AND outcomes IS NOT NULL")?;
+    let mut find = writing.statement(
+        "SELECT outcomes FROM runs WHERE number = ?1 AND outcomes IS NOT NULL
+         UNION ALL SELECT outcomes FROM log WHERE run = ?1 AND outcomes IS NOT NULL",
+    )?;
     let mut rows = find.query([known.number])?;
     while let Some(row) = rows.next()? {
         recorded.units.extend(read(row, 0)?);

@@ -148,7 +148,9 @@ pub(super) fn log(
     most_of_them: usize,
 ) -> Result<Vec<Entry>> {
     let mut find = connection.prepare_cached(
-        "SELECT number, after, events, at, body FROM log
+        "SELECT 1 AS number, 0 AS after, events, at, body FROM runs WHERE id = ?1 AND ?2 < 1
+         UNION ALL
+         SELECT number, after, events, at, body FROM log
          WHERE run = (SELECT number FROM runs WHERE id = ?1) AND number > ?2 ORDER BY number LIMIT ?3",
     )?;
     let after = i64::try_from(after).unwrap_or(i64::MAX);

@@ -9,11 +9,10 @@ use super::trouble::Stop;
 use super::writing::Writing;
 
 /// What has the number of a run and goes with it, the run itself last.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 7] = [
     "DELETE FROM log WHERE run = ?1",
     "DELETE FROM signals WHERE run = ?1",
     "DELETE FROM questions WHERE run = ?1",
-    "DELETE FROM texts WHERE run = ?1",
     "DELETE FROM held WHERE call IN (SELECT call FROM holds WHERE run = ?1)",
     "DELETE FROM holds WHERE run = ?1",
     "DELETE FROM heads WHERE run = ?1",

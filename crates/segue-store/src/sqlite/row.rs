@@ -103,7 +103,7 @@ pub(super) fn nonsense(what: &'static str) -> Error {
 }
 
 /// A value as JSON. Everything that is kept so can be.
-pub(super) fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &(impl Serialize + ?Sized)) -> String {
     serde_json::to_string(value).expect("maps of the library have text as keys")
 }
 
@@ -176,14 +176,13 @@ pub(super) struct Rest {
 }
 
 /// The columns and tables of a head; `WHERE` and what follows is the caller's.
-pub(super) const HEAD: &str = "SELECT r.id, p.name AS pipeline, pl.hash AS plan_hash, w.key, r.details, h.*, t.text,
-        l.after + l.events AS last_seq
+pub(super) const HEAD: &str = "SELECT r.id, p.name AS pipeline, pl.hash AS plan_hash, w.key, r.details, h.*,
+        coalesce(l.after + l.events, r.events) AS last_seq
     FROM runs r
     JOIN heads h ON h.run = r.number
     JOIN pipelines p ON p.number = r.pipeline
     JOIN plans pl ON pl.number = r.plan
     LEFT JOIN workspaces w ON w.number = r.workspace
-    LEFT JOIN texts t ON t.run = r.number
     LEFT JOIN log l ON l.position = (SELECT position FROM log WHERE run = r.number ORDER BY number DESC LIMIT 1)";
 
 /// A head from a row of [`HEAD`].
@@ -209,9 +208,79 @@ pub(super) fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
     })
 }
 
+/// Everything that is counted of a standing, in the order in which it is kept; zeros at the end are left out.
+pub(super) fn counts(standing: &Standing) -> String {
+    let Standing {
+        step_counts: steps,
+        usage,
+        cost,
+        ..
+    } = standing;
+    let all = [
+        int(steps.pending),
+        int(steps.ready),
+        int(steps.running),
+        int(steps.waiting),
+        int(steps.succeeded),
+        int(steps.failed),
+        int(steps.skipped),
+        int(steps.cancelled),
+        int(usage.input_tokens),
+        int(usage.output_tokens),
+        int(usage.cache_read_tokens),
+        int(usage.cache_write_tokens),
+        int(usage.reasoning_tokens),
+        int(usage.audio_tokens),
+        int(usage.requests),
+        int(usage.tool_calls),
+        int(usage.model_ms),
+        int(usage.tool_ms),
+        i64::from(cost.unpriced_calls),
+        i64::from(cost.estimated_calls),
+        cost.uncertain_nanousd.nanos(),
+    ];
+    let length = all.iter().rposition(|count| *count != 0).map_or(0, |last| last + 1);
+    json(&all[..length])
+}
+
 fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
-    let counted = |column| count_of(row, column);
-    let money = |column| Nanousd::from_nanos(row.get(column)?).ok_or_else(|| nonsense("cost"));
+    let kept: Vec<i64> = from_json(row.get_ref("counts")?.as_str().map_err(|_| nonsense("count"))?)?;
+    let mut kept = kept.into_iter();
+    let mut next = || kept.next().unwrap_or_default();
+    let mut counted = || count(next());
+    let step_counts = StepCounts {
+        pending: counted(),
+        ready: counted(),
+        running: counted(),
+        waiting: counted(),
+        succeeded: counted(),
+        failed: counted(),
+        skipped: counted(),
+        cancelled: counted(),
+    };
+    let usage = Usage {
+        input_tokens: counted(),
+        output_tokens: counted(),
+        cache_read_tokens: counted(),
+        cache_write_tokens: counted(),
+        reasoning_tokens: counted(),
+        audio_tokens: counted(),
+        requests: counted(),
+        tool_calls: counted(),
+        model_ms: counted(),
+        tool_ms: counted(),
+    };
+    let money = |nanos| Nanousd::from_nanos(nanos).ok_or_else(|| nonsense("cost"));
+    let calls = |count: i64| count.try_into().map_err(|_| nonsense("count"));
+    let cost = Cost {
+        nanousd: money(row.get("nanousd")?)?,
+        unpriced_calls: calls(next())?,
+        estimated_calls: calls(next())?,
+        uncertain_nanousd: money(next())?,
+    };
+    if kept.next().is_some() {
+        return Err(nonsense("list of counts"));
+    }
     let rest: Option<String> = row.get("rest")?;
     let rest: Rest = rest.map(|rest| from_json(&rest)).transpose()?.unwrap_or_default();
     Ok(Standing {
@@ -219,36 +288,11 @@ fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
         fallback: row.get("fallback")?,
         started: maybe_time(row, "started")?,
         ended: maybe_time(row, "ended")?,
-        step_counts: StepCounts {
-            pending: counted("pending")?,
-            ready: counted("ready")?,
-            running: counted("running")?,
-            waiting: counted("waiting")?,
-            succeeded: counted("succeeded")?,
-            failed: counted("failed")?,
-            skipped: counted("skipped")?,
-            cancelled: counted("cancelled")?,
-        },
+        step_counts,
         failed_steps: rest.failed_steps,
         error: rest.error,
-        usage: Usage {
-            input_tokens: counted("input_tokens")?,
-            output_tokens: counted("output_tokens")?,
-            cache_read_tokens: counted("cache_read_tokens")?,
-            cache_write_tokens: counted("cache_write_tokens")?,
-            reasoning_tokens: counted("reasoning_tokens")?,
-            audio_tokens: counted("audio_tokens")?,
-            requests: counted("requests")?,
-            tool_calls: counted("tool_calls")?,
-            model_ms: counted("model_ms")?,
-            tool_ms: counted("tool_ms")?,
-        },
-        cost: Cost {
-            nanousd: money("nanousd")?,
-            unpriced_calls: row.get("unpriced_calls")?,
-            estimated_calls: row.get("estimated_calls")?,
-            uncertain_nanousd: money("uncertain_nanousd")?,
-        },
+        usage,
+        cost,
         stale_steps: rest.stale_steps,
         wakes: maybe_time(row, "wakes")?,
         text: row.get::<_, Option<String>>("text")?.unwrap_or_default(),

@@ -190,7 +190,7 @@ impl Part {
         }
         for text in query.texts.iter().filter(|text| !text.is_empty()) {
             self.only(
-                "instr(coalesce(t.folded, t.text), ?) > 0",
+                "instr(coalesce(h.folded, h.text), ?) > 0",
                 [Value::Text(text.to_lowercase())],
             );
         }

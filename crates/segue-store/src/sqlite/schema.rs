@@ -9,7 +9,7 @@
 pub(super) const APPLICATION: i32 = 0x5367_7565;
 
 /// The schema that this version of the crate writes and reads. Number 1 was in use before the first release only.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// Small, because a commit that touches four tables writes four pages. Large bodies take chains of pages, which costs
 /// them little.
@@ -38,7 +38,8 @@ CREATE TABLE workspaces (
     UNIQUE (pipeline, key)
 ) STRICT;
 
--- What never changes of a run. Runs are numbered as they come to exist.
+-- What never changes of a run, and with it the first entry of its log: its number is 1, and nothing is before it. Runs
+-- are numbered as they come to exist.
 CREATE TABLE runs (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -48,15 +49,20 @@ CREATE TABLE runs (
     queued INTEGER NOT NULL,
     request TEXT,
     request_body TEXT,
-    details TEXT NOT NULL
+    details TEXT NOT NULL,
+    events INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    outcomes BLOB,
+    body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX runs_by_queued ON runs (queued);
 CREATE INDEX runs_by_pipeline ON runs (pipeline, queued);
 CREATE INDEX runs_by_workspace ON runs (workspace, queued) WHERE workspace IS NOT NULL;
 CREATE UNIQUE INDEX runs_by_request ON runs (request) WHERE request IS NOT NULL;
 
--- What changes of a run, one narrow row. `phase` is 0 until the run is over, and its status from then on: while it goes
--- on, no index has to follow. `succeeded`, by far the most frequent, is in none. `took` is -1 until it is over.
+-- What changes of a run. `phase` is 0 until the run is over, and its status from then on: while it goes on, no index has
+-- to follow. `succeeded`, by far the most frequent, is in none. `took` is -1 until it is over. What nobody searches for
+-- stands in `counts` and `rest`; `text` is what people look for, and `folded` the same in lower case where that is another.
 CREATE TABLE heads (
     run INTEGER PRIMARY KEY REFERENCES runs,
     fence INTEGER NOT NULL,
@@ -70,41 +76,16 @@ CREATE TABLE heads (
     fallback INTEGER NOT NULL,
     started INTEGER,
     ended INTEGER,
-    unpriced_calls INTEGER NOT NULL,
-    estimated_calls INTEGER NOT NULL,
-    uncertain_nanousd INTEGER NOT NULL,
-    pending INTEGER NOT NULL,
-    ready INTEGER NOT NULL,
-    running INTEGER NOT NULL,
-    waiting INTEGER NOT NULL,
-    succeeded INTEGER NOT NULL,
-    failed INTEGER NOT NULL,
-    skipped INTEGER NOT NULL,
-    cancelled INTEGER NOT NULL,
-    input_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL,
-    cache_read_tokens INTEGER NOT NULL,
-    cache_write_tokens INTEGER NOT NULL,
-    reasoning_tokens INTEGER NOT NULL,
-    audio_tokens INTEGER NOT NULL,
-    requests INTEGER NOT NULL,
-    tool_calls INTEGER NOT NULL,
-    model_ms INTEGER NOT NULL,
-    tool_ms INTEGER NOT NULL,
-    rest TEXT
+    counts TEXT NOT NULL,
+    rest TEXT,
+    text TEXT,
+    folded TEXT
 ) STRICT;
 CREATE INDEX heads_open ON heads (queued) WHERE phase = 0;
 CREATE INDEX heads_ended ON heads (phase, queued) WHERE phase > 3;
 CREATE INDEX heads_by_cost ON heads (nanousd) WHERE nanousd <> 0;
 CREATE INDEX heads_by_took ON heads (took) WHERE took >= 0;
 CREATE INDEX heads_by_wakes ON heads (wakes) WHERE wakes IS NOT NULL;
-
--- Text that people look for, and the same in lower case where that is another.
-CREATE TABLE texts (
-    run INTEGER PRIMARY KEY REFERENCES runs,
-    text TEXT NOT NULL,
-    folded TEXT
-) STRICT;
 
 CREATE TABLE labels (
     name TEXT NOT NULL,
@@ -114,7 +95,7 @@ CREATE TABLE labels (
     PRIMARY KEY (name, value, queued, run)
 ) STRICT, WITHOUT ROWID;
 
--- `outcomes` are the units that the entry gives one; before the body, so that they are found without it.
+-- The entries of a run from the second on. `outcomes` are the units that the entry gives one; before the body, so that they are found without it.
 CREATE TABLE log (
     position INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES runs,
@@ -250,4 +231,69 @@ CREATE TABLE marks (
     writer BLOB NOT NULL UNIQUE,
     mark INTEGER NOT NULL
 ) STRICT;
+";
+
+/// From version 2: the first entry of a run was in the log like all others, each count had a column, and texts had a
+/// table.
+pub(super) const TO_3: &str = "
+CREATE TABLE new_runs (
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    pipeline INTEGER NOT NULL REFERENCES pipelines,
+    plan INTEGER NOT NULL REFERENCES plans,
+    workspace INTEGER REFERENCES workspaces,
+    queued INTEGER NOT NULL,
+    request TEXT,
+    request_body TEXT,
+    details TEXT NOT NULL,
+    events INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    outcomes BLOB,
+    body BLOB NOT NULL
+) STRICT;
+INSERT INTO new_runs
+    SELECT r.number, r.id, r.pipeline, r.plan, r.workspace, r.queued, r.request, r.request_body, r.details, l.events, l.at,
+        l.outcomes, l.body
+    FROM runs r LEFT JOIN log l ON l.run = r.number AND l.number = 1;
+DELETE FROM log WHERE number = 1;
+DROP TABLE runs;
+ALTER TABLE new_runs RENAME TO runs;
+CREATE INDEX runs_by_queued ON runs (queued);
+CREATE INDEX runs_by_pipeline ON runs (pipeline, queued);
+CREATE INDEX runs_by_workspace ON runs (workspace, queued) WHERE workspace IS NOT NULL;
+CREATE UNIQUE INDEX runs_by_request ON runs (request) WHERE request IS NOT NULL;
+
+CREATE TABLE new_heads (
+    run INTEGER PRIMARY KEY REFERENCES runs,
+    fence INTEGER NOT NULL,
+    owner BLOB,
+    queued INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    phase INTEGER NOT NULL,
+    nanousd INTEGER NOT NULL,
+    took INTEGER NOT NULL,
+    wakes INTEGER,
+    fallback INTEGER NOT NULL,
+    started INTEGER,
+    ended INTEGER,
+    counts TEXT NOT NULL,
+    rest TEXT,
+    text TEXT,
+    folded TEXT
+) STRICT;
+INSERT INTO new_heads
+    SELECT h.run, h.fence, h.owner, h.queued, h.status, h.phase, h.nanousd, h.took, h.wakes, h.fallback, h.started, h.ended,
+        json_array(h.pending, h.ready, h.running, h.waiting, h.succeeded, h.failed, h.skipped, h.cancelled,
+            h.input_tokens, h.output_tokens, h.cache_read_tokens, h.cache_write_tokens, h.reasoning_tokens, h.audio_tokens,
+            h.requests, h.tool_calls, h.model_ms, h.tool_ms, h.unpriced_calls, h.estimated_calls, h.uncertain_nanousd),
+        h.rest, t.text, t.folded
+    FROM heads h LEFT JOIN texts t ON t.run = h.run;
+DROP TABLE texts;
+DROP TABLE heads;
+ALTER TABLE new_heads RENAME TO heads;
+CREATE INDEX heads_open ON heads (queued) WHERE phase = 0;
+CREATE INDEX heads_ended ON heads (phase, queued) WHERE phase > 3;
+CREATE INDEX heads_by_cost ON heads (nanousd) WHERE nanousd <> 0;
+CREATE INDEX heads_by_took ON heads (took) WHERE took >= 0;
+CREATE INDEX heads_by_wakes ON heads (wakes) WHERE wakes IS NOT NULL;
 ";

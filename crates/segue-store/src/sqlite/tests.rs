@@ -19,6 +19,7 @@ mod damage;
 mod files;
 mod lists;
 mod outcomes;
+mod version_2;
 mod versions;
 
 /// A folder with the path of a store that is not there yet.

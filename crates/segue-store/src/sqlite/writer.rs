@@ -23,7 +23,7 @@ use super::kept::Kept;
 use super::pace::{Pace, Seen};
 use super::row::Id;
 use super::trouble::{Grade, Stop, explain, grade};
-use super::writing::Writing;
+use super::writing::{Writing, Written};
 use crate::clock::now;
 
 /// Requests carried out together at most.
@@ -149,8 +149,8 @@ impl Drop for Closing {
 /// How it is found out whether a transaction was carried out.
 #[derive(Clone, Copy)]
 enum Mark {
-    /// It appended this entry: its position, run and number.
-    Entry(i64, i64, u64),
+    /// It wrote this entry.
+    Entry(Written),
     /// It left this number in `marks`.
     Row(i64),
 }
@@ -328,8 +328,8 @@ impl Thread {
             self.run_apart(writing, count)?;
         }
         let wrote = writing.connection.total_changes() != changes;
-        let mark = match writing.appended {
-            Some((position, run, number)) => Some(Mark::Entry(position, run, number)),
+        let mark = match writing.written {
+            Some(entry) => Some(Mark::Entry(entry)),
             None if wrote => Some(self.leave_mark(writing)?),
             None => None,
         };
@@ -370,12 +370,12 @@ impl Thread {
     /// Runs the jobs of a transaction so that what a refused one has written is undone.
     fn run_apart(&mut self, writing: &mut Writing<'_>, count: usize) -> rusqlite::Result<()> {
         for job in &mut self.jobs[..count] {
-            let appended = writing.appended;
+            let written = writing.written;
             writing.statement("SAVEPOINT apart")?.execute([])?;
             if let Went::Refused = job.run(writing)? {
                 writing.statement("ROLLBACK TO apart")?.execute([])?;
                 writing.kept.forget();
-                writing.appended = appended;
+                writing.written = written;
             }
             writing.statement("RELEASE apart")?.execute([])?;
         }
@@ -399,7 +399,18 @@ impl Thread {
             return Ok(());
         };
         let is_there = match mark {
-            Mark::Entry(position, run, number) => connection
+            Mark::Entry(Written::Run { number, id }) => connection
+                .query_row(
+                    "SELECT 1 FROM runs WHERE number = ?1 AND id = ?2",
+                    rusqlite::params![number, Id::from(id)],
+                    |_| Ok(()),
+                )
+                .optional()?,
+            Mark::Entry(Written::Entry {
+                position,
+                run,
+                number,
+            }) => connection
                 .query_row(
                     "SELECT 1 FROM log WHERE position = ?1 AND run = ?2 AND number = ?3",
                     rusqlite::params![position, run, super::row::int(number)],

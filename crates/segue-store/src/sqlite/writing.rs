@@ -25,8 +25,17 @@ pub(super) struct Writing<'c> {
     seen: Option<i64>,
     /// For tests of the tests: what belongs together is written in two transactions.
     pub(super) apart: bool,
-    /// The last entry that this transaction has appended: its position and its run.
-    pub(super) appended: Option<(i64, i64, u64)>,
+    /// The last entry of a log that this transaction has written.
+    pub(super) written: Option<Written>,
+}
+
+/// An entry that was written, and where it is looked for.
+#[derive(Clone, Copy)]
+pub(super) enum Written {
+    /// The first of a run.
+    Run { number: i64, id: RunId },
+    /// A later one.
+    Entry { position: i64, run: i64, number: u64 },
 }
 
 impl<'c> Writing<'c> {
@@ -51,13 +60,13 @@ impl<'c> Writing<'c> {
             kept,
             seen: None,
             apart,
-            appended: None,
+            written: None,
         })
     }
 
     /// Begins a transaction; what is remembered holds in it.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
-        self.appended = None;
+        self.written = None;
         self.begin.execute([])?;
         let version = self.version.query_row([], |row| row.get(0))?;
         if self.seen.replace(version) != Some(version) {
@@ -104,14 +113,13 @@ impl<'c> Writing<'c> {
     fn load(&self, run: RunId) -> rusqlite::Result<Option<Known>> {
         let mut find = self.statement(
             "SELECT r.number, r.workspace, h.fence, h.owner, h.phase, h.nanousd, h.took, h.wakes,
-                    EXISTS (SELECT 1 FROM texts WHERE run = r.number), l.number, l.after, l.events
+                    coalesce(l.number, 1), coalesce(l.after + l.events, r.events)
              FROM runs r
              JOIN heads h ON h.run = r.number
              LEFT JOIN log l ON l.position = (SELECT position FROM log WHERE run = r.number ORDER BY number DESC LIMIT 1)
              WHERE r.id = ?1",
         )?;
         find.query_row([Id::from(run)], |row| {
-            let int = |column| row.get::<_, Option<i64>>(column).map(Option::unwrap_or_default);
             Ok(Known {
                 number: row.get(0)?,
                 workspace: row.get(1)?,
@@ -123,9 +131,8 @@ impl<'c> Writing<'c> {
                     took: row.get(6)?,
                     wakes: row.get(7)?,
                 },
-                has_text: row.get(8)?,
-                entries: count(int(9)?),
-                last_seq: count(int(10)?) + count(int(11)?),
+                entries: count(row.get(8)?),
+                last_seq: count(row.get(9)?),
             })
         })
         .optional()
@@ -162,14 +169,20 @@ impl<'c> Writing<'c> {
             packed(outcomes),
             entry.body,
         ])?;
-        self.appended = Some((position, run, entry.number));
+        self.written = Some(Written::Entry {
+            position,
+            run,
+            number: entry.number,
+        });
         Ok(())
     }
 
     /// Whether this very entry is in the log of a run.
     pub(super) fn has(&self, run: i64, entry: &Entry) -> rusqlite::Result<bool> {
-        let mut find =
-            self.statement("SELECT number, after, events, at, body FROM log WHERE run = ?1 AND number = ?2")?;
+        let mut find = self.statement(match entry.number {
+            1 => "SELECT ?2 AS number, 0 AS after, events, at, body FROM runs WHERE number = ?1",
+            _ => "SELECT number, after, events, at, body FROM log WHERE run = ?1 AND number = ?2",
+        })?;
         let found = find
             .query_row([run, int(entry.number)], super::row::entry)
             .optional()?;

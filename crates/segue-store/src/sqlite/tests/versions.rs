@@ -1,37 +1,38 @@
 //! Versions: older files are copied and brought up to date as a whole; newer ones are refused.
 
 use super::*;
+use crate::sqlite::schema;
 
 const NEXT: Versions = Versions {
-    present: 4,
+    present: schema::VERSION + 2,
     migrations: &[
         Migration {
-            to: 3,
+            to: schema::VERSION + 1,
             sql: "ALTER TABLE owners ADD COLUMN mood TEXT; CREATE TABLE moods (mood TEXT PRIMARY KEY) STRICT;",
         },
         Migration {
-            to: 4,
+            to: schema::VERSION + 2,
             sql: "INSERT INTO moods VALUES ('calm'); UPDATE owners SET mood = 'calm';",
         },
     ],
 };
 
 const BROKEN: Versions = Versions {
-    present: 4,
+    present: schema::VERSION + 2,
     migrations: &[
         Migration {
-            to: 3,
+            to: schema::VERSION + 1,
             sql: "CREATE TABLE moods (mood TEXT PRIMARY KEY) STRICT; DELETE FROM log;",
         },
         Migration {
-            to: 4,
+            to: schema::VERSION + 2,
             sql: "INSERT INTO nowhere VALUES (1);",
         },
     ],
 };
 
 /// Only the second step.
-const GAP: &[Migration] = &[Migration { to: 4, sql: "" }];
+const GAP: &[Migration] = &[Migration { to: schema::VERSION + 2, sql: "" }];
 
 fn version(path: &Path) -> i32 {
     let connection = Connection::open(path).unwrap();
@@ -51,7 +52,7 @@ async fn old() -> (TempDir, PathBuf) {
 async fn an_older_file_is_copied_and_migrated() {
     let (folder, path) = old().await;
     let store = Sqlite::at(&path).versions(NEXT).open().unwrap();
-    assert_eq!(version(&path), 4);
+    assert_eq!(version(&path), schema::VERSION + 2);
     assert_eq!(store.log(RunId::from_bits(5), 0, 9).await.unwrap().len(), 3);
     let kept = store.migrated().expect("a copy was made").to_owned();
     assert!(
@@ -59,7 +60,7 @@ async fn an_older_file_is_copied_and_migrated() {
         "{}",
         kept.display()
     );
-    assert_eq!(version(&kept), 2);
+    assert_eq!(version(&kept), schema::VERSION);
     drop(store);
     // The copy is a store of the old version, and the migrated one needs no further copy.
     let copy = Sqlite::open(&kept).unwrap();
@@ -84,7 +85,7 @@ async fn a_migration_that_fails_changes_nothing() {
         "{error}"
     );
     assert!(error.hints.iter().any(|hint| hint.contains("backup")), "{error}");
-    assert_eq!(version(&path), 2);
+    assert_eq!(version(&path), schema::VERSION);
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(store.log(RunId::from_bits(5), 0, 9).await.unwrap().len(), 3);
     assert_eq!(store.examine().await.unwrap(), [""; 0]);
@@ -105,7 +106,7 @@ async fn a_newer_file_is_refused_and_left_alone() {
     let error = refused(Sqlite::open(&path));
     assert_eq!(error.kind, StoreErrorKind::Refused);
     assert!(
-        error.message.contains("schema 4") && error.message.contains("up to 2"),
+        error.message.contains("schema 5") && error.message.contains("up to 3"),
         "{error}"
     );
     assert!(error.hints[0].contains("newer"), "{error}");
@@ -133,14 +134,14 @@ async fn a_version_nobody_released_is_refused() {
     }
     Connection::open(&path)
         .unwrap()
-        .pragma_update(None, "user_version", 2)
+        .pragma_update(None, "user_version", schema::VERSION)
         .unwrap();
     let gap = Versions {
-        present: 4,
+        present: schema::VERSION + 2,
         migrations: GAP,
     };
     let error = refused(Sqlite::at(&path).versions(gap).open());
-    assert!(error.message.contains("schema 2"), "a step is missing: {error}");
+    assert!(error.message.contains("schema 3"), "a step is missing: {error}");
 }
 
 /// The variable that says which file is migrated, by a process that is killed meanwhile.
@@ -157,7 +158,7 @@ async fn a_file_is_migrated_where_it_stands() {
         }
     };
     drop(Sqlite::at(&path).versions(NEXT).open().unwrap());
-    assert_eq!(version(&path), 4);
+    assert_eq!(version(&path), schema::VERSION + 2);
 }
 
 #[tokio::test]
@@ -184,5 +185,5 @@ async fn k16_a_process_that_is_killed_during_a_migration_leaves_the_old_version_
     }
     // The next process migrates it.
     drop(Sqlite::at(&path).versions(NEXT).open().unwrap());
-    assert_eq!(version(&path), 4);
+    assert_eq!(version(&path), schema::VERSION + 2);
 }
