@@ -180,7 +180,9 @@ impl Store for Sqlite {
     }
 
     fn create(&self, run: NewRun) -> Pending<Created> {
-        write!(self, Kind::Other, |writing| create::create(writing, &run))
+        write!(self, Kind::Create(run.head.id), |writing| create::create(
+            writing, &run
+        ))
     }
 
     fn claim(&self, run: RunId, owner: OwnerId) -> Pending<Claim> {

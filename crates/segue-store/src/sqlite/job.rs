@@ -15,6 +15,8 @@ use super::writing::Writing;
 /// What kind of request it is: what becomes of it while the store cannot write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// A new run.
+    Create(RunId),
     /// A transition of a running run: it is kept until it can be written.
     Commit(RunId),
     /// Something else that a running run cannot do without: kept as well.

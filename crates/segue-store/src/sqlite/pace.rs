@@ -3,8 +3,8 @@
 //! A commit takes 70 µs on a good disk and 200 on a fair one; waking a thread that sleeps takes another 20 to 70, twice. A
 //! single run that commits one step after the other would spend a third of its time that way. So whoever waits looks for
 //! its answer a moment longer, where all of this holds: there is a second processor, commits have been short, only this
-//! one is on the way, and the last few were alone too and of the same run. As soon as a second run commits, everybody
-//! sleeps, so that its commits are collected into one.
+//! one is on the way, and the last few were alone too and of the same run, or of one that ended before this one began. As
+//! soon as a second run commits, everybody sleeps, so that its commits are collected into one.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,6 +35,15 @@ pub(super) struct Pace {
     usual: AtomicU32,
 }
 
+/// What one transaction held alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Alone {
+    /// A new run.
+    New(RunId),
+    /// The commit of a run.
+    Commit(RunId),
+}
+
 /// What the writer sees of its commits.
 #[derive(Default)]
 pub(super) struct Seen {
@@ -53,9 +62,12 @@ impl Pace {
         self.open.fetch_sub(count, Ordering::Relaxed);
     }
 
-    /// A transaction was carried out that held the commit of one run alone, or anything else.
-    pub(super) fn committed(&self, seen: &mut Seen, alone: Option<RunId>, began: Instant) {
-        if alone.is_none() || alone != seen.run {
+    /// A transaction was carried out that held this alone, or several things or others.
+    pub(super) fn committed(&self, seen: &mut Seen, alone: Option<Alone>, began: Instant) {
+        let run = alone.map(|(Alone::New(run) | Alone::Commit(run))| run);
+        if matches!(alone, Some(Alone::New(_))) {
+            // Either the run before is over and this one goes on alone, or that one commits again and is another.
+        } else if run.is_none() || run != seen.run {
             self.lone.store(0, Ordering::Relaxed);
         } else {
             self.lone.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +79,7 @@ impl Pace {
                 Ordering::Relaxed,
             );
         }
-        seen.run = alone;
+        seen.run = run;
     }
 
     /// Whether the last commits were alone and of one run.
@@ -124,4 +136,32 @@ fn until<T>(most: Duration, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
 fn has_cores() -> bool {
     static CORES: OnceLock<bool> = OnceLock::new();
     *CORES.get_or_init(|| std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_run_after_the_other_is_lone_and_two_at_once_are_not() {
+        let (pace, mut seen) = (Pace::default(), Seen::default());
+        let mut then = |alone: Option<Alone>| {
+            pace.committed(&mut seen, alone, now());
+            pace.is_lone()
+        };
+        let [new, commit] = [Alone::New, Alone::Commit];
+        let [one, other] = [1, 2].map(RunId::from_bits);
+        let seen = [new(one), commit(one), commit(one), commit(one)].map(|alone| then(Some(alone)));
+        assert_eq!(seen, [false, false, true, true]);
+        // It is over, and another one begins.
+        let seen = [new(other), commit(other)].map(|alone| then(Some(alone)));
+        assert_eq!(seen, [true, true]);
+        // It was not over.
+        let seen = [new(one), commit(other), commit(one)].map(|alone| then(Some(alone)));
+        assert_eq!(seen, [true, false, false]);
+        // Something else, or several at once.
+        let seen = [commit(one), commit(one)].map(|alone| then(Some(alone)));
+        assert_eq!(seen, [false, true]);
+        assert!(!then(None));
+    }
 }

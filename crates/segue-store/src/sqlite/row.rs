@@ -239,7 +239,10 @@ pub(super) fn counts(standing: &Standing) -> String {
         i64::from(cost.estimated_calls),
         cost.uncertain_nanousd.nanos(),
     ];
-    let length = all.iter().rposition(|count| *count != 0).map_or(0, |last| last + 1);
+    let length = all
+        .iter()
+        .rposition(|count| *count != 0)
+        .map_or(0, |last| last + 1);
     json(&all[..length])
 }
 

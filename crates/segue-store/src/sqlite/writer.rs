@@ -20,7 +20,7 @@ use super::file::SameFile;
 use super::inbox::Inbox;
 use super::job::{Job, Kind, Went, closed, job};
 use super::kept::Kept;
-use super::pace::{Pace, Seen};
+use super::pace::{Alone, Pace, Seen};
 use super::row::Id;
 use super::trouble::{Grade, Stop, explain, grade};
 use super::writing::{Writing, Written};
@@ -340,7 +340,8 @@ impl Thread {
         }
         self.disk = now().saturating_duration_since(ran);
         let alone = match self.jobs.first().map(|job| job.kind()) {
-            Some(Kind::Commit(run)) if count == 1 => Some(run),
+            Some(Kind::Commit(run)) if count == 1 => Some(Alone::Commit(run)),
+            Some(Kind::Create(run)) if count == 1 => Some(Alone::New(run)),
             _ => None,
         };
         self.pace.committed(&mut self.seen, alone, began);

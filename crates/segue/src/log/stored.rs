@@ -5,7 +5,6 @@
 //! large is kept elsewhere and stands there as a reference. The form has a version and is JSON: whoever has the file can
 //! read it, and a later release reads what an earlier one wrote.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -16,16 +15,17 @@ use serde_json::value::RawValue;
 
 use super::event::{ChosenModel, EventKind};
 use super::record::{Begun, KeptCall, More, Record, ScopeInfo, Site, What};
-use super::reuse::{KeptResult, Reuse};
 use super::unit::Unit;
 use crate::clock::Time;
 use crate::error::Spent;
-use crate::id::RunId;
 use crate::plan::{Pinned, Plan};
 use crate::settings::Call;
 use crate::store::Parent;
 use crate::value::{Value, ValueRef};
-use crate::view::{SkipReason, StepStatus};
+
+mod reuse;
+
+use reuse::StoredReuse;
 
 /// The version of the form.
 const VERSION: u32 = 1;
@@ -257,9 +257,14 @@ struct StoredRecord<'a> {
     w: StoredWhat<'a>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(t: &i64) -> bool {
-    *t == 0
+/// Whether a number need not be written.
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
+}
+
+/// Whether the call of a run said nothing.
+fn is_silent(call: &Arc<Call>) -> bool {
+    *call == Call::silent()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -296,9 +301,13 @@ enum StoredWhat<'a> {
     Event(#[serde(with = "event")] EventOf<'a>),
     #[serde(rename = "scope")]
     Scope {
+        #[serde(default, skip_serializing_if = "is_zero")]
         number: u32,
+        #[serde(default, skip_serializing_if = "str::is_empty")]
         prefix: Box<str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<Unit>,
+        #[serde(default, skip_serializing_if = "str::is_empty")]
         arm: Box<str>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         plan: Option<Arc<Plan>>,
@@ -307,101 +316,6 @@ enum StoredWhat<'a> {
     Kept(KeptCall),
     #[serde(rename = "reuse")]
     Reuse(Box<StoredReuse>),
-}
-
-/// What a run takes over.
-#[derive(Serialize, Deserialize)]
-struct StoredReuse {
-    kept: BTreeMap<String, StoredResult>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    left_out: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    gives: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    present: BTreeMap<String, Place>,
-}
-
-/// One result that is taken over.
-#[derive(Serialize, Deserialize)]
-struct StoredResult {
-    from: Option<RunId>,
-    status: StepStatus,
-    o: Place,
-    hash: Option<String>,
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    built_on: IndexMap<String, Option<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    arm: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    skipped: Option<SkipReason>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    edited: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    item: Option<String>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    if_unchanged: bool,
-}
-
-impl StoredReuse {
-    fn of(reuse: &Reuse, values: &mut Values) -> Self {
-        let kept = reuse.kept.iter().map(|(path, kept)| {
-            let stored = StoredResult {
-                from: kept.from,
-                status: kept.status,
-                o: values.put(&kept.output),
-                hash: kept.hash.clone(),
-                built_on: kept.built_on.clone(),
-                arm: kept.arm.clone(),
-                skipped: kept.skipped.clone(),
-                edited: kept.edited,
-                item: kept.item.clone(),
-                if_unchanged: kept.if_unchanged,
-            };
-            (path.clone(), stored)
-        });
-        let kept = kept.collect();
-        let present = reuse
-            .present
-            .iter()
-            .map(|(path, present)| (path.clone(), values.put(present)));
-        Self {
-            kept,
-            left_out: reuse.left_out.clone(),
-            gives: reuse.gives.clone(),
-            note: reuse.note.clone(),
-            present: present.collect(),
-        }
-    }
-
-    fn into_reuse(self, values: &Values) -> Result<Reuse, Unreadable> {
-        let mut reuse = Reuse {
-            left_out: self.left_out,
-            gives: self.gives,
-            note: self.note,
-            ..Reuse::default()
-        };
-        for (path, stored) in self.kept {
-            let kept = KeptResult {
-                from: stored.from,
-                status: stored.status,
-                output: values.get(stored.o)?,
-                hash: stored.hash,
-                built_on: stored.built_on,
-                arm: stored.arm,
-                skipped: stored.skipped,
-                edited: stored.edited,
-                item: stored.item,
-                if_unchanged: stored.if_unchanged,
-            };
-            reuse.kept.insert(path, kept);
-        }
-        for (path, place) in self.present {
-            reuse.present.insert(path, values.get(place)?);
-        }
-        Ok(reuse)
-    }
 }
 
 /// An event that is written where it is and read as one's own.
@@ -427,13 +341,20 @@ mod event {
 
 #[derive(Serialize, Deserialize)]
 struct StoredBegun {
+    #[serde(default, skip_serializing_if = "is_zero")]
     input: Place,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_silent")]
     call: Arc<Call>,
-    models: indexmap::IndexMap<String, ChosenModel>,
-    engine: String,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    models: IndexMap<String, ChosenModel>,
+    /// Another engine than the local one, which earlier releases named as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    engine: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     parent: Option<Parent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     begins: bool,
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     relied: IndexMap<String, Json>,
@@ -448,7 +369,7 @@ impl<'a> StoredRecord<'a> {
                     input: values.put(&begun.input),
                     call: begun.call.clone(),
                     models: more.models.clone(),
-                    engine: begun.engine().to_owned(),
+                    engine: more.engine.clone(),
                     parent: more.parent.clone(),
                     owner: more.owner.clone(),
                     begins: begun.begins,
@@ -512,7 +433,7 @@ impl<'a> StoredRecord<'a> {
                 call: begun.call,
                 begins: begun.begins,
                 more: More {
-                    engine: More::engine_called(begun.engine),
+                    engine: begun.engine.and_then(More::engine_called),
                     models: begun.models,
                     parent: begun.parent,
                     relied: begun.relied,

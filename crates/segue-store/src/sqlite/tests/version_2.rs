@@ -191,7 +191,11 @@ async fn becomes_the_present_one_with_all_that_is_in_it() {
     last.leaves = true;
     store.commit(last).await.unwrap();
     let (before, present) = (told(&store).await, tables(&path));
-    assert!(before.iter().any(|run| run.contains("Äpfel") && run.contains("18446744073709551615")));
+    assert!(
+        before
+            .iter()
+            .any(|run| run.contains("Äpfel") && run.contains("18446744073709551615"))
+    );
     drop(store);
     Connection::open(&path).unwrap().execute_batch(BACK).unwrap();
     assert_ne!(tables(&path), present);
@@ -206,6 +210,9 @@ async fn becomes_the_present_one_with_all_that_is_in_it() {
     second.outcomes = vec![unit(1)];
     store.commit(second).await.unwrap();
     assert_eq!(store.log(RunId::from_bits(1), 0, 9).await.unwrap().len(), 4);
-    assert_eq!(store.create(new_run(10)).await.unwrap(), Created::New { fence: 1 });
+    assert_eq!(
+        store.create(new_run(10)).await.unwrap(),
+        Created::New { fence: 1 }
+    );
     assert_eq!(store.examine().await.unwrap(), [""; 0]);
 }

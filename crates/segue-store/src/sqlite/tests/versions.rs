@@ -32,7 +32,10 @@ const BROKEN: Versions = Versions {
 };
 
 /// Only the second step.
-const GAP: &[Migration] = &[Migration { to: schema::VERSION + 2, sql: "" }];
+const GAP: &[Migration] = &[Migration {
+    to: schema::VERSION + 2,
+    sql: "",
+}];
 
 fn version(path: &Path) -> i32 {
     let connection = Connection::open(path).unwrap();

@@ -28,7 +28,6 @@ impl RunShared {
             failed_steps: state.failed_steps(),
             usage: spent.usage,
             cost: spent.cost,
-            text: self.text(None),
             ..Standing::queued()
         };
         if state.outcome().is_some() {
@@ -36,7 +35,7 @@ impl RunShared {
             standing.stale_steps = self.log.stale_steps();
         }
         match state.outcome() {
-            None => {}
+            None => standing.text = self.text(None),
             Some(RunOutcome::Succeeded { output, fallback }) => {
                 standing.status = RunStatus::Succeeded;
                 standing.fallback = *fallback;
