@@ -72,9 +72,6 @@ fn close(writing: &mut Writing<'_>, commit: &Commit, number: i64, was_over: bool
         known.fence += 1;
     }
     let changed = *known;
-    if over {
-        writing.kept.outcomes.remove(&commit.run);
-    }
     match &commit.standing {
         Some(standing) => {
             let indexed = stand(writing, &changed, standing)?;
@@ -88,6 +85,11 @@ fn close(writing: &mut Writing<'_>, commit: &Commit, number: i64, was_over: bool
             .statement("DELETE FROM signals WHERE run = ?1")?
             .execute([number])?;
         writing.kept.signals = None;
+    }
+    if over {
+        // Hardly anything follows, and what does finds it in the file: what is remembered grows with the runs that go on,
+        // not with all there ever were.
+        writing.kept.forget_run(commit.run);
     }
     Ok(Committed {
         signals,
