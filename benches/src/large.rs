@@ -4,6 +4,7 @@
 //! the output of a step, kept beside the log because of its size. Growth is the most that the process had in memory at
 //! once, as the system counts it, over what it had before the run, which a smaller run has warmed up.
 
+use std::hint::black_box;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,13 +28,16 @@ pub enum Way {
     Value,
     /// As the output itself, of a run that ends with its process: what the steps need without being durable.
     ValueInMemory,
+    /// The same value through the same functions, without a pipeline: what whoever makes it has in its hands.
+    Alone,
 }
 
 impl Way {
-    const ALL: [(Self, &'static str); 3] = [
+    const ALL: [(Self, &'static str); 4] = [
         (Self::Reference, "reference"),
         (Self::Value, "value"),
         (Self::ValueInMemory, "value-in-memory"),
+        (Self::Alone, "alone"),
     ];
 
     fn word(self) -> &'static str {
@@ -71,8 +75,8 @@ pub fn growth(way: &str, bytes: u64) -> Result<u64> {
     let runtime = Flavour::TwoWorkers.start()?;
     let builder = Runner::builder();
     let runner = match way {
-        Way::ValueInMemory => builder.build()?,
-        _ => builder
+        Way::ValueInMemory | Way::Alone => builder.build()?,
+        Way::Reference | Way::Value => builder
             .store(Sqlite::open(folder.path().join("store.db"))?)
             .build()?,
     };
@@ -106,6 +110,7 @@ async fn run(runner: &Runner, way: Way, bytes: u64) -> Result<()> {
             ensure!(TEXTS.swap(0, Ordering::Relaxed) == 3, "each step runs once");
             length
         }
+        Way::Alone => black_box(text(bytes)).len() as u64,
     };
     if seen != bytes {
         bail!("{seen} of {bytes} bytes came to the last step");
@@ -152,7 +157,11 @@ async fn length(cx: Cx, copied: Artifact) -> segue::Result<u64> {
 
 async fn make_text(_cx: Cx, bytes: u64) -> segue::Result<String> {
     TEXTS.fetch_add(1, Ordering::Relaxed);
-    Ok("x".repeat(usize::try_from(bytes).unwrap_or(usize::MAX)))
+    Ok(text(bytes))
+}
+
+fn text(bytes: u64) -> String {
+    "x".repeat(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 async fn pass_text(_cx: Cx, text: String) -> segue::Result<String> {
