@@ -4,9 +4,6 @@ use anyhow::{Result, ensure};
 use segue_benches::options::{HELP, Mode, Options};
 use segue_benches::workload;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> Result<()> {
     let options = Options::read(lexopt::Parser::from_env())?;
     if options.mode == Mode::Help {
