@@ -180,6 +180,8 @@ impl Store for Sqlite {
     }
 
     fn create(&self, run: NewRun) -> Pending<Created> {
+        // It goes to the writer and back as it is: a kilobyte is not moved three times.
+        let run = Box::new(run);
         write!(self, Kind::Create(run.head.id), |writing| create::create(
             writing, &run
         ))
@@ -194,6 +196,7 @@ impl Store for Sqlite {
     }
 
     fn commit(&self, commit: Commit) -> Pending<Committed> {
+        let commit = Box::new(commit);
         write!(self, Kind::Commit(commit.run), |writing| commit::commit(
             writing, &commit
         ))

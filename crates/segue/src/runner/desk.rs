@@ -113,7 +113,8 @@ impl Desk {
         let known = *lock(&self.owner);
         let owner = match known {
             Some(owner) => owner,
-            None => self.enroll().await?,
+            // Once in a process: what that takes is no part of every start.
+            None => Box::pin(self.enroll()).await?,
         };
         self.present.fetch_add(1, Ordering::AcqRel);
         drop(changing);

@@ -278,7 +278,7 @@ impl<Out> RunHandle<Out> {
             let head = head.ok_or_else(|| read::no_such_run(self.id))?;
             let status = head.standing.status;
             if status.is_terminal() {
-                let outcome = read::outcome(desk.store(), self.id).await;
+                let outcome = Box::pin(read::outcome(desk.store(), self.id)).await;
                 if let Some(over) = outcome.transpose() {
                     return Ok(Rest::Over(over));
                 }

@@ -1,4 +1,6 @@
 //! Launching: from a prepared run to one that goes on by itself — in memory at once, on a desk when it is durable.
+//!
+//! What seldom happens here is in boxes of its own: a start carries what a start needs.
 
 use std::sync::Arc;
 
@@ -45,7 +47,7 @@ pub(crate) async fn launch<Out>(
     }
     let presence = desk.sign_on().await?;
     if *env.halted.borrow()
-        && let Some(halt) = desk.look_for_halt().await?
+        && let Some(halt) = Box::pin(desk.look_for_halt()).await?
     {
         let why = halt
             .reason
@@ -70,10 +72,10 @@ pub(crate) async fn launch<Out>(
     let Some(turn) = turn else {
         // As many runs as may are at work: it exists, and begins when there is a turn, here or elsewhere.
         if let FirstFlush::Other(other) = recorder.begin(&shared.log).await? {
-            return instead(desk, &shared.call, other).await;
+            return Box::pin(instead(desk, &shared.call, other)).await;
         }
         desk.queue(shared.id);
-        return RunHandle::attach(desk, shared.id).await;
+        return Box::pin(RunHandle::attach(desk, shared.id)).await;
     };
     let mut run = LocalRun::new(shared.clone(), false);
     let mut decided = Decided::default();
@@ -84,7 +86,7 @@ pub(crate) async fn launch<Out>(
         .map_err(|stopped| Error::from(stopped.0))?;
     match recorder.begin(&shared.log).await? {
         FirstFlush::New => {}
-        FirstFlush::Other(other) => return instead(desk, &shared.call, other).await,
+        FirstFlush::Other(other) => return Box::pin(instead(desk, &shared.call, other)).await,
     }
     crate::fail::point("K1");
     let ready = Ready {

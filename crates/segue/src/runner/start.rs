@@ -388,7 +388,7 @@ impl<In: Data, Out: Data> IntoFuture for Launch<In, Out> {
             let is_keyed = call.as_ref().is_some_and(|call| call.key.is_some());
             if is_keyed || wish.is_some() || keyed::concerns(&inner.program.plan) {
                 let call = call.map_or_else(Call::default, |call| *call);
-                return keyed::launch(inner, input, &env, call, desk, wish).await;
+                return Box::pin(keyed::launch(inner, input, &env, call, desk, wish)).await;
             }
             let call = call.map_or_else(Call::silent, |call| Arc::new(*call));
             launch::launch(inner, input, &env, call, desk, Origin::default()).await
