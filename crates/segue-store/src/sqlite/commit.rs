@@ -1,6 +1,6 @@
 //! A commit: one transition of a run, as writes of the tables it mentions and of no others.
 
-use rusqlite::{ToSql, params};
+use rusqlite::{Statement, params};
 use segue::Time;
 use segue::store::{Commit, Committed, Standing, StoreError};
 
@@ -158,31 +158,40 @@ fn stand(writing: &mut Writing<'_>, known: &Known, standing: &Standing) -> rusql
     } else {
         &mut writing.stand
     };
-    let (text, folded) = text(standing);
-    let always = params![
-        known.number,
-        int(known.fence),
-        known.owner.map(Id::from),
-        status_number(standing.status),
-        standing.fallback,
-        standing.started.map(Time::micros),
-        standing.ended.map(Time::micros),
-        counts(standing),
-        rest(standing),
-        text,
-        folded,
-    ];
-    let of_indices = params![indexed.phase, indexed.nanousd, indexed.took, indexed.wakes];
-    let more: &[&dyn ToSql] = if is_indexed { of_indices } else { &[] };
-    for (at, value) in always.iter().chain(more).enumerate() {
-        statement.raw_bind_parameter(at + 1, value)?;
+    statement.raw_bind_parameter(1, known.number)?;
+    statement.raw_bind_parameter(2, int(known.fence))?;
+    statement.raw_bind_parameter(3, known.owner.map(Id::from))?;
+    bind_standing(statement, standing)?;
+    if is_indexed {
+        bind_indexed(statement, &indexed)?;
     }
     statement.raw_execute()?;
     Ok(indexed)
 }
 
+/// Binds where a run stands to the parameters 4 to 11 of a statement: those of `heads` from `status` to `folded`.
+pub(super) fn bind_standing(statement: &mut Statement<'_>, standing: &Standing) -> rusqlite::Result<()> {
+    let (text, folded) = text(standing);
+    statement.raw_bind_parameter(4, status_number(standing.status))?;
+    statement.raw_bind_parameter(5, standing.fallback)?;
+    statement.raw_bind_parameter(6, standing.started.map(Time::micros))?;
+    statement.raw_bind_parameter(7, standing.ended.map(Time::micros))?;
+    statement.raw_bind_parameter(8, counts(standing))?;
+    statement.raw_bind_parameter(9, rest(standing))?;
+    statement.raw_bind_parameter(10, text)?;
+    statement.raw_bind_parameter(11, folded)
+}
+
+/// Binds what of that is in an index to the parameters 12 to 15.
+pub(super) fn bind_indexed(statement: &mut Statement<'_>, indexed: &Indexed) -> rusqlite::Result<()> {
+    statement.raw_bind_parameter(12, indexed.phase)?;
+    statement.raw_bind_parameter(13, indexed.nanousd)?;
+    statement.raw_bind_parameter(14, indexed.took)?;
+    statement.raw_bind_parameter(15, indexed.wakes)
+}
+
 /// What of a standing is rare, where there is something.
-pub(super) fn rest(standing: &Standing) -> Option<String> {
+fn rest(standing: &Standing) -> Option<String> {
     let Standing {
         failed_steps,
         error,
@@ -200,7 +209,7 @@ pub(super) fn rest(standing: &Standing) -> Option<String> {
 }
 
 /// The text of a run that people look for, and the same in lower case where that is another.
-pub(super) fn text(standing: &Standing) -> (Option<&str>, Option<String>) {
+fn text(standing: &Standing) -> (Option<&str>, Option<String>) {
     let text = Some(standing.text.as_str()).filter(|text| !text.is_empty());
     let folded = text.map(str::to_lowercase);
     (text, folded.filter(|folded| *folded != standing.text))

@@ -1,13 +1,13 @@
 //! How a run comes to exist.
 
 use rusqlite::{OptionalExtension, params};
+use segue::RunId;
 use segue::store::{Created, Head, NewRun, StoreError};
-use segue::{RunId, Time};
 
-use super::commit::{rest, text};
+use super::commit::{bind_indexed, bind_standing};
 use super::kept::{Indexed, Known};
 use super::outcomes::{Outcomes, packed};
-use super::row::{DetailsOf, Id, counts, int, json, status_number};
+use super::row::{DetailsOf, Id, int, json};
 use super::trouble::Stop;
 use super::writing::{Writing, Written};
 use super::{person, saved, workspace};
@@ -179,36 +179,20 @@ fn insert(
     Ok(Some(number))
 }
 
+/// The parameters from 4 on are those of a commit that writes where a run stands.
 pub(super) const INSERT_HEAD: &str =
-    "INSERT INTO heads (run, fence, owner, queued, status, phase, nanousd, took, wakes, fallback, started, ended, counts,
-         rest, text, folded)
+    "INSERT INTO heads (run, fence, owner, queued, status, fallback, started, ended, counts, rest, text, folded, phase,
+         nanousd, took, wakes)
      VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 fn insert_head(writing: &mut Writing<'_>, number: i64, new: &NewRun) -> rusqlite::Result<()> {
     let standing = &new.head.standing;
-    let Indexed {
-        phase,
-        nanousd,
-        took,
-        wakes,
-    } = Indexed::of(standing);
-    let (text, folded) = text(standing);
-    writing.insert_head.execute(params![
-        number,
-        new.owner.map(Id::from),
-        new.head.queued.micros(),
-        status_number(standing.status),
-        phase,
-        nanousd,
-        took,
-        wakes,
-        standing.fallback,
-        standing.started.map(Time::micros),
-        standing.ended.map(Time::micros),
-        counts(standing),
-        rest(standing),
-        text,
-        folded,
-    ])?;
+    let insert = &mut writing.insert_head;
+    insert.raw_bind_parameter(1, number)?;
+    insert.raw_bind_parameter(2, new.owner.map(Id::from))?;
+    insert.raw_bind_parameter(3, new.head.queued.micros())?;
+    bind_standing(insert, standing)?;
+    bind_indexed(insert, &Indexed::of(standing))?;
+    insert.raw_execute()?;
     Ok(())
 }

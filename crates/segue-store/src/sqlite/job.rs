@@ -15,7 +15,7 @@ use super::writing::Writing;
 /// What kind of request it is: what becomes of it while the store cannot write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A new run.
+    /// A new run: refused at once, and whoever starts it is told.
     Create(RunId),
     /// A transition of a running run: it is kept until it can be written.
     Commit(RunId),

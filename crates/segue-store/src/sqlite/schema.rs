@@ -234,7 +234,8 @@ CREATE TABLE marks (
 ";
 
 /// From version 2: the first entry of a run was in the log like all others, each count had a column, and texts had a
-/// table.
+/// table. The tables of version 3 stand here once more, because those above are the present ones and will change; these
+/// will not.
 pub(super) const TO_3: &str = "
 CREATE TABLE new_runs (
     number INTEGER PRIMARY KEY,

@@ -513,4 +513,20 @@ mod tests {
             assert!(matches!(read, StoredWhat::Ended { spent: read, .. } if read == spent));
         }
     }
+    #[test]
+    fn a_beginning_of_before_is_read_and_what_is_usual_is_not_written() {
+        let before = r#"{"begun":{"input":0,"call":{},"models":{},"engine":"local","parent":null,"owner":"own_1","begins":true}}"#;
+        let StoredWhat::Begun(mut begun) = serde_json::from_str(before).expect("it is read") else {
+            panic!("it is a beginning");
+        };
+        begun.engine = begun.engine.and_then(More::engine_called);
+        let text = serde_json::to_string(&StoredWhat::Begun(begun)).expect("it is JSON");
+        assert_eq!(text, r#"{"begun":{"owner":"own_1","begins":true}}"#);
+
+        let before = r#"{"scope":{"number":0,"prefix":"","parent":null,"arm":""}}"#;
+        let scope: StoredWhat<'_> = serde_json::from_str(before).expect("it is read");
+        let text = serde_json::to_string(&scope).expect("it is JSON");
+        assert_eq!(text, r#"{"scope":{}}"#);
+        assert!(serde_json::from_str::<StoredWhat<'_>>(&text).is_ok());
+    }
 }

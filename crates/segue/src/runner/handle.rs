@@ -278,6 +278,7 @@ impl<Out> RunHandle<Out> {
             let head = head.ok_or_else(|| read::no_such_run(self.id))?;
             let status = head.standing.status;
             if status.is_terminal() {
+                // Seldom: mostly the run has ended in this process.
                 let outcome = Box::pin(read::outcome(desk.store(), self.id)).await;
                 if let Some(over) = outcome.transpose() {
                     return Ok(Rest::Over(over));
